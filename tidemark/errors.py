@@ -1,0 +1,11 @@
+"""What goes wrong while a run is put together."""
+
+from sampler.errors import TidemarkError
+
+
+class OptionError(TidemarkError):
+    """An option has a value that cannot be used; the message names the option."""
+
+
+class ChildError(TidemarkError):
+    """A child process (broker, target, sampler) did not come up or ended early."""
