@@ -9,6 +9,8 @@ TidemarkError              exit code 2; caught once, by the command line
     +-- BrokerAddressError `host:port` that is malformed or does not resolve
     +-- NetlinkError       the kernel refused a socket statistics request
         +-- DumpInterruptedError  a dump that cannot be trusted, even when repeated
+
+Each message is one line: what is wrong, where, and what to do.
 """
 
 

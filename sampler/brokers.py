@@ -1,0 +1,120 @@
+"""Broker endpoints: `host:port` as given, and the addresses that they stand for."""
+
+import ipaddress
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sampler.errors import BrokerAddressError
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def parse_endpoint(text: str) -> tuple[str, int]:
+    """Split `host:port`, `[v6]:port` into host and port.
+
+    Raises:
+        BrokerAddressError: It is not of that form, or the port is not 1 to 65535.
+    """
+    host, colon, port = text.strip().rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if bracketed:
+        host = host[1:-1]
+    well_formed = colon and host and (bracketed or ":" not in host) and port.isascii()
+    if not well_formed or not port.isdigit() or not 0 < int(port) < 65536:
+        raise BrokerAddressError(
+            f"broker {text!r}: give host:port, for example localhost:9092 or [::1]:9092"
+        )
+    return host, int(port)
+
+
+def parse_endpoints(text: str) -> tuple[str, ...]:
+    """Split a comma-separated list of `host:port`; doubles are dropped, order is kept.
+
+    Raises:
+        BrokerAddressError: One is malformed, or there is none.
+    """
+    endpoints = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not endpoints:
+        raise BrokerAddressError("no broker given: give host:port, separated by commas")
+    for endpoint in endpoints:
+        parse_endpoint(endpoint)
+    return endpoints
+
+
+def _plain(address: str) -> IPAddress:
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return mapped or parsed
+
+
+def resolve_host(host: str) -> frozenset[IPAddress]:
+    """All IPv4 and IPv6 addresses of a host; IPv4-mapped ones as the IPv4 they are.
+
+    Raises:
+        BrokerAddressError: The name does not resolve.
+    """
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise BrokerAddressError(
+            f"broker host {host!r} does not resolve ({error}): check the name and the resolver"
+        ) from error
+    return frozenset(_plain(str(entry[4][0])) for entry in found)
+
+
+@dataclass
+class Brokers:
+    """The brokers of a run, and the addresses that they have had during it.
+
+    A name that comes to mean other addresses adds them: connections to the former ones
+    are still connections to the broker.
+
+    Attributes:
+        endpoints: `host:port` as given.
+        addresses: Every (address, port) so far -> the endpoint that it belongs to.
+        version: Counts the changes of `addresses`.
+    """
+
+    endpoints: tuple[str, ...]
+    addresses: dict[tuple[IPAddress, int], str] = field(default_factory=dict)
+    version: int = 0
+
+    @classmethod
+    def resolve(cls, endpoints: Iterable[str]) -> "Brokers":
+        """Look all of them up for the first time.
+
+        Raises:
+            BrokerAddressError: One is malformed or does not resolve.
+        """
+        brokers = cls(tuple(endpoints))
+        for endpoint in brokers.endpoints:
+            host, _ = parse_endpoint(endpoint)
+            brokers.add(endpoint, resolve_host(host))
+        return brokers
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The endpoints given by host name: those that can come to mean something else."""
+        return tuple(endpoint for endpoint in self.endpoints if not _is_literal(endpoint))
+
+    def add(self, endpoint: str, addresses: Iterable[IPAddress]) -> bool:
+        """Add the addresses of an endpoint; True if one was new."""
+        _, port = parse_endpoint(endpoint)
+        fresh = {(address, port): endpoint for address in addresses}
+        added = not fresh.keys() <= self.addresses.keys()
+        self.addresses = {**fresh, **self.addresses}
+        self.version += added
+        return added
+
+    def update(self, resolved: Mapping[str, Iterable[IPAddress]]) -> bool:
+        """Add what a later look-up found, endpoint -> addresses; True if one was new."""
+        return any([self.add(endpoint, found) for endpoint, found in resolved.items()])
+
+
+def _is_literal(endpoint: str) -> bool:
+    try:
+        _plain(parse_endpoint(endpoint)[0])
+    except ValueError:
+        return False
+    return True

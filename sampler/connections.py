@@ -1,0 +1,68 @@
+"""What is known of the broker connections at one moment, whatever the source."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sampler.schema import TCP_STATE_NUMBERS
+from sampler.tree import Process
+
+TIME_WAIT = TCP_STATE_NUMBERS["time_wait"]
+
+
+@dataclass(slots=True)
+class EndpointCount:
+    """Connections towards one broker.
+
+    Attributes:
+        held: Those of the target's tree, in all states but TIME_WAIT.
+        time_wait: TIME_WAIT in the target's network namespace, whoever it belonged to.
+    """
+
+    held: int = 0
+    time_wait: int = 0
+
+
+@dataclass(slots=True)
+class Connections:
+    """Connections whose remote end is a broker.
+
+    Attributes:
+        by_process: pid -> number of the TCP state -> connections; pid 0 for those that no
+            process holds any more. A process that could not be told is missing.
+        by_endpoint: `host:port` -> connections; None if they could not be told.
+        denied: pids whose descriptors may not be read, so that they are missing above.
+    """
+
+    by_process: dict[int, dict[int, int]] = field(default_factory=dict)
+    by_endpoint: dict[str, EndpointCount] | None = None
+    denied: dict[int, str] = field(default_factory=dict)
+
+
+class ConnectionSource(Protocol):
+    """A way to read connections."""
+
+    name: str
+    """What `sampler_started` calls it: `netlink`, `procfs`, `psutil`."""
+
+    def read(self, tree: Mapping[int, Process]) -> Connections:
+        """Read the connections of these processes, pid -> process.
+
+        Raises:
+            SamplerError: They cannot be read (now).
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        ...
+
+
+def state_columns(counts: Mapping[int, int]) -> dict[str, int]:
+    """Counts by the kernel's state number -> counts by column, all columns there."""
+    return {name: counts.get(number, 0) for name, number in TCP_STATE_NUMBERS.items()}
+
+
+def total(counts: Sequence[Mapping[int, int]]) -> int:
+    """Sum over processes and states, TIME_WAIT left out: what processes hold."""
+    return sum(n for one in counts for state, n in one.items() if state != TIME_WAIT)

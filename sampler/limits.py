@@ -1,0 +1,147 @@
+"""The limits that a process can run into, and where each comes from."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sampler import procfs
+
+_UNLIMITED_ABOVE = 2**60
+"""cgroup v1 writes "no limit" as the largest multiple of the page size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds one process; None where nothing does or nothing is known.
+
+    Attributes:
+        fds_limit: Soft RLIMIT_NOFILE.
+        threads_limit: The lowest of the limits on tasks.
+        threads_limit_source: Which one that is.
+        rss_bytes_limit: The lowest of the limits on memory, bytes.
+        rss_bytes_limit_source: Which one that is.
+        local_ports_low: First port of the range for outgoing connections.
+        local_ports_high: Last port of that range.
+    """
+
+    fds_limit: int | None
+    threads_limit: int | None
+    threads_limit_source: str | None
+    rss_bytes_limit: int | None
+    rss_bytes_limit_source: str | None
+    local_ports_low: int | None
+    local_ports_high: int | None
+
+
+def parse_limit(text: str) -> int | None:
+    """`max` or a number that stands for it -> None, otherwise the number."""
+    word = text.strip()
+    if not word.isdigit() or int(word) >= _UNLIMITED_ABOVE:
+        return None
+    return int(word)
+
+
+def parse_cgroups(text: str) -> dict[str, str]:
+    """`/proc/PID/cgroup` -> controller -> path; the unified hierarchy is the controller ''."""
+    found = {}
+    for line in text.splitlines():
+        parts = line.split(":", 2)
+        if len(parts) == 3:
+            for controller in parts[1].split(","):
+                found[controller] = parts[2]
+    return found
+
+
+def parse_mounts(text: str) -> dict[str, Path]:
+    """`/proc/self/mounts` -> controller -> mount point; cgroup2 is the controller ''."""
+    found = {}
+    for line in text.splitlines():
+        parts = line.split(" ")
+        if len(parts) >= 4 and parts[2] == "cgroup2":
+            found[""] = Path(parts[1])
+        elif len(parts) >= 4 and parts[2] == "cgroup":
+            for option in parts[3].split(","):
+                found.setdefault(option, Path(parts[1]))
+    return found
+
+
+def _number_in(path: Path) -> int | None:
+    try:
+        return parse_limit(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _lowest(found: Iterable[tuple[int | None, str]]) -> tuple[int | None, str | None]:
+    known = [(value, source) for value, source in found if value is not None]
+    return min(known) if known else (None, None)
+
+
+def _cgroup_files(
+    groups: dict[str, str], mounts: dict[str, Path], controller: str, v2_name: str, v1_name: str
+) -> Iterator[Path]:
+    """The limit's file in the process's cgroup and in every one above it."""
+    for key, name in (("", v2_name), (controller, v1_name)):
+        if key in groups and key in mounts:
+            group = Path(groups[key].lstrip("/"))
+            for folder in (group, *group.parents):
+                yield mounts[key] / folder / name
+
+
+def _threads(
+    pid: int, groups: dict[str, str], mounts: dict[str, Path]
+) -> list[tuple[int | None, str]]:
+    found: list[tuple[int | None, str]] = [
+        (_number_in(Path("/proc/sys/kernel/threads-max")), "kernel.threads-max"),
+        (_number_in(Path("/proc/sys/kernel/pid_max")), "kernel.pid_max"),
+        (_processes_limit(pid), "RLIMIT_NPROC"),
+    ]
+    for path in _cgroup_files(groups, mounts, "pids", "pids.max", "pids.max"):
+        found.append((_number_in(path), "cgroup pids.max"))
+    return found
+
+
+def _processes_limit(pid: int) -> int | None:
+    for line in procfs.read_file(pid, "limits").splitlines():
+        if line.startswith(b"Max processes"):
+            return parse_limit(line.split()[2].decode())
+    return None
+
+
+def _memory(groups: dict[str, str], mounts: dict[str, Path]) -> list[tuple[int | None, str]]:
+    physical = os.sysconf("SC_PHYS_PAGES") * procfs.PAGE_SIZE_BYTES
+    found: list[tuple[int | None, str]] = [(physical, "physical memory")]
+    files = _cgroup_files(groups, mounts, "memory", "memory.max", "memory.limit_in_bytes")
+    for path in files:
+        found.append((_number_in(path), f"cgroup {path.name}"))
+    return found
+
+
+def _local_ports(pid: int) -> tuple[int | None, int | None]:
+    try:
+        text = Path(f"/proc/{pid}/root/proc/sys/net/ipv4/ip_local_port_range").read_text()
+    except OSError:
+        try:
+            text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
+        except OSError:
+            return None, None
+    low, high = text.split()
+    return int(low), int(high)
+
+
+def read_limits(pid: int) -> Limits:
+    """Read what bounds a process.
+
+    Raises:
+        NoSuchProcessError: It has gone.
+        DeniedError: It may not be read.
+    """
+    groups = parse_cgroups(procfs.read_file(pid, "cgroup").decode("utf-8", "replace"))
+    mounts = parse_mounts(procfs.read_file(os.getpid(), "mounts").decode("utf-8", "replace"))
+    threads, threads_source = _lowest(_threads(pid, groups, mounts))
+    memory, memory_source = _lowest(_memory(groups, mounts))
+    low, high = _local_ports(pid)
+    return Limits(
+        procfs.read_fds_limit(pid), threads, threads_source, memory, memory_source, low, high
+    )

@@ -1,0 +1,237 @@
+"""Readers of `/proc/PID`, see proc(5): each does one file and one thing.
+
+All of them raise `NoSuchProcessError` when the process has gone, also in the middle of
+the read, and `DeniedError` when it is there but may not be read.
+"""
+
+# os.stat, os.listdir: a tick makes hundreds of these calls, and Path doubles what each costs.
+# ruff: noqa: PTH116, PTH208
+
+import errno
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sampler.errors import DeniedError, NoSuchProcessError
+
+CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+PAGE_SIZE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+_GONE = {errno.ENOENT, errno.ESRCH}
+_DENIED = {errno.EACCES, errno.EPERM}
+_READ_SIZE = 65536
+
+
+@contextmanager
+def reading(pid: int, what: str) -> Iterator[None]:
+    """Turn the errors of reading something of a process into the two that differ."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _GONE:
+            raise NoSuchProcessError(pid) from error
+        if error.errno in _DENIED:
+            raise DeniedError(pid, what) from error
+        raise
+
+
+def _slurp(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        data = os.read(descriptor, _READ_SIZE)
+        while len(data) and len(data) % _READ_SIZE == 0:
+            more = os.read(descriptor, _READ_SIZE)
+            if not more:
+                break
+            data += more
+        return data
+    finally:
+        os.close(descriptor)
+
+
+def read_file(pid: int, name: str) -> bytes:
+    """The contents of `/proc/PID/NAME`."""
+    path = f"/proc/{pid}/{name}"
+    with reading(pid, path):
+        return _slurp(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What `/proc/PID/stat` says.
+
+    Attributes:
+        name: The command name (`comm`), at most 15 bytes.
+        state: One letter; `Z` is a zombie.
+        parent_pid: The parent.
+        cpu_s: CPU time of all its threads, user and system, seconds.
+        threads: Number of threads.
+        start_ticks: When it began, clock ticks since boot. A process is a (pid, start).
+        rss_bytes: Resident set size, bytes.
+    """
+
+    name: str
+    state: str
+    parent_pid: int
+    cpu_s: float
+    threads: int
+    start_ticks: int
+    rss_bytes: int
+
+
+def parse_stat(data: bytes) -> Stat:
+    """Parse the line of `/proc/PID/stat`; the name may hold spaces and brackets.
+
+    Raises:
+        ValueError: It is cut short or not such a line.
+    """
+    opening, closing = data.index(b"("), data.rindex(b")")
+    fields = data[closing + 2 :].split()
+    if len(fields) < 22:
+        raise ValueError(f"/proc/PID/stat: {len(fields) + 2} fields where 24 are needed")
+    return Stat(
+        name=data[opening + 1 : closing].decode("utf-8", "replace"),
+        state=fields[0].decode(),
+        parent_pid=int(fields[1]),
+        cpu_s=(int(fields[11]) + int(fields[12])) / CLOCK_TICKS_PER_S,
+        threads=int(fields[17]),
+        start_ticks=int(fields[19]),
+        rss_bytes=int(fields[21]) * PAGE_SIZE_BYTES,
+    )
+
+
+def read_stat(pid: int) -> Stat:
+    """Read `/proc/PID/stat`; a zombie is reported as it is, the caller decides."""
+    data = read_file(pid, "stat")
+    if not data:
+        raise NoSuchProcessError(pid)
+    return parse_stat(data)
+
+
+def parse_status_bytes(data: bytes, key: bytes) -> int | None:
+    """One memory figure of `/proc/PID/status`, for example `VmSwap`, in bytes.
+
+    None if the line is not there (kernel threads, a kernel without swap) or cut short.
+    """
+    start = data.find(b"\n" + key + b":")
+    end = data.find(b"\n", start + 1)
+    if start < 0 or end < 0:
+        return None
+    words = data[start:end].split()
+    if len(words) != 3 or words[2] != b"kB" or not words[1].isdigit():
+        return None
+    return int(words[1]) * 1024
+
+
+def read_swap_bytes(pid: int) -> int | None:
+    """What of the process is swapped out, bytes; None where the kernel does not say."""
+    return parse_status_bytes(read_file(pid, "status"), b"VmSwap")
+
+
+def count_fds_by_size(pid: int) -> int:
+    """The `st_size` of `/proc/PID/fd`: open descriptors on Linux 6.2 and later, before that 0.
+
+    Source: fs/proc/fd.c, proc_fd_getattr; the kernel checks no right here.
+    """
+    path = f"/proc/{pid}/fd"
+    with reading(pid, path):
+        return os.stat(path).st_size
+
+
+def count_fds_by_listing(pid: int) -> int:
+    """The number of entries of `/proc/PID/fd`: right on every kernel, dearer."""
+    path = f"/proc/{pid}/fd"
+    with reading(pid, path):
+        return len(os.listdir(path))
+
+
+def size_counts_fds() -> bool:
+    """Whether this kernel gives the number of descriptors as `st_size`."""
+    return count_fds_by_size(os.getpid()) > 0
+
+
+def list_fds(pid: int) -> list[int]:
+    """Numbers of the open descriptors."""
+    path = f"/proc/{pid}/fd"
+    with reading(pid, path):
+        return [int(name) for name in os.listdir(path)]
+
+
+def read_fd_links(pid: int) -> dict[int, str]:
+    """Descriptor number -> what it links to, for example `socket:[4711]`.
+
+    A descriptor that is closed meanwhile is left out.
+    """
+    path = f"/proc/{pid}/fd"
+    links: dict[int, str] = {}
+    with reading(pid, path):
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for name in os.listdir(folder):
+                try:
+                    links[int(name)] = os.readlink(name, dir_fd=folder)
+                except FileNotFoundError:
+                    continue
+        finally:
+            os.close(folder)
+    return links
+
+
+def read_thread_names(pid: int) -> list[str]:
+    """The names of all threads (`/proc/PID/task/TID/comm`); ended ones are left out."""
+    path = f"/proc/{pid}/task"
+    with reading(pid, path):
+        threads = os.listdir(path)
+    names = []
+    for thread in threads:
+        try:
+            names.append(_slurp(f"{path}/{thread}/comm").decode("utf-8", "replace").rstrip("\n"))
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise
+    return names
+
+
+def read_command(pid: int) -> list[str]:
+    """The command line, split into arguments; empty for a zombie or a kernel thread."""
+    data = read_file(pid, "cmdline")
+    return [part.decode("utf-8", "replace") for part in data.rstrip(b"\0").split(b"\0") if part]
+
+
+def parse_fds_limit(data: bytes) -> int | None:
+    """The soft limit of open files in `/proc/PID/limits`; None if unlimited or cut short."""
+    for line in data.splitlines():
+        if line.startswith(b"Max open files"):
+            words = line.split()
+            return int(words[3]) if len(words) > 4 and words[3].isdigit() else None
+    return None
+
+
+def read_fds_limit(pid: int) -> int | None:
+    """The soft RLIMIT_NOFILE; None if there is none. The short way where it is permitted."""
+    try:
+        soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    except (PermissionError, ProcessLookupError):
+        return parse_fds_limit(read_file(pid, "limits"))
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def network_namespace(pid: int) -> int:
+    """The inode of the network namespace, which identifies it."""
+    path = f"/proc/{pid}/ns/net"
+    with reading(pid, path):
+        return os.stat(path).st_ino
+
+
+def parents() -> dict[int, int]:
+    """Parent of every process of this PID namespace, pid -> parent pid."""
+    found = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                found[int(name)] = read_stat(int(name)).parent_pid
+            except (NoSuchProcessError, DeniedError):
+                continue
+    return found
