@@ -1,0 +1,103 @@
+"""The service under load: a Flask app that writes what it is sent to Kafka."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+
+from flask import Flask, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from targets.batch import BatchError, parse_batch
+from targets.config import Settings
+from targets.errors import TargetError
+from targets.strategies import STRATEGIES, resolve
+from targets.strategies.base import Strategy
+from targets.thread_profile import take_profile
+
+STRATEGY_EXTENSION = "tidemark_strategy"
+"""Where `app.extensions` keeps the strategy, for the worker to close at exit."""
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(strategy: str, settings: Settings) -> Flask:
+    """Build the service around one strategy.
+
+    * `POST /ingest`: a JSON array; each element becomes one Kafka message. The answer is
+      the number of messages. A body that is refused is answered with 400 or 413 and a JSON
+      object whose `error` says why; Kafka trouble with 503.
+    * `GET /healthz`: whether the service answers, and with which strategy.
+    * `GET /debug/threads`: what its threads are doing, for callers on the same host only.
+
+    Args:
+        strategy: A name or alias from `targets.strategies`.
+        settings: Where to write to, and what to refuse.
+
+    Raises:
+        TargetError: There is no such strategy.
+    """
+    app = Flask("targets", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.limits.max_body_bytes
+    writer = STRATEGIES[resolve(strategy)](settings)
+    app.extensions[STRATEGY_EXTENSION] = writer
+    _add_ingest(app, writer, settings)
+    _add_health(app, writer)
+    _add_thread_profile(app)
+    app.register_error_handler(HTTPException, _http_error)
+    return app
+
+
+def _add_ingest(app: Flask, writer: Strategy, settings: Settings) -> None:
+    @app.post("/ingest")
+    def ingest() -> ResponseReturnValue:
+        try:
+            messages = parse_batch(request.get_data(cache=False), settings.limits)
+        except BatchError as error:
+            return _error(error.status, str(error))
+        try:
+            return jsonify(writer.ingest(messages))
+        except TargetError as error:
+            _log.warning("503: %s", error)
+            return _error(503, str(error))
+
+
+def _add_health(app: Flask, writer: Strategy) -> None:
+    @app.get("/healthz")
+    def healthz() -> ResponseReturnValue:
+        return jsonify(status="ok", strategy=writer.name)
+
+
+def _add_thread_profile(app: Flask) -> None:
+    @app.get("/debug/threads")
+    def debug_threads() -> ResponseReturnValue:
+        if not _is_loopback(request.remote_addr):
+            return _error(403, "only callers on the same host may see the threads")
+        profile = take_profile()
+        if request.args.get("format") == "json":
+            return jsonify(profile.to_json())
+        return Response(profile.to_text(), mimetype="text/plain")
+
+
+def _is_loopback(address: str | None) -> bool:
+    """Whether the peer itself is local, whatever X-Forwarded-For claims."""
+    try:
+        peer = ipaddress.ip_address(address or "")
+    except ValueError:
+        return False
+    if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
+        return peer.ipv4_mapped.is_loopback
+    return peer.is_loopback
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    """Flask's own refusals (404, 405, 413, ...), as JSON like ours."""
+    if error.code == 413:
+        limit = request.max_content_length
+        return _error(413, f"the body is too large: the limit is {limit} bytes")
+    return _error(error.code or 500, error.description or error.name)
+
+
+def _error(status: int, message: str) -> tuple[Response, int]:
+    return jsonify(error=message), status

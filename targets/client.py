@@ -1,0 +1,219 @@
+"""The story's client library in Python: `sarama.NewClient` and its producers.
+
+The pieces and their names are those of sarama, the Go library of the story; underneath is
+librdkafka, one handle (`confluent_kafka.Producer`) per client. A handle is destroyed, and
+its descriptors, connections and threads go back, as soon as nothing refers to it any more.
+
+What a client needs is not obvious from the outside, and that is the story:
+
+* A `Client` starts a background thread that refreshes the metadata. The thread refers to
+  the client, and so keeps it alive until somebody calls `Client.close()`.
+* `Producer.from_client(client)` borrows the client. Closing the producer does *not* close
+  it, because a client passed in by the caller stays the caller's to close.
+
+So a client that is made, handed to a producer and forgotten stays for ever:
+
+    client = Client(config)
+    producer = Producer.from_client(client)
+    producer.close()  # and the client is still there
+
+while `Producer(config)` owns the client that it makes, and closes it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Protocol, Self
+
+import confluent_kafka
+
+from targets.config import KafkaConfig
+from targets.errors import ClosedClientError, DeliveryError, OutOfBrokersError
+from targets.system import name_current_thread
+
+METADATA_REFRESH_S = 600.0
+"""How often a client refreshes its metadata: every 10 minutes, sarama's default."""
+
+METADATA_THREAD_NAME = "kafka-metadata"
+"""What the kernel calls a client's updater thread."""
+
+_log = logging.getLogger(__name__)
+
+
+class Client:
+    """A connection to a Kafka cluster, to be shared by producers (`sarama.NewClient`).
+
+    It must be closed by whoever made it: its updater thread keeps it alive otherwise.
+
+    Args:
+        config: Where to, and how long to wait.
+
+    Raises:
+        OutOfBrokersError: No broker answered within the dial timeout. Nothing is left behind.
+    """
+
+    def __init__(self, config: KafkaConfig) -> None:
+        self.config = config
+        self._handle: confluent_kafka.Producer | None = confluent_kafka.Producer(
+            config.librdkafka()
+        )
+        self._closing = threading.Event()
+        try:
+            self.refresh_metadata()
+        except OutOfBrokersError:
+            self._handle = None
+            raise
+        self._updater = threading.Thread(
+            target=self._background_metadata_updater, name=METADATA_THREAD_NAME, daemon=True
+        )
+        self._updater.start()
+
+    @property
+    def handle(self) -> confluent_kafka.Producer:
+        """The librdkafka handle.
+
+        Raises:
+            ClosedClientError: The client has been closed.
+        """
+        if self._handle is None:
+            raise ClosedClientError("the Kafka client was used after it had been closed")
+        return self._handle
+
+    def refresh_metadata(self) -> None:
+        """Ask a broker for the cluster's brokers, topics and partition leaders.
+
+        Raises:
+            OutOfBrokersError: No broker answered within the dial timeout.
+        """
+        try:
+            self.handle.list_topics(timeout=self.config.dial_timeout_s)
+        except confluent_kafka.KafkaException as error:
+            raise OutOfBrokersError(
+                f"no broker of {self.config.bootstrap} answered within "
+                f"{self.config.dial_timeout_s:g} s: {error.args[0].str()}"
+            ) from error
+
+    def close(self) -> None:
+        """Stop the updater and let the handle go. Messages still queued are dropped."""
+        if self._handle is None:
+            return
+        self._closing.set()
+        self._updater.join()
+        self._handle.purge()
+        self._handle.poll(0)
+        self._handle = None
+
+    def _background_metadata_updater(self) -> None:
+        name_current_thread(METADATA_THREAD_NAME)
+        while not self._closing.wait(METADATA_REFRESH_S):
+            try:
+                self.refresh_metadata()
+            except OutOfBrokersError as error:
+                _log.warning("metadata not refreshed: %s", error)
+
+
+class _ClientLike(Protocol):
+    """What a producer wants of a client, whoever owns it."""
+
+    config: KafkaConfig
+
+    @property
+    def handle(self) -> confluent_kafka.Producer: ...
+
+    def close(self) -> None: ...
+
+
+class _BorrowedClient:
+    """A client that is somebody else's to close (sarama's `nopCloserClient`)."""
+
+    def __init__(self, client: Client) -> None:
+        self.config = client.config
+        self._client = client
+
+    @property
+    def handle(self) -> confluent_kafka.Producer:
+        return self._client.handle
+
+    def close(self) -> None:
+        """Do nothing: the client belongs to the caller who passed it in."""
+
+
+class _DeliveryReports:
+    """Counts what the brokers refused.
+
+    An object of its own, because librdkafka refers to it until the last report is in: a
+    method of the producer would make a circle through the handle and keep it from going.
+    """
+
+    def __init__(self) -> None:
+        self.failed = 0
+        self.last_error = ""
+
+    def __call__(
+        self, error: confluent_kafka.KafkaError | None, _message: confluent_kafka.Message
+    ) -> None:
+        if error is not None:
+            self.failed += 1
+            self.last_error = error.str()
+
+
+class Producer:
+    """Writes messages to Kafka (`sarama.NewAsyncProducer`).
+
+    Made like this it owns its client, and closes it; see also `from_client`.
+
+    Args:
+        config: Where to, and how long to wait.
+
+    Raises:
+        OutOfBrokersError: No broker answered within the dial timeout.
+    """
+
+    def __init__(self, config: KafkaConfig) -> None:
+        self._start(Client(config))
+
+    @classmethod
+    def from_client(cls, client: Client) -> Self:
+        """A producer on a client of the caller's (`sarama.NewAsyncProducerFromClient`).
+
+        The client is borrowed: `close()` leaves it open, for the caller to close.
+        """
+        producer = cls.__new__(cls)
+        producer._start(_BorrowedClient(client))
+        return producer
+
+    def _start(self, client: _ClientLike) -> None:
+        self._client = client
+        self._reports = _DeliveryReports()
+
+    def send(self, message: bytes) -> None:
+        """Queue one message for the configured topic, to a random partition."""
+        self._client.handle.produce(self._client.config.topic, message, on_delivery=self._reports)
+
+    def flush(self) -> None:
+        """Wait until every message sent so far is acknowledged.
+
+        Raises:
+            DeliveryError: The brokers refused some, or the acknowledgement timeout passed.
+        """
+        timeout_s = self._client.config.ack_timeout_s
+        unacknowledged = self._client.handle.flush(timeout_s)
+        reports, self._reports = self._reports, _DeliveryReports()
+        if unacknowledged or reports.failed:
+            reason = reports.last_error or "no answer"
+            raise DeliveryError(
+                f"{unacknowledged + reports.failed} messages were not acknowledged "
+                f"within {timeout_s:g} s: {reason}"
+            )
+
+    def close(self) -> None:
+        """Flush, then close the client, which does nothing if the client is borrowed.
+
+        Raises:
+            DeliveryError: As `flush`; the client is closed all the same.
+        """
+        try:
+            self.flush()
+        finally:
+            self._client.close()

@@ -1,0 +1,34 @@
+"""What can go wrong in this room, and the exit code that the command line gives it.
+
+TargetError                 the base; exit code 2
+├── OutOfBrokersError       no broker answered within the dial timeout
+├── DeliveryError           messages were handed over, but not acknowledged in time
+├── PoolExhaustedError      every pooled producer is in use
+└── ClosedClientError       a client was used after `close()`: a bug in the caller
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TargetError(Exception):
+    """One line that says what is wrong, where, and what to do about it."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class OutOfBrokersError(TargetError):
+    """No broker could be reached within the dial timeout (sarama's `ErrOutOfBrokers`)."""
+
+
+class DeliveryError(TargetError):
+    """Some messages were not acknowledged by the brokers within the acknowledgement timeout."""
+
+
+class PoolExhaustedError(TargetError):
+    """No producer of the pool became free within the dial timeout."""
+
+
+class ClosedClientError(TargetError):
+    """The client has been closed (sarama's `ErrClosedClient`)."""

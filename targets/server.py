@@ -1,0 +1,95 @@
+"""gunicorn, configured for one target and embedded in this process."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.workers.base import Worker
+
+from targets.app import STRATEGY_EXTENSION, create_app
+from targets.command_line import announce
+from targets.config import Settings
+from targets.system import die_with_parent
+
+KEEP_ALIVE_S = 75
+GRACEFUL_STOP_S = 5
+_HANG_S = 30
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """How the service is served.
+
+    Attributes:
+        strategy: The full name of the producer strategy.
+        settings: What the app needs.
+        workers: Number of worker processes.
+        threads: Number of request threads of each.
+    """
+
+    strategy: str
+    settings: Settings
+    workers: int = 1
+    threads: int = 16
+
+
+class TargetServer(BaseApplication):  # type: ignore[misc]
+    """The target under gunicorn: `run()` makes this process its master.
+
+    Args:
+        options: What to serve, and how.
+        listener: The bound socket to serve on; its descriptor is taken over.
+    """
+
+    def __init__(self, options: ServerOptions, listener: socket.socket) -> None:
+        self._options = options
+        self._url = "http://{}:{}".format(*listener.getsockname()[:2])
+        self._listener_descriptor = listener.detach()
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Called by gunicorn: put our settings in."""
+        for name, value in self._gunicorn_settings().items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Called by gunicorn in each worker, after the fork."""
+        return create_app(self._options.strategy, self._options.settings)
+
+    def _gunicorn_settings(self) -> Mapping[str, Any]:
+        return {
+            "bind": f"fd://{self._listener_descriptor}",
+            "worker_class": "targets.worker.TargetWorker",
+            "workers": self._options.workers,
+            "threads": self._options.threads,
+            "keepalive": KEEP_ALIVE_S,
+            "graceful_timeout": GRACEFUL_STOP_S,
+            "timeout": _HANG_S,
+            "control_socket_disable": True,
+            "errorlog": "-",
+            "proc_name": f"targets.serve {self._options.strategy}",
+            "post_fork": _bind_worker_to_master,
+            "post_worker_init": self._announce_first_worker,
+            "worker_exit": _close_strategy,
+        }
+
+    def _announce_first_worker(self, worker: Worker) -> None:
+        """From here on the target answers; a worker that replaces another is no news."""
+        if worker.age == 1:
+            announce(url=self._url, pid=worker.ppid)
+
+
+def _bind_worker_to_master(_arbiter: object, worker: Worker) -> None:
+    die_with_parent(worker.ppid)
+
+
+def _close_strategy(_arbiter: object, worker: Worker) -> None:
+    """Flush what the strategy still holds."""
+    app: Flask | None = getattr(worker, "wsgi", None)
+    if app is not None:
+        app.extensions[STRATEGY_EXTENSION].close()

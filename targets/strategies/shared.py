@@ -1,0 +1,121 @@
+"""The recommended way: one producer for the life of the process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+import confluent_kafka
+
+from targets.config import Settings
+from targets.errors import DeliveryError
+from targets.strategies.base import Strategy
+from targets.system import name_current_thread
+
+_POLL_S = 0.1
+_POLL_THREAD_NAME = "kafka-poll"
+_log = logging.getLogger(__name__)
+
+
+class Shared(Strategy):
+    """All requests of a worker process write with one producer.
+
+    * It is made after the fork, by the first request: librdkafka's threads and connections
+      do not survive a fork, so a producer made in the master is dead in every worker.
+    * A background thread polls it, so that delivery reports are served whether or not
+      requests come in.
+    * A request answers when its own messages are acknowledged. That costs a round trip,
+      not throughput: requests that wait at the same time share connections and batches.
+      A service that answers as soon as the messages are queued is faster by that round
+      trip, and says "accepted" of messages that it loses when it dies or when the brokers
+      stay away. It also keeps the comparison fair, for the others all flush.
+    * It is flushed when the worker exits.
+    """
+
+    name = "shared"
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._making = threading.Lock()
+        self._producer: confluent_kafka.Producer | None = None
+        self._closing = threading.Event()
+
+    def ingest(self, messages: Sequence[bytes]) -> int:
+        """Write the messages with the process's producer, and wait for their reports."""
+        producer = self._shared_producer()
+        pending = _Acknowledgements(len(messages))
+        for queued, message in enumerate(messages):
+            try:
+                producer.produce(self.settings.kafka.topic, message, on_delivery=pending)
+            except BufferError as error:
+                raise DeliveryError(
+                    f"the producer's queue is full after {queued} of {len(messages)} messages"
+                ) from error
+        pending.wait(self.settings.kafka.ack_timeout_s)
+        return len(messages)
+
+    def close(self) -> None:
+        """Flush what is queued, within the acknowledgement timeout."""
+        self._closing.set()
+        if self._producer is None:
+            return
+        lost = self._producer.flush(self.settings.kafka.ack_timeout_s)
+        if lost:
+            _log.error("%d messages were still unacknowledged at worker exit", lost)
+
+    def _shared_producer(self) -> confluent_kafka.Producer:
+        with self._making:
+            if self._producer is None:
+                self._producer = confluent_kafka.Producer(self.settings.kafka.librdkafka())
+                threading.Thread(
+                    target=self._poll, args=(self._producer,), name=_POLL_THREAD_NAME, daemon=True
+                ).start()
+            return self._producer
+
+    def _poll(self, producer: confluent_kafka.Producer) -> None:
+        name_current_thread(_POLL_THREAD_NAME)
+        while not self._closing.is_set():
+            producer.poll(_POLL_S)
+
+
+class _Acknowledgements:
+    """Collects the delivery reports of one request's messages."""
+
+    def __init__(self, expected: int) -> None:
+        self._expected = expected
+        self._outstanding = expected
+        self._failed = 0
+        self._last_error = ""
+        self._changed = threading.Condition()
+
+    def __call__(
+        self, error: confluent_kafka.KafkaError | None, _message: confluent_kafka.Message
+    ) -> None:
+        with self._changed:
+            self._outstanding -= 1
+            if error is not None:
+                self._failed += 1
+                self._last_error = error.str()
+            if self._outstanding == 0:
+                self._changed.notify_all()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait for all reports.
+
+        Raises:
+            DeliveryError: Some messages failed, or had no report when the timeout passed.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._outstanding == 0, timeout=deadline - time.monotonic()
+            )
+            missing = self._failed + self._outstanding
+            reason = self._last_error or "no answer"
+        if missing:
+            raise DeliveryError(
+                f"{missing} of {self._expected} messages were not acknowledged "
+                f"within {timeout_s:g} s: {reason}"
+            )

@@ -1,0 +1,114 @@
+"""What this room asks of the operating system: thread names, parents, descriptor limits.
+
+Sources: prctl(2), getrlimit(2), proc(5).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from targets.errors import TargetError
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+_PARENT_POLL_S = 0.5
+_ON_LINUX = sys.platform == "linux"
+
+
+def name_current_thread(name: str) -> None:
+    """Give the calling thread a name that the kernel and its tools show.
+
+    Args:
+        name: At most 15 bytes; the kernel cuts off the rest. Off Linux nothing is done.
+    """
+    if _ON_LINUX:
+        _prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()))
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """End this process as soon as its parent does, even if that is killed with SIGKILL.
+
+    On Linux the kernel sees to it (PR_SET_PDEATHSIG; it fires when the *thread* that
+    forked this process ends); elsewhere a thread watches the parent. Must be called by
+    the process itself, and again after a fork: the setting is not inherited.
+
+    Args:
+        parent_pid: Who the parent is supposed to be. If it is somebody else by now, the
+            parent died before this call, and the process ends here.
+    """
+    if _ON_LINUX:
+        _prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+    else:
+        threading.Thread(target=_watch_parent, args=(parent_pid,), daemon=True).start()
+    if os.getppid() != parent_pid:
+        os._exit(1)
+
+
+def count_open_descriptors() -> int:
+    """The number of file descriptors that this process has open."""
+    directory = Path("/proc/self/fd" if _ON_LINUX else "/dev/fd")
+    return len(os.listdir(directory)) - 1  # noqa: PTH208 - one of them is the listing's own
+
+
+def limit_descriptors(limit: int) -> None:
+    """Set RLIMIT_NOFILE, soft and hard, for this process and its children.
+
+    Both, because a soft limit alone is only a suggestion: a process may raise it to the
+    hard one at any time, and some runtimes (Go's since 1.19) do so without being asked.
+
+    Args:
+        limit: The most descriptors that may be open at once.
+
+    Raises:
+        TargetError: The limit is above the hard limit, and may not be raised.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    except (ValueError, OSError) as error:
+        raise TargetError(
+            f"a limit of {limit} descriptors is not allowed here ({error}): "
+            f"the hard limit is {hard}; ask for less or raise it (ulimit -Hn)"
+        ) from error
+
+
+def raise_descriptor_limit() -> int:
+    """Raise RLIMIT_NOFILE as far as this process may, and return the new soft limit."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in (_kernel_maximum(), hard):
+        if limit is None:
+            continue
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, max(limit, hard)))
+        except (ValueError, OSError):
+            continue  # only root may go beyond the hard limit
+        break
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def _kernel_maximum() -> int | None:
+    """The most that a hard limit can be (fs.nr_open), or None if it cannot be read."""
+    try:
+        return int(Path("/proc/sys/fs/nr_open").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _watch_parent(parent_pid: int) -> None:
+    while os.getppid() == parent_pid:
+        time.sleep(_PARENT_POLL_S)
+    os._exit(1)
+
+
+def _prctl(option: int, argument: ctypes.c_char_p | ctypes.c_ulong) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, argument, 0, 0, 0) != 0:
+        errno = ctypes.get_errno()
+        raise OSError(errno, f"prctl({option}): {os.strerror(errno)}")
