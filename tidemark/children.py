@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from tidemark.errors import ChildError
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 POLL_S = 0.02
+COMPLAINT_PREFIX = re.compile(r"^(tidemark|sampler|[\w .-]+: error|Error): ")
 
 
 def _death_signal_setter() -> Callable[[], None] | None:
@@ -112,7 +114,7 @@ class Child:
             log.seek(self._log_offset)
             lines = log.read().decode(errors="replace").strip().splitlines()
         if lines:
-            return lines[-1].removeprefix("tidemark: ").removeprefix("Error: ")
+            return COMPLAINT_PREFIX.sub("", lines[-1])
         return f"the {self.name} ended with code {self.returncode} and said nothing"
 
     def wait(self, timeout_s: float) -> int | None:
@@ -150,3 +152,13 @@ def python_module(module: str, *arguments: str) -> list[str]:
 def say(line: str, stream: TextIO | None = None) -> None:
     """Write one line for the user to standard error, marked as ours."""
     print(f"tidemark: {line}", file=stream or sys.stderr, flush=True)  # noqa: T201
+
+
+def run_to_terminal(module: str, *arguments: str) -> int:
+    """Run a Python module that writes to our own terminal; return its exit code."""
+    process = subprocess.Popen(
+        python_module(module, *arguments),
+        stdin=subprocess.DEVNULL,
+        preexec_fn=_death_signal_setter(),  # noqa: PLW1509 - one system call, see above
+    )
+    return process.wait()

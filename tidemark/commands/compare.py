@@ -1,0 +1,86 @@
+"""`tidemark compare`: run every strategy in turn, explain them together."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from targets.strategies import STRATEGIES, resolve
+from tidemark.commands.options import run_options
+from tidemark.compare import Comparison, explain, make_folder, run_all
+from tidemark.options import RunOptions
+from tidemark.progress import Progress
+from tidemark.terminal import print_comparison
+
+DEFAULT_DURATION_S = 60.0
+
+
+@click.command()
+@click.option(
+    "--strategies",
+    default=",".join(STRATEGIES),
+    metavar="NAME,...",
+    help="which to compare, in this order  [default: all]",
+)
+@click.option(
+    "--duration",
+    type=click.FloatRange(min=1.0, max=7 * 86400.0),
+    default=DEFAULT_DURATION_S,
+    show_default=True,
+    metavar="S",
+    help="seconds of load on each strategy",
+)
+@click.option(
+    "--users",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="users of the closed workload; the open one needs only one",
+)
+@run_options(leave_out=("strategy", "target_pid", "no_report"))
+def compare(strategies: str, duration: float, users: int, **values: Any) -> None:
+    """Run every strategy in turn under the same load and explain them together."""
+    chosen = tuple(resolve(name.strip()) for name in strategies.split(",") if name.strip())
+    if not chosen:
+        raise click.UsageError("--strategies: name at least one")
+    comparison = Comparison(_unique(chosen), duration, users, RunOptions.parse(values))
+    run_comparison(comparison, Console())
+
+
+def run_comparison(comparison: Comparison, console: Console) -> None:
+    """Run, report and print; what was recorded is reported even when it is interrupted."""
+    folder = make_folder(comparison.options)
+    progress = Progress(console)
+    begun: list[Path] = [folder / name for name in comparison.strategies]
+    try:
+        with _terminate_as_interrupt():
+            for _ in run_all(comparison, folder, progress):
+                pass
+    finally:
+        progress.close()
+        summaries = explain(begun, folder)
+        if summaries:
+            print_comparison(console, summaries, folder)
+        else:
+            console.print(f"nothing was recorded; logs are in {folder}", soft_wrap=True)
+
+
+def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+@contextlib.contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """SIGTERM ends a comparison as Ctrl-C does: in order, with a report."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

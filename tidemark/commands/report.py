@@ -1,0 +1,52 @@
+"""`tidemark report`: rebuild what can be rebuilt from run directories."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from analysis.report import write_comparison, write_run_report
+from sampler.schema import RUN_JSON, VERDICT_JSON
+from tidemark.terminal import print_comparison, print_run
+
+
+@click.command()
+@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="print verdict.json instead of the table")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="folder for the comparison of several runs  [default: the folder they are in]",
+)
+def report(directories: tuple[Path, ...], as_json: bool, out: Path | None) -> None:
+    """(Re)build verdict.json, report.png and report.html of each run DIR.
+
+    Of several runs, or of a folder that holds several, the comparison is built as well.
+    """
+    runs = [run for directory in directories for run in _runs_in(directory)]
+    console = Console(stderr=as_json)
+    if len(runs) == 1 and runs == list(directories):
+        verdict = write_run_report(runs[0])
+        if not as_json:
+            print_run(console, verdict, runs[0])
+    else:
+        folder = out or Path(os.path.commonpath([run.resolve().parent for run in runs]))
+        folder.mkdir(parents=True, exist_ok=True)
+        summaries = write_comparison(runs, folder)
+        if not as_json:
+            print_comparison(console, summaries, folder)
+    if as_json:
+        for run in runs:
+            click.echo(json.dumps(json.loads((run / VERDICT_JSON).read_text()), indent=2))
+
+
+def _runs_in(directory: Path) -> list[Path]:
+    """The run that a folder is, or the runs that it holds."""
+    if (directory / RUN_JSON).exists() or not directory.is_dir():
+        return [directory]
+    held = sorted(path.parent for path in directory.glob(f"*/{RUN_JSON}"))
+    return held or [directory]

@@ -1,0 +1,15 @@
+"""`tidemark sample`: watch a process without driving it."""
+
+from __future__ import annotations
+
+import click
+
+from sampler.cli import main
+from tidemark.commands.broker import FORWARDED
+
+
+@click.command(context_settings=FORWARDED, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def sample(arguments: tuple[str, ...]) -> int:
+    """Watch a process without driving it (--help for its options)."""
+    return main(list(arguments))

@@ -1,0 +1,44 @@
+"""Finds in a growing log the line that says that descriptors have run out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+# strerror(EMFILE) and strerror(ENFILE) of glibc and musl, Go's and Java's words for them, and
+# the bare symbol as Node prints it.
+EXHAUSTED = re.compile(
+    r"too many open files|no file descriptors available|\bEMFILE\b|\bENFILE\b", re.IGNORECASE
+)
+MAX_LINE = 500
+
+
+class LogWatch:
+    """Reads what was added to a log since the last look.
+
+    Args:
+        path: the log; it need not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._torn = b""
+
+    def first_exhaustion(self) -> str | None:
+        """The first new complete line that tells of exhausted descriptors, or None."""
+        for line in self._new_lines():
+            if EXHAUSTED.search(line):
+                return line.strip()[:MAX_LINE]
+        return None
+
+    def _new_lines(self) -> list[str]:
+        try:
+            with self._path.open("rb") as log:
+                log.seek(self._offset)
+                added = log.read()
+        except FileNotFoundError:
+            return []
+        self._offset += len(added)
+        *lines, self._torn = (self._torn + added).split(b"\n")
+        return [line.decode(errors="replace") for line in lines]
