@@ -151,7 +151,7 @@ def python_module(module: str, *arguments: str) -> list[str]:
 
 def say(line: str, stream: TextIO | None = None) -> None:
     """Write one line for the user to standard error, marked as ours."""
-    print(f"tidemark: {line}", file=stream or sys.stderr, flush=True)  # noqa: T201
+    print(f"tidemark: {line}", file=stream or sys.stderr, flush=True)
 
 
 def run_to_terminal(module: str, *arguments: str) -> int:

@@ -73,5 +73,3 @@ class Load:
         late_s = time.monotonic() - arrival.due_s
         if late_s > LATE_S:
             self._run.note_lateness(late_s)
-
-

@@ -168,7 +168,7 @@ OPTIONS: tuple[Option, ...] = (
         "KIND",
         choices=WORKLOADS,
     ),
-    Option("rate", _number(0, exclusive=True), 10.0, "requests per second, all users together", "R"),
+    Option("rate", _number(0, exclusive=True), 10.0, "requests per second, all users together"),
     Option("ramp", _number(0), 0.0, "seconds over which the rate rises from 0 to --rate", "S"),
     Option("batch_size", _integer(1, 100_000), 10, "messages in the body of one request"),
     Option("payload_bytes", _integer(1, 1_000_000), 100, "bytes of one message"),
@@ -196,7 +196,11 @@ OPTIONS: tuple[Option, ...] = (
         "S",
     ),
     Option(
-        "request_timeout", _number(0, exclusive=True), 5.0, "seconds until a request has failed", "S"
+        "request_timeout",
+        _number(0, exclusive=True),
+        5.0,
+        "seconds until a request has failed",
+        "S",
     ),
     Option(
         "target_port", _integer(0, 65535), 0, "port of the target on 127.0.0.1 (0: any free one)"

@@ -74,9 +74,7 @@ def _argument_type(option: Option) -> Callable[[str], Any]:
         try:
             option.read(text)
         except OptionError as error:
-            raise argparse.ArgumentTypeError(
-                str(error).removeprefix(f"{option.flag}: ")
-            ) from error
+            raise argparse.ArgumentTypeError(str(error).removeprefix(f"{option.flag}: ")) from error
         return text  # kept as text: the web form hands back text too
 
     return parse
@@ -91,7 +89,9 @@ def _shown_default(option: Option) -> str:
 
 
 @events.init.add_listener
-def install(environment: Environment, runner: Runner | None, web_ui: WebUI | None, **_: Any) -> None:
+def install(
+    environment: Environment, runner: Runner | None, web_ui: WebUI | None, **_: Any
+) -> None:
     """Hook the plugin into a Locust process; ends it with one line when it cannot work."""
     if not isinstance(runner, LocalRunner):
         sys.exit(_refusal("distributed runs are not supported: leave out --master and --worker"))
@@ -112,7 +112,7 @@ class Plugin:
         self.web_ui = web_ui
         self.run: SoakRun | None = None
         self._begun = False
-        self._loops: list[gevent.Greenlet] = []
+        self._loops: list[gevent.Greenlet[..., None]] = []
         self._own_urls: set[str] = set()
         self._asked_ending: Ending | None = None
 
@@ -125,11 +125,10 @@ class Plugin:
         on.quit.add_listener(self.on_quit)
         on.request.add_listener(self.on_request)
         self._end_on_sigterm()
-        options = self.environment.parsed_options
-        if self.web_ui:
+        if self.web_ui and self.web_ui.app:
             self.web_ui.app.before_request(self.before_swarm)
         try:
-            if not self.web_ui or options.autostart:
+            if not self.web_ui or vars(self.environment.parsed_options)["autostart"]:
                 self.prepare()
             else:
                 self._read_options()
@@ -184,7 +183,7 @@ class Plugin:
         return None
 
     def _take_form(self) -> None:
-        """Check what the form says of our options and Locust's own before Locust takes it."""
+        """Check what the form says of the run, and take it over."""
         form = request.form.to_dict()
         parsed = self.environment.parsed_options
         RunOptions.parse({**vars(parsed), **form})
@@ -234,9 +233,9 @@ class Plugin:
             gevent.sleep(WATCH_INTERVAL_S)
         if not run.ending:
             # In a greenlet of its own: stopping the test ends this loop.
-            gevent.spawn(self._end, run, ending)
+            gevent.spawn(self._end, ending)
 
-    def _end(self, run: SoakRun, ending: Ending) -> None:
+    def _end(self, ending: Ending) -> None:
         say(f"{ending.reason}; ending the run as {ending.outcome}")
         self._asked_ending = ending
         if ending.outcome != EXHAUSTED:

@@ -11,7 +11,6 @@ import random
 from collections.abc import Iterator
 
 
-
 def arrival_times(rate: float, seed: int, ramp_s: float = 0.0) -> Iterator[float]:
     """Yield the due times of a Poisson process, in seconds since the load began.
 

@@ -11,7 +11,7 @@ from tidemark.errors import OptionError
 from tidemark.options import OPTIONS, Option
 
 
-class CheckedValue(click.ParamType):
+class CheckedValue(click.ParamType[Any]):
     """A value that the option's own parser checks."""
 
     def __init__(self, option: Option) -> None:
@@ -19,7 +19,10 @@ class CheckedValue(click.ParamType):
         self._option = option
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002 - click calls it by name
+        ctx: click.Context | None,
     ) -> Any:
         """Return the value as text once it has been found good."""
         try:

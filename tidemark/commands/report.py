@@ -15,7 +15,9 @@ from tidemark.terminal import print_comparison, print_run
 
 
 @click.command()
-@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "directories", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
 @click.option("--json", "as_json", is_flag=True, help="print verdict.json instead of the table")
 @click.option(
     "--out",

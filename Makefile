@@ -1,0 +1,66 @@
+# Everything a user or a pipeline calls; each target sets up what it needs first.
+# On a machine with Python 3.11 or newer, git and make: `make demo`.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime-installed
+DEV := $(VENV)/.dev-installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench-sampler bench-verdict bench-forecast lock clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+demo: $(RUNTIME) ## compare every strategy on the embedded broker, in under 5 minutes
+	$(BIN)/tidemark compare --duration 36 --rate 10 --interval 0.25 --plateau 8
+
+test: $(DEV) ## run the tests
+	$(BIN)/python -m pytest
+
+lint: $(DEV) ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(DEV) ## put the style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench-sampler: $(DEV) ## the sampler at up to 180,234 connections beside ss, netstat and psutil
+	$(BIN)/python -m benchmarks.sampler
+
+bench-verdict: $(DEV) ## precision and recall of the verdict on a labelled corpus
+	$(BIN)/python -m benchmarks.verdict
+
+bench-forecast: $(DEV) ## forecasts of real deaths, from the first quarter of the life
+	$(BIN)/python -m benchmarks.forecast
+
+lock: $(DEV) ## resolve the dependencies anew
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet --upgrade \
+	    --no-emit-find-links --no-emit-index-url --python-version 3.11 \
+	    pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet --upgrade \
+	    --no-emit-find-links --no-emit-index-url --python-version 3.11 \
+	    --constraint requirements.lock \
+	    --group dev pyproject.toml --output-file requirements-dev.lock
+
+clean: ## remove the virtual environment and the caches; results stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info build
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Tidemark needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+	    { rm -rf $(VENV); echo "cannot make a virtual environment (on Debian: apt install python3-venv)" >&2; exit 2; }
+
+$(RUNTIME): $(BIN)/python requirements.lock pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(DEV): $(RUNTIME) requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.lock
+	@touch $@
