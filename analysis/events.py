@@ -1,0 +1,112 @@
+"""What happened, as it is marked in a picture and told in a report."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from analysis import units
+from analysis.run import Event, Run
+
+MARKED = {
+    "emfile": "EMFILE",
+    "target_exited": "target exited",
+    "target_restarted": "restart",
+    "stalled": "stalled",
+    "worker_lost": "load worker lost",
+    "generator_saturated": "load generator saturated",
+}
+"""Events that get a line of their own in a picture, and what stands beside it."""
+
+LOUD = frozenset({"emfile", "target_exited"})
+"""Events that a reader must not overlook."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment to mark.
+
+    Attributes:
+        elapsed_s: When, seconds since the run began.
+        text: What stands beside it; empty for repetitions.
+        loud: Whether it must not be overlooked.
+    """
+
+    elapsed_s: float
+    text: str
+    loud: bool
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of time to shade.
+
+    Attributes:
+        start_s: Its beginning, seconds since the run began.
+        end_s: Its end.
+        text: What stands in it.
+    """
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+def marks(events: Iterable[Event]) -> list[Mark]:
+    """Return the moments to mark. Of repeated events only the first is named, with the count."""
+    chosen = [event for event in events if event.name in MARKED]
+    counts: dict[str, int] = {}
+    for event in chosen:
+        counts[event.name] = counts.get(event.name, 0) + 1
+    found, named = [], set()
+    for event in chosen:
+        text = "" if event.name in named else _named(event, counts[event.name])
+        named.add(event.name)
+        found.append(Mark(event.elapsed_s, text, event.name in LOUD))
+    return found
+
+
+def _named(event: Event, times: int) -> str:
+    text = MARKED[event.name]
+    if event.name in LOUD:
+        text += f" at {units.duration(event.elapsed_s)}"
+    return text if times == 1 else f"{text} (first of {times:,})"
+
+
+def spans(run: Run) -> list[Span]:
+    """Return the outages of each broker and the gaps in the recording, in order of time."""
+    found = [*_outages(run), *_gaps(run.events)]
+    return sorted(found, key=lambda span: span.start_s)
+
+
+def _outages(run: Run) -> list[Span]:
+    down: dict[str, float] = {}
+    found = []
+    for event in run.events:
+        broker = str(event.fields.get("broker", ""))
+        if event.name == "broker_down":
+            down.setdefault(broker, event.elapsed_s)
+        elif event.name == "broker_up" and broker in down:
+            found.append(Span(down.pop(broker), event.elapsed_s, f"broker {broker} down".strip()))
+    rest = [Span(start, run.duration_s, f"broker {name} down") for name, start in down.items()]
+    return found + rest
+
+
+def _gaps(events: Iterable[Event]) -> list[Span]:
+    found = []
+    for event in events:
+        missed = event.fields.get("missed_s", event.fields.get("duration_s"))
+        if event.name == "gap" and isinstance(missed, int | float) and missed > 0:
+            found.append(Span(event.elapsed_s - missed, event.elapsed_s, "not sampled"))
+    return found
+
+
+def told(event: Event) -> str:
+    """Return what belongs to an event as one line of text."""
+    return ", ".join(f"{name} {_plain(value)}" for name, value in event.fields.items())
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return " ".join(str(item) for item in value)
+    return str(value)

@@ -1,0 +1,99 @@
+"""Figures as people read them: counts, bytes, rates and spans of time, with their units."""
+
+import math
+from dataclasses import dataclass
+
+KIB = 1024.0
+MIB = KIB * 1024.0
+GIB = MIB * 1024.0
+MINUTE_S = 60.0
+HOUR_S = 3600.0
+DAY_S = 86400.0
+UNKNOWN = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class TimeUnit:
+    """The unit a time axis is drawn in.
+
+    Attributes:
+        name: As it stands in the axis label ("minutes").
+        seconds: How many seconds one of it is.
+    """
+
+    name: str
+    seconds: float
+
+
+_SPANS = (
+    (4 * MINUTE_S, TimeUnit("seconds", 1.0)),
+    (4 * HOUR_S, TimeUnit("minutes", MINUTE_S)),
+    (4 * DAY_S, TimeUnit("hours", HOUR_S)),
+    (math.inf, TimeUnit("days", DAY_S)),
+)
+
+
+def time_unit(span_s: float) -> TimeUnit:
+    """Return the unit in which an axis of `span_s` seconds has readable figures."""
+    return next(unit for longest, unit in _SPANS if span_s <= longest)
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """Return `value` with `digits` significant digits, thousands separated, never in exponents.
+
+    Integers of more digits are kept whole: 1,024 stays 1,024. Unknown is a dash, never 0.
+    """
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    decimals = max(0, digits - 1 - magnitude)
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def count(value: float | None) -> str:
+    """Return a whole number with its thousands separated: 180,234."""
+    return UNKNOWN if value is None or not math.isfinite(value) else f"{value:,.0f}"
+
+
+def size(value: float | None, digits: int = 3) -> str:
+    """Return a number of bytes in the binary unit that suits it: 310 KiB."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    for unit, factor in (("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
+        if abs(value) >= factor:
+            return f"{number(value / factor, digits)} {unit}"
+    return f"{number(value, digits)} B"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a span of time in the two units that matter: 3 min 20 s, 2 d 4 h."""
+    if seconds is None or not math.isfinite(seconds):
+        return UNKNOWN
+    if abs(seconds) < MINUTE_S:
+        return f"{number(seconds, 3 if abs(seconds) >= 10 else 2)} s"
+    sign, rest = ("-" if seconds < 0 else ""), round(abs(seconds))
+    for name, factor, small_name, small in (
+        ("d", DAY_S, "h", HOUR_S),
+        ("h", HOUR_S, "min", MINUTE_S),
+        ("min", MINUTE_S, "s", 1.0),
+    ):
+        if rest >= factor:
+            smaller = int(rest % factor // small)
+            tail = f" {smaller} {small_name}" if smaller else ""
+            return f"{sign}{int(rest // factor):,} {name}{tail}"
+    return f"{sign}{rest} s"
+
+
+def milliseconds(value: float | None) -> str:
+    """Return a response time: 1.4 ms, 2.1 s."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    return f"{number(value / 1000, 2)} s" if value >= 1000 else f"{number(value, 2)} ms"
+
+
+def amount(metric: str, value: float | None, digits: int = 2) -> str:
+    """Return `value` of the resource `metric`: bytes in their unit, everything else a number."""
+    return size(value, max(digits, 2)) if metric == "rss_bytes" else number(value, digits)
