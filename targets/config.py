@@ -34,9 +34,10 @@ class KafkaConfig:
     def librdkafka(self) -> dict[str, str | int | float | bool]:
         """The same as librdkafka's configuration properties.
 
-        Two of them make librdkafka behave as sarama does out of the box: nothing lingers
+        Three of them make librdkafka behave as sarama does out of the box: nothing lingers
         in the producer, and messages without a key go to a random partition each, so that
-        a batch reaches every broker that leads one.
+        a batch reaches every broker that leads one. Lost connections are tried again after
+        sarama's 250 ms.
         """
         return {
             "bootstrap.servers": self.bootstrap,
@@ -44,6 +45,7 @@ class KafkaConfig:
             "socket.timeout.ms": _milliseconds(self.read_write_timeout_s),
             "request.timeout.ms": _milliseconds(self.ack_timeout_s),
             "message.timeout.ms": _milliseconds(self.ack_timeout_s),
+            "reconnect.backoff.ms": 250,
             "linger.ms": 0,
             "sticky.partitioning.linger.ms": 0,
             **self.options,

@@ -1,10 +1,11 @@
 """What can go wrong in this room, and the exit code that the command line gives it.
 
-TargetError                 the base; exit code 2
-├── OutOfBrokersError       no broker answered within the dial timeout
-├── DeliveryError           messages were handed over, but not acknowledged in time
-├── PoolExhaustedError      every pooled producer is in use
-└── ClosedClientError       a client was used after `close()`: a bug in the caller
+* `TargetError`: the base; exit code 2
+
+  * `OutOfBrokersError`: no broker answered within the dial timeout
+  * `DeliveryError`: messages were handed over, but not acknowledged in time
+  * `PoolExhaustedError`: every pooled producer is in use
+  * `ClosedClientError`: a client was used after `close()`, a bug in the caller
 """
 
 from __future__ import annotations

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import confluent_kafka
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin._metadata import ClusterMetadata
 
 from targets.config import KafkaConfig
 from targets.errors import OutOfBrokersError
@@ -43,17 +48,15 @@ def ensure_topic(config: KafkaConfig) -> dict[int, int]:
     return {number: partition.leader for number, partition in topic.partitions.items()}
 
 
-def _list_topics(
-    config: KafkaConfig, timeout_s: float, topic: str | None
-) -> confluent_kafka.admin.ClusterMetadata:
+def _list_topics(config: KafkaConfig, timeout_s: float, topic: str | None) -> ClusterMetadata:
     properties = {**config.librdkafka(), "log_level": 0}  # the error says it, once
     producer = confluent_kafka.Producer(properties)
+    arguments = {} if topic is None else {"topic": topic}
     try:
-        if topic is None:
-            return producer.list_topics(timeout=timeout_s)
-        return producer.list_topics(topic, timeout=timeout_s)
+        metadata: ClusterMetadata = producer.list_topics(**arguments, timeout=timeout_s)
     except confluent_kafka.KafkaException as error:
         raise OutOfBrokersError(
             f"no Kafka broker answers at {config.bootstrap} within {timeout_s:g} s "
             f"({error.args[0].str()}): start one (python -m targets.broker) or name another"
         ) from error
+    return metadata

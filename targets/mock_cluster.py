@@ -115,7 +115,7 @@ class MockCluster:
 
 
 def _load_library() -> ctypes.CDLL:
-    """librdkafka as the Python extension sees it: symbols of what it depends on included."""
+    """Load the Python extension; its symbols include those of the librdkafka it is linked to."""
     path = confluent_kafka.cimpl.__file__
     library = ctypes.CDLL(path)
     pointer, text, integer = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int

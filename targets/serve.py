@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import logging
 import socket
-import sys
 
 from targets.command_line import (
     OneLineParser,
@@ -22,7 +21,7 @@ from targets.command_line import (
 )
 from targets.config import DEFAULT_TOPIC, IngestLimits, KafkaConfig, Settings
 from targets.errors import TargetError
-from targets.metadata import ensure_topic
+from targets.rehearsal import rehearse
 from targets.server import ServerOptions, TargetServer
 from targets.strategies import STRATEGIES, resolve
 from targets.system import limit_descriptors
@@ -103,12 +102,17 @@ def _prepare(options: argparse.Namespace) -> TargetServer:
     strategy = resolve(options.strategy)
     kafka = KafkaConfig(options.bootstrap, options.topic)
     limits = IngestLimits(options.max_body_bytes, options.max_messages)
-    listener = _listen(options.bind)
-    ensure_topic(kafka)
-    limit_descriptors(options.fds_limit)
     settings = Settings(kafka, limits, options.pool_size)
-    server = ServerOptions(strategy, settings, options.workers, options.threads)
-    return TargetServer(server, listener)
+    server_options = ServerOptions(strategy, settings, options.workers, options.threads)
+    server = TargetServer(server_options, _listen(options.bind))
+    needs = rehearse(server, kafka)
+    if options.fds_limit < needs.descriptors:
+        raise TargetError(
+            f"a limit of {options.fds_limit} descriptors is too low: the target needs "
+            f"{needs.descriptors} to start and answer one request; raise --fds-limit"
+        )
+    limit_descriptors(options.fds_limit)
+    return server
 
 
 def _listen(bind: str) -> socket.socket:

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
 from targets.app import STRATEGY_EXTENSION, create_app
@@ -60,6 +61,10 @@ class TargetServer(BaseApplication):  # type: ignore[misc]
     def load(self) -> Flask:
         """Called by gunicorn in each worker, after the fork."""
         return create_app(self._options.strategy, self._options.settings)
+
+    def make_logger(self) -> Logger:
+        """A logger as gunicorn's master and workers have it."""
+        return self.cfg.logger_class(self.cfg)
 
     def _gunicorn_settings(self) -> Mapping[str, Any]:
         return {

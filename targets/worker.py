@@ -56,14 +56,15 @@ class Connection(gthread.TConn):  # type: ignore[misc]
 
     def wait_for_data(self, timeout: float) -> bool:
         """Wait until the client has sent something; False if it has not in `timeout` s."""
-        if not self.data_ready:
-            try:
-                with selectors.PollSelector() as selector:
-                    selector.register(self.sock, selectors.EVENT_READ)
-                    self.data_ready = bool(selector.select(timeout))
-            except (OSError, ValueError):
-                return False  # closed meanwhile
-        return bool(self.data_ready)
+        if self.data_ready:
+            return True
+        try:
+            with selectors.PollSelector() as selector:
+                selector.register(self.sock, selectors.EVENT_READ)
+                self.data_ready: bool = bool(selector.select(timeout))
+        except (OSError, ValueError):
+            return False  # closed meanwhile
+        return self.data_ready
 
 
 class TargetWorker(gthread.ThreadWorker):  # type: ignore[misc]

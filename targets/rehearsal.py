@@ -1,0 +1,101 @@
+"""A dress rehearsal of the worker, before gunicorn starts.
+
+What keeps a target from starting (no broker, a descriptor limit that is too low) would
+otherwise show as a worker that dies, or as one that never answers. So a child process
+boots the real worker class with the real app, opens one Kafka client, and counts its
+descriptors instead of serving. The master stays free of librdkafka and its threads, as it
+must before a fork.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import traceback
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from targets.client import Client
+from targets.config import KafkaConfig
+from targets.errors import TargetError
+from targets.metadata import cluster_brokers, ensure_topic
+from targets.server import TargetServer
+from targets.system import count_open_descriptors, die_with_parent
+from targets.worker import TargetWorker
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a worker was seen to need.
+
+    Attributes:
+        descriptors: Open descriptors with one client, one connection of it to each broker
+            beside the one that it starts with, and one request accepted.
+    """
+
+    descriptors: int
+
+
+def rehearse(server: TargetServer, kafka: KafkaConfig) -> Needs:
+    """Boot a worker in a child process, connect it to Kafka once, and measure it.
+
+    Args:
+        server: The target that is about to be run.
+        kafka: The cluster that it will write to. Its topic is made sure of.
+
+    Raises:
+        TargetError: The worker could not boot, or could not reach the cluster.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        _perform(server, kafka, writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answer:
+        report = answer.read()
+    _, status = os.waitpid(child, 0)
+    if not report:
+        code = os.waitstatus_to_exitcode(status)
+        raise TargetError(f"the worker ended with code {code} while it was tried out")
+    outcome = json.loads(report)
+    if "error" in outcome:
+        raise TargetError(outcome["error"])
+    return Needs(outcome["descriptors"])
+
+
+def _perform(server: TargetServer, kafka: KafkaConfig, writer: int) -> NoReturn:
+    """The child's whole life: report to `writer`, and end without any of the parent's exits."""
+    outcome: dict[str, Any] = {}
+    try:
+        parent = os.getppid()
+        die_with_parent(parent)
+        ensure_topic(kafka)
+        worker = _RehearsedWorker(0, parent, [], server, 0, server.cfg, server.make_logger())
+        worker.kafka = kafka
+        worker.init_process()
+        # The pipe to the parent is this child's alone.
+        outcome = {"descriptors": worker.descriptors - 1}
+    except (TargetError, OSError) as error:
+        outcome = {"error": str(error)}
+    finally:
+        if outcome:
+            os.write(writer, json.dumps(outcome).encode())
+        else:
+            traceback.print_exc()  # a bug; nobody further up would ever see it
+        os._exit(0 if outcome else 1)
+
+
+class _RehearsedWorker(TargetWorker):
+    """A worker that, once booted, measures itself instead of serving."""
+
+    kafka: KafkaConfig
+    descriptors: int
+
+    def run(self) -> None:
+        """Count the descriptors with a client connected."""
+        brokers = len(cluster_brokers(self.kafka.bootstrap, self.kafka.dial_timeout_s))
+        accepted_request = 1
+        client = Client(self.kafka)
+        self.descriptors = count_open_descriptors() + brokers + accepted_request
+        client.close()
