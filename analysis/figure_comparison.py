@@ -1,7 +1,8 @@
 """The picture of a comparison: every strategy over the same axes, in its own fixed look."""
 
+import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,17 +18,21 @@ from analysis.summary import Summary, summarise, unlike
 
 LEFT_IN = 0.95
 TOP_RIGHT_IN = 2.35
-COLUMN_IN = 3.32
-COLUMN_RIGHT_IN = 1.78
-COLUMNS_GAP_IN = 0.78
+COLUMN_IN = 3.25
+PITCH_IN = 5.83
+NAMES_IN = 0.75
+BARS_IN = 4.1
 TOP_IN = 3.0
-ROW_IN = 1.75
+TOP_GAP_IN = 0.92
+ROW_IN = 1.7
 ROW_GAP_IN = 0.62
-HEAD_IN = 1.35
-BOTTOM_IN = 0.62
+ROWS_GAP_IN = 0.88
+HEAD_IN = 1.12
+BOTTOM_IN = 0.6
+WARNING_COLUMNS = 130
 LIMIT_WORTH_SHOWING = 60.0
-WIDEST_PT = 4.6
-NARROWEST_PT = 1.3
+WIDEST_PT = 3.6
+NARROWEST_PT = 1.4
 MARKS = 9
 
 
@@ -70,7 +75,7 @@ class Facet:
         unit: Unit of the y axis.
         curve: Reads its series from a run.
         whole: Whether the figures are whole numbers.
-        resource: The resource of the verdict that it shows, if any.
+        remark: What helps to read it.
     """
 
     key: str
@@ -78,7 +83,7 @@ class Facet:
     unit: str
     curve: Callable[[Run], Curve]
     whole: bool = True
-    resource: str | None = field(default=None)
+    remark: str = ""
 
 
 def _state(name: str) -> Callable[[Run], Curve]:
@@ -87,7 +92,13 @@ def _state(name: str) -> Callable[[Run], Curve]:
 
 FACETS = (
     Facet("established", "Broker connections, ESTABLISHED", "connections", _state("established")),
-    Facet("time_wait", "Broker connections, TIME_WAIT", "connections", _state("time_wait")),
+    Facet(
+        "time_wait",
+        "Broker connections, TIME_WAIT",
+        "connections",
+        _state("time_wait"),
+        remark="closed, kept a minute by the kernel",
+    ),
     Facet("threads", "Threads", "threads", lambda run: curves.total(run.samples, "threads")),
     Facet(
         "rss",
@@ -132,48 +143,65 @@ def draw_comparison(judged: Sequence[tuple[Run, Verdict]]) -> Figure:
     """
     shown = entries(judged)
     span_s = (0.0, max([entry.run.duration_s for entry in shown] + [1e-3]))
-    small = _small_panels(shown, span_s)
-    rows = (len(small) + 1) // 2
-    warning = unlike([entry.run for entry in shown])
-    head_in = HEAD_IN + (0.2 if warning else 0.0)
-    figure = style.new_figure(head_in + TOP_IN + rows * (ROW_IN + ROW_GAP_IN) + BOTTOM_IN)
-    top = _add(figure, "fds", LEFT_IN, head_in, style.WIDTH_IN - LEFT_IN - TOP_RIGHT_IN, TOP_IN)
-    _draw_fds(top, shown, span_s)
-    for index, (key, draw) in enumerate(small):
-        left = LEFT_IN + (index % 2) * (COLUMN_IN + COLUMN_RIGHT_IN + COLUMNS_GAP_IN)
-        down = head_in + TOP_IN + ROW_GAP_IN + (index // 2) * (ROW_IN + ROW_GAP_IN)
-        draw(_add(figure, key, left, down, COLUMN_IN, ROW_IN))
-    subtitle = _subtitle(shown) + (f"\n{warning}" if warning else "")
+    timed, listed = _timed_panels(shown, span_s), _listed_panels(shown)
+    subtitle = _subtitle(shown)
+    head_in = HEAD_IN + 0.19 * subtitle.count("\n")
+    rows_in = _pairs(timed) * (ROW_IN + ROW_GAP_IN) + _pairs(listed) * (ROW_IN + ROWS_GAP_IN)
+    figure = style.new_figure(head_in + TOP_IN + TOP_GAP_IN + rows_in - 0.28 + BOTTOM_IN - 0.4)
     style.headings(figure, comparison_finding(shown), subtitle, LEFT_IN)
+    width = style.WIDTH_IN - LEFT_IN - TOP_RIGHT_IN
+    _draw_fds(_add(figure, "fds", (LEFT_IN, head_in), (width, TOP_IN)), shown, span_s)
+    down = head_in + TOP_IN + TOP_GAP_IN
+    for index, (key, draw) in enumerate(timed):
+        place = (LEFT_IN + (index % 2) * PITCH_IN, down + (index // 2) * (ROW_IN + ROW_GAP_IN))
+        draw(_add(figure, key, place, (COLUMN_IN, ROW_IN)), index >= len(timed) - 2)
+    down += _pairs(timed) * (ROW_IN + ROW_GAP_IN) + ROWS_GAP_IN - ROW_GAP_IN
+    for index, (key, draw) in enumerate(listed):
+        left = LEFT_IN + NAMES_IN + (index % 2) * PITCH_IN
+        draw(_add(figure, key, (left, down), (BARS_IN - NAMES_IN, ROW_IN)), True)
     return figure
 
 
-def _add(figure: Figure, key: str, left: float, down: float, width: float, high: float) -> Axes:
-    height = figure.get_figheight()
-    box = (left / style.WIDTH_IN, 1 - (down + high) / height, width / style.WIDTH_IN, high / height)
+def _pairs(made: Sequence[object]) -> int:
+    return (len(made) + 1) // 2
+
+
+def _add(figure: Figure, key: str, at: tuple[float, float], size: tuple[float, float]) -> Axes:
+    """Add axes of a size in inches, so many inches from the left and from the top."""
+    high, wide = figure.get_figheight(), style.WIDTH_IN
+    box = (at[0] / wide, 1 - (at[1] + size[1]) / high, size[0] / wide, size[1] / high)
     return figure.add_axes(box, label=key)
 
 
-def _small_panels(
+def _timed_panels(
     shown: Sequence[Entry], span_s: tuple[float, float]
-) -> list[tuple[str, Callable[[Axes], None]]]:
-    found: list[tuple[str, Callable[[Axes], None]]] = []
+) -> list[tuple[str, Callable[[Axes, bool], None]]]:
+    found = []
     for facet in FACETS:
         every = [(entry, facet.curve(entry.run)) for entry in shown]
         read = [(entry, curve) for entry, curve in every if curve.read.size]
-        if read:
+        if any(curve.highest > 0 for _, curve in read):
             found.append((facet.key, _facet_drawer(facet, read, span_s)))
-    if any(entry.row.p50_ms is not None or entry.row.p99_ms is not None for entry in shown):
-        found.append(("latency", lambda axes: _draw_latency(axes, shown)))
-    if any(entry.row.requests for entry in shown):
-        found.append(("requests", lambda axes: _draw_requests(axes, shown)))
     return found
+
+
+def _listed_panels(shown: Sequence[Entry]) -> list[tuple[str, Callable[[Axes, bool], None]]]:
+    found: list[tuple[str, Callable[[Axes, bool], None]]] = []
+    if any(_is_timed(entry) for entry in shown):
+        found.append(("latency", lambda axes, _: _draw_latency(axes, shown)))
+    if any(entry.row.requests for entry in shown):
+        found.append(("requests", lambda axes, _: _draw_requests(axes, shown)))
+    return found
+
+
+def _is_timed(entry: Entry) -> bool:
+    return entry.row.p50_ms is not None and entry.row.p99_ms is not None
 
 
 def _facet_drawer(
     facet: Facet, read: Sequence[tuple[Entry, Curve]], span_s: tuple[float, float]
-) -> Callable[[Axes], None]:
-    return lambda axes: _draw_facet(axes, facet, read, span_s)
+) -> Callable[[Axes, bool], None]:
+    return lambda axes, lowest: _draw_facet(axes, facet, read, span_s, lowest=lowest)
 
 
 def comparison_finding(shown: Sequence[Entry]) -> str:
@@ -214,7 +242,11 @@ def _subtitle(shown: Sequence[Entry]) -> str:
     parts.append(f"{brokers} brokers" if brokers else "")
     longest = max(entry.run.duration_s for entry in shown)
     parts.append(f"{len(shown)} runs of up to {units.duration(longest)}")
-    return "   ·   ".join(part for part in parts if part)
+    lines = ["   ·   ".join(part for part in parts if part)]
+    warning = unlike([entry.run for entry in shown])
+    if warning:
+        lines += textwrap.wrap(warning, WARNING_COLUMNS, max_lines=3, placeholder=" …")
+    return "\n".join(lines)
 
 
 def _draw_fds(axes: Axes, shown: Sequence[Entry], span_s: tuple[float, float]) -> None:
@@ -227,13 +259,13 @@ def _draw_fds(axes: Axes, shown: Sequence[Entry], span_s: tuple[float, float]) -
     limits = sorted({limit for entry in shown if (limit := _limit(entry))})
     near = [limit for limit in limits if limit <= LIMIT_WORTH_SHOWING * highest]
     panels.headroom(axes, max([highest, *near]), 0.12)
-    labels = [EndLabel(at, f"limit {units.count(at)}", style.INK, "bold") for at in near]
     for limit in near:
         axes.axhline(limit, color=style.INK, lw=1.4, ls=(0, (6, 3)), label="limit", zorder=2.5)
-    labels += _draw_curves(axes, there, bold=True)
+    labels = _draw_curves(axes, there, bold=True)
+    labels += [EndLabel(at, f"limit {units.count(at)}", style.INK, "bold") for at in near]
     label_ends(axes, labels, style.TEXT_PT)
-    for entry in shown:
-        _mark_death(axes, entry, span_s)
+    for entry, curve in there:
+        _mark_death(axes, entry, curve, span_s)
 
 
 def _fds_curve(entry: Entry) -> Curve | None:
@@ -248,24 +280,23 @@ def _limit(entry: Entry) -> float | None:
     return found.limit if found else None
 
 
-def _mark_death(axes: Axes, entry: Entry, span_s: tuple[float, float]) -> None:
+def _mark_death(axes: Axes, entry: Entry, curve: Curve, span_s: tuple[float, float]) -> None:
     """Mark the first EMFILE of a run and say beside it what it means."""
     event = entry.run.first_event("emfile")
     if event is None:
         return
-    low, high = axes.get_ylim()
-    height = _limit(entry) or high
+    colour, height = entry.look.colour, _limit(entry) or curve.highest
     axes.plot(
         event.elapsed_s,
         height,
-        "X",
-        ms=11,
-        color=entry.look.colour,
-        mec="white",
+        marker="X",
+        markersize=11,
+        markeredgecolor="white",
+        color=colour,
         label="EMFILE",
         zorder=7,
     )
-    axes.axvline(event.elapsed_s, color=entry.look.colour, lw=1.2, ls=(0, (1, 2)), zorder=1.5)
+    axes.axvline(event.elapsed_s, color=colour, lw=1.2, ls=(0, (1, 2)), zorder=1.5)
     left = event.elapsed_s > 0.6 * span_s[1]
     text = f"EMFILE at {units.duration(event.elapsed_s)}"
     if entry.row.requests_at_death is not None:
@@ -286,11 +317,18 @@ def _mark_death(axes: Axes, entry: Entry, span_s: tuple[float, float]) -> None:
 
 
 def _draw_facet(
-    axes: Axes, facet: Facet, read: Sequence[tuple[Entry, Curve]], span_s: tuple[float, float]
+    axes: Axes,
+    facet: Facet,
+    read: Sequence[tuple[Entry, Curve]],
+    span_s: tuple[float, float],
+    *,
+    lowest: bool,
 ) -> None:
     panels.share_time([axes], span_s)
     style.count_axis(axes, facet.unit, whole=facet.whole)
-    axes.set_title(facet.title)
+    panels.write_heading(axes, panels.Heading(facet.title, facet.remark))
+    if not lowest:
+        axes.set_xlabel("")
     panels.headroom(axes, max(curve.highest for _, curve in read), 0.12)
     label_ends(axes, _draw_curves(axes, read))
 
@@ -325,25 +363,30 @@ def _draw_curve(axes: Axes, entry: Entry, curve: Curve) -> None:
         zorder=3 + 0.1 * entry.place,
         clip_on=False,
     )
+    if curve.read.size:
+        ended = float(curve.time_s[np.isfinite(curve.values)][-1])
+        ends = [ended, axes.get_xlim()[1]]
+        axes.plot(
+            ends, [curve.last] * 2, color=entry.look.colour, lw=0.6, alpha=0.7, label="_ended"
+        )
 
 
 def _draw_latency(axes: Axes, shown: Sequence[Entry]) -> None:
     """Draw median and 99th percentile of each run as a dumbbell on a logarithmic axis."""
-    timed = [e for e in shown if e.row.p50_ms is not None and e.row.p99_ms is not None]
+    timed = [entry for entry in shown if _is_timed(entry)]
     approximate = any(entry.row.latency_approximate for entry in timed)
     axes.set_title("Response time, median and p99" + (", approximate" if approximate else ""))
     _rows(axes, timed)
     axes.set_xscale("log")
     values = [v for e in timed for v in (e.row.p50_ms, e.row.p99_ms) if v]
     if values:
-        axes.set_xlim(min(values) / 2.2, max(values) * 2.6)
+        axes.set_xlim(min(values) / 3.2, max(values) * 3.2)
     for row, entry in enumerate(timed):
         pair = [entry.row.p50_ms, entry.row.p99_ms]
         axes.plot(pair, [row, row], color=entry.look.colour, lw=2.5, label=entry.name, zorder=3)
-        for value, place, ha in ((pair[0], -6, "right"), (pair[1], 6, "left")):
-            face = entry.look.colour if ha == "right" else "white"
+        for value, place, face in ((pair[0], -7, entry.look.colour), (pair[1], 7, "white")):
             axes.plot(value, row, "o", ms=7, mfc=face, mec=entry.look.colour, mew=2, zorder=4)
-            _beside(axes, (value or 0.0, row), units.milliseconds(value), place, ha, entry.look.ink)
+            _beside(axes, (value or 0.0, row), units.milliseconds(value), place, entry.look.ink)
     style.plain_log_x(axes, "ms (log)")
 
 
@@ -373,7 +416,7 @@ def _draw_requests(axes: Axes, shown: Sequence[Entry]) -> None:
                 zorder=3,
             )
             text += f", {units.count(failed)} failed"
-        _beside(axes, (total, row), text, 5, "left", style.ALARM if failed else style.INK)
+        _beside(axes, (total, row), text, 5, style.ALARM if failed else style.INK)
     style.few_counts_x(axes)
 
 
@@ -388,9 +431,8 @@ def _rows(axes: Axes, shown: Sequence[Entry]) -> None:
         text.set_color(entry.look.ink)
 
 
-def _beside(
-    axes: Axes, at: tuple[float, float], text: str, offset: float, ha: str, colour: str
-) -> None:
+def _beside(axes: Axes, at: tuple[float, float], text: str, offset: float, colour: str) -> None:
+    """Write a figure so many points beside its mark: left of it if that is negative."""
     axes.annotate(
         text,
         xy=at,
@@ -398,7 +440,7 @@ def _beside(
         textcoords="offset points",
         size=style.SMALL_PT,
         color=colour,
-        ha=ha,  # type: ignore[arg-type]
+        ha="right" if offset < 0 else "left",
         va="center",
         zorder=5,
     )

@@ -10,6 +10,17 @@ from analysis import style
 
 LINE_SPACING = 1.3
 MOVED_PT = 2.0
+BESIDE_PT = 13.0
+BEYOND_LINES = 0.4
+"""Labels may stand this share of a line beyond either end of the axes."""
+LEADER = {
+    "arrowstyle": "-",
+    "color": style.FAINT,
+    "lw": 0.7,
+    "shrinkA": 1.5,
+    "shrinkB": 0,
+    "relpos": (0.0, 0.5),
+}
 
 
 @dataclass(frozen=True)
@@ -77,24 +88,22 @@ def label_ends(axes: Axes, labels: Sequence[EndLabel], size_pt: float = style.SM
         return
     pixel_per_pt = figure.dpi / 72
     ends = [axes.transData.transform((0.0, label.y))[1] for label in labels]
-    places = spread(ends, (box.y0, box.y1), size_pt * LINE_SPACING * pixel_per_pt)
+    line_px = size_pt * LINE_SPACING * pixel_per_pt
+    room = (box.y0 - BEYOND_LINES * line_px, box.y1 + BEYOND_LINES * line_px)
+    places = spread(ends, room, line_px)
     for label, end, place in zip(labels, ends, places, strict=True):
-        moved = abs(place - end) > MOVED_PT * pixel_per_pt
         anchor = (np.clip(end, box.y0, box.y1) - box.y0) / box.height
+        moved = abs(place - end) > MOVED_PT * pixel_per_pt
         axes.annotate(
             label.text,
             xy=(1.002, anchor),
-            xytext=(1.022, (place - box.y0) / box.height),
+            xytext=(BESIDE_PT, (place - (box.y0 + anchor * box.height)) / pixel_per_pt),
             xycoords="axes fraction",
-            textcoords="axes fraction",
+            textcoords="offset points",
             color=label.colour,
             weight=label.weight,
             size=size_pt,
             va="center",
             annotation_clip=False,
-            arrowprops=(
-                {"arrowstyle": "-", "color": style.FAINT, "lw": 0.7, "shrinkA": 0, "shrinkB": 0}
-                if moved
-                else None
-            ),
+            arrowprops=LEADER if moved else None,
         )

@@ -100,14 +100,14 @@ class Look:
 
 
 STRATEGY_LOOKS = {
-    "per-request-leaked": Look(VERMILION, "solid", "X"),
+    "per-request-leaked": Look(VERMILION, "solid", "^"),
     "per-request-closed": Look(BLUE, (0, (6, 2)), "o"),
     "per-request-unflushed": Look(PURPLE, (0, (1.2, 1.6)), "v"),
     "pooled": Look(ORANGE, (0, (6, 2, 1.2, 2)), "s"),
     "shared": Look(GREEN, "solid", "D"),
 }
 _OTHER_LOOKS = (
-    Look(SKY_BLUE, (0, (3, 1.5)), "^"),
+    Look(SKY_BLUE, (0, (3, 1.5)), "h"),
     Look(BLACK, (0, (8, 2, 2, 2)), "P"),
     Look("#8A6D00", (0, (4, 1, 1, 1, 1, 1)), "<"),
     Look(FAINT, (0, (2, 2)), ">"),

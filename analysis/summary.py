@@ -4,11 +4,10 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from analysis.model import Decision, ResourceVerdict, Verdict
+from analysis.model import Decision, Floats, ResourceVerdict, Verdict
 from analysis.run import Run, RunMetadata
 
 
@@ -136,9 +135,7 @@ def _figure(value: object) -> float | None:
     return float(value)
 
 
-def _weighted(
-    values: "np.ndarray[Any, Any]", weights: "np.ndarray[Any, Any]", share: float
-) -> float | None:
+def _weighted(values: Floats, weights: Floats, share: float) -> float | None:
     known = np.isfinite(values) & (weights > 0)
     if not known.any():
         return None
