@@ -29,7 +29,14 @@ from typing import Protocol, Self
 import confluent_kafka
 
 from targets.config import KafkaConfig
-from targets.errors import ClosedClientError, DeliveryError, OutOfBrokersError
+from targets.errors import (
+    ClientError,
+    ClosedClientError,
+    DeliveryError,
+    OutOfBrokersError,
+    TargetError,
+)
+from targets.handle import queue_message, start_handle
 from targets.system import name_current_thread
 
 METADATA_REFRESH_S = 600.0
@@ -38,6 +45,7 @@ METADATA_REFRESH_S = 600.0
 METADATA_THREAD_NAME = "kafka-metadata"
 """What the kernel calls a client's updater thread."""
 
+_PURGE_TIMEOUT_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -51,23 +59,19 @@ class Client:
 
     Raises:
         OutOfBrokersError: No broker answered within the dial timeout. Nothing is left behind.
+        ClientError: librdkafka or the updater could not start. Nothing is left behind either.
     """
 
     def __init__(self, config: KafkaConfig) -> None:
         self.config = config
-        self._handle: confluent_kafka.Producer | None = confluent_kafka.Producer(
-            config.librdkafka()
-        )
+        self._handle: confluent_kafka.Producer | None = start_handle(config)
         self._closing = threading.Event()
         try:
             self.refresh_metadata()
-        except OutOfBrokersError:
+            self._updater = self._start_updater()
+        except TargetError:
             self._handle = None
             raise
-        self._updater = threading.Thread(
-            target=self._background_metadata_updater, name=METADATA_THREAD_NAME, daemon=True
-        )
-        self._updater.start()
 
     @property
     def handle(self) -> confluent_kafka.Producer:
@@ -100,9 +104,20 @@ class Client:
             return
         self._closing.set()
         self._updater.join()
-        self._handle.purge()
-        self._handle.poll(0)
+        if len(self._handle) > 0:
+            self._handle.purge()
+            self._handle.flush(_PURGE_TIMEOUT_S)  # serves their delivery reports
         self._handle = None
+
+    def _start_updater(self) -> threading.Thread:
+        updater = threading.Thread(
+            target=self._background_metadata_updater, name=METADATA_THREAD_NAME, daemon=True
+        )
+        try:
+            updater.start()
+        except RuntimeError as error:  # the limit of threads or memory has been reached
+            raise ClientError(f"no thread for the metadata updater: {error}") from error
+        return updater
 
     def _background_metadata_updater(self) -> None:
         name_current_thread(METADATA_THREAD_NAME)
@@ -188,8 +203,12 @@ class Producer:
         self._reports = _DeliveryReports()
 
     def send(self, message: bytes) -> None:
-        """Queue one message for the configured topic, to a random partition."""
-        self._client.handle.produce(self._client.config.topic, message, on_delivery=self._reports)
+        """Queue one message for the configured topic, to a random partition.
+
+        Raises:
+            DeliveryError: The queue is full, or librdkafka refuses the message.
+        """
+        queue_message(self._client.handle, self._client.config.topic, message, self._reports)
 
     def flush(self) -> None:
         """Wait until every message sent so far is acknowledged.

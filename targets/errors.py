@@ -2,6 +2,7 @@
 
 * `TargetError`: the base; exit code 2
 
+  * `ClientError`: librdkafka could not start a client
   * `OutOfBrokersError`: no broker answered within the dial timeout
   * `DeliveryError`: messages were handed over, but not acknowledged in time
   * `PoolExhaustedError`: every pooled producer is in use
@@ -17,6 +18,10 @@ class TargetError(Exception):
     """One line that says what is wrong, where, and what to do about it."""
 
     exit_code: ClassVar[int] = 2
+
+
+class ClientError(TargetError):
+    """A client could not be started: a bad option, or no threads or memory left for it."""
 
 
 class OutOfBrokersError(TargetError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import confluent_kafka
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 from targets.config import KafkaConfig
 from targets.errors import OutOfBrokersError
+from targets.handle import start_handle
 
 
 def cluster_brokers(bootstrap: str, timeout_s: float = 3.0) -> list[str]:
@@ -22,6 +24,7 @@ def cluster_brokers(bootstrap: str, timeout_s: float = 3.0) -> list[str]:
 
     Raises:
         OutOfBrokersError: Nobody answered in time.
+        ClientError: librdkafka could not start.
     """
     metadata = _list_topics(KafkaConfig(bootstrap), timeout_s, None)
     return [f"{broker.host}:{broker.port}" for _, broker in sorted(metadata.brokers.items())]
@@ -38,6 +41,7 @@ def ensure_topic(config: KafkaConfig) -> dict[int, int]:
 
     Raises:
         OutOfBrokersError: Nobody answered in time, or the topic is not there.
+        ClientError: librdkafka could not start.
     """
     topic = _list_topics(config, config.dial_timeout_s, config.topic).topics[config.topic]
     if topic.error is not None:
@@ -49,8 +53,8 @@ def ensure_topic(config: KafkaConfig) -> dict[int, int]:
 
 
 def _list_topics(config: KafkaConfig, timeout_s: float, topic: str | None) -> ClusterMetadata:
-    properties = {**config.librdkafka(), "log_level": 0}  # the error says it, once
-    producer = confluent_kafka.Producer(properties)
+    quiet = replace(config, options={**config.options, "log_level": 0})  # the error says it
+    producer = start_handle(quiet)
     arguments = {} if topic is None else {"topic": topic}
     try:
         metadata: ClusterMetadata = producer.list_topics(**arguments, timeout=timeout_s)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import confluent_kafka
-
+from targets.handle import start_handle
 from targets.strategies.base import Strategy
 
 
@@ -22,7 +21,7 @@ class PerRequestUnflushed(Strategy):
     def ingest(self, messages: Sequence[bytes]) -> int:
         """Queue the messages, and drop the queue."""
         kafka = self.settings.kafka
-        producer = confluent_kafka.Producer(kafka.librdkafka())
+        producer = start_handle(kafka)
         for message in messages:
             producer.produce(kafka.topic, message)
         return len(messages)

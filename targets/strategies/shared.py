@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Sequence
 
 import confluent_kafka
 
 from targets.config import Settings
 from targets.errors import DeliveryError
+from targets.handle import queue_message, start_handle
 from targets.strategies.base import Strategy
 from targets.system import name_current_thread
 
@@ -46,13 +46,8 @@ class Shared(Strategy):
         """Write the messages with the process's producer, and wait for their reports."""
         producer = self._shared_producer()
         pending = _Acknowledgements(len(messages))
-        for queued, message in enumerate(messages):
-            try:
-                producer.produce(self.settings.kafka.topic, message, on_delivery=pending)
-            except BufferError as error:
-                raise DeliveryError(
-                    f"the producer's queue is full after {queued} of {len(messages)} messages"
-                ) from error
+        for message in messages:
+            queue_message(producer, self.settings.kafka.topic, message, pending)
         pending.wait(self.settings.kafka.ack_timeout_s)
         return len(messages)
 
@@ -68,7 +63,7 @@ class Shared(Strategy):
     def _shared_producer(self) -> confluent_kafka.Producer:
         with self._making:
             if self._producer is None:
-                self._producer = confluent_kafka.Producer(self.settings.kafka.librdkafka())
+                self._producer = start_handle(self.settings.kafka)
                 threading.Thread(
                     target=self._poll, args=(self._producer,), name=_POLL_THREAD_NAME, daemon=True
                 ).start()
@@ -107,11 +102,8 @@ class _Acknowledgements:
         Raises:
             DeliveryError: Some messages failed, or had no report when the timeout passed.
         """
-        deadline = time.monotonic() + timeout_s
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._outstanding == 0, timeout=deadline - time.monotonic()
-            )
+            self._changed.wait_for(lambda: self._outstanding == 0, timeout=timeout_s)
             missing = self._failed + self._outstanding
             reason = self._last_error or "no answer"
         if missing:
