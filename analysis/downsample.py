@@ -1,11 +1,17 @@
 """Reduce a series to what the pixels of a figure can show, without hiding a peak or a gap."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
 COLUMNS = 1000
+BINS = 400
+DENSE = 4000
+"""A series of more readings than this is drawn as an envelope: lines would fill the panel."""
+
 CADENCE_TOLERANCE = 1.8
 
 
@@ -79,6 +85,48 @@ def _first_where(
 def series(time_s: Floats, values: Floats, columns: int = COLUMNS) -> tuple[Floats, Floats]:
     """Return `values` as a line to draw: holes kept as NaN, reduced to `columns` pixel columns."""
     return min_max(*with_gaps(time_s, values), columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Envelope:
+    """A dense series in bins of equal time. All arrays have the shape (bins,); NaN is no reading.
+
+    Attributes:
+        time_s: Middle of each bin, seconds.
+        low: Lowest reading.
+        middle: Median reading.
+        high: Highest reading.
+    """
+
+    time_s: Floats
+    low: Floats
+    middle: Floats
+    high: Floats
+
+
+def envelope(time_s: Floats, values: Floats, bins: int = BINS) -> Envelope:
+    """Return what a dense series does in each of `bins` equal stretches of time.
+
+    Args:
+        time_s: Times, shape (n,).
+        values: Readings, NaN where there is none, shape (n,).
+        bins: How many stretches.
+    """
+    read = np.isfinite(values)
+    time_s, values = time_s[read], values[read]
+    edges = np.linspace(time_s.min(), time_s.max(), bins + 1)
+    place = np.clip(np.searchsorted(edges, time_s, side="right") - 1, 0, bins - 1)
+    order = np.lexsort((values, place))
+    ordered = values[order]
+    starts = np.searchsorted(place[order], np.arange(bins + 1))
+    first, last = starts[:-1], starts[1:] - 1
+    filled = last >= first
+
+    def pick(index: npt.NDArray[np.intp]) -> Floats:
+        return np.where(filled, ordered[np.clip(index, 0, ordered.size - 1)], np.nan)
+
+    middle = (pick((first + last) // 2) + pick((first + last + 1) // 2)) / 2
+    return Envelope((edges[:-1] + edges[1:]) / 2, pick(first), middle, pick(last))
 
 
 def rate(time_s: Floats, cumulative: Floats, bins: int) -> tuple[Floats, Floats]:

@@ -346,11 +346,12 @@ def _draw_curves(
 
 
 def _draw_curve(axes: Axes, entry: Entry, curve: Curve) -> None:
-    times, values = downsample.series(curve.time_s, curve.values)
-    step = max(1, times.size // MARKS)
-    axes.plot(
-        times,
-        values,
+    count = min(curve.time_s.size, downsample.BINS)
+    step = max(1, count // MARKS)
+    panels.line(
+        axes,
+        curve,
+        label=entry.name,
         color=entry.look.colour,
         ls=entry.look.dashes,
         lw=entry.width_pt,
@@ -359,7 +360,6 @@ def _draw_curve(axes: Axes, entry: Entry, curve: Curve) -> None:
         markeredgecolor="white",
         markeredgewidth=0.7,
         markevery=(step * (2 * entry.place + 1) // (2 * entry.of), step),
-        label=entry.name,
         zorder=3 + 0.1 * entry.place,
         clip_on=False,
     )

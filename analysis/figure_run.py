@@ -14,11 +14,13 @@ from analysis.labels import EndLabel, label_ends
 from analysis.model import ResourceVerdict, Verdict
 from analysis.panels import Heading, Panel
 from analysis.run import Run
+from analysis.summary import overall_latency
 
 MANY_PROCESSES = 6
 LIMIT_WORTH_SHOWING = 60.0
 LOG_RANGE = 30.0
 RATE_BINS = 160
+DENSE_POINTS = 1600
 STATE_LOOKS = {
     "ESTABLISHED": (style.BLUE, "solid"),
     "TIME_WAIT": (style.FAINT, (0, (5, 2))),
@@ -114,6 +116,8 @@ def _subtitle(run: Run) -> str:
         parts.append(f"{units.number(load['batch_size'], 3)} messages each")
     parts.append(f"{len(run.metadata.brokers)} brokers" if run.metadata.brokers else "")
     parts.append(f"ran {units.duration(run.duration_s)}, {run.outcome}")
+    if len(run.samples) > downsample.DENSE * run.samples["pid"].nunique():
+        parts.append("lines: median, shade: lowest to highest")
     if run.started_at:
         parts.append(f"{run.started_at:%Y-%m-%d %H:%M} UTC")
     return "   ·   ".join(part for part in parts if part)
@@ -149,22 +153,34 @@ def _lead(found: Sequence[Curve], judged: ResourceVerdict | None) -> Curve | Non
 
 
 def _draw_processes(axes: Axes, found: Sequence[Curve], lead: Curve | None) -> list[EndLabel]:
-    labels = []
-    others = [curve for curve in found if curve is not lead]
+    line = _lineage(found, lead)
+    others = [curve for curve in found if curve not in line]
     for curve in others:
         panels.line(axes, curve, color=style.FAINT, lw=1.0)
-        if len(others) < MANY_PROCESSES and _lives_on(curve, found):
-            text = f"{curve.name}: {units.number(curve.last, 4)}"
-            labels.append(EndLabel(curve.last, text, style.MUTED))
-    if len(others) >= MANY_PROCESSES:
-        lowest, highest = min(t.last for t in others), max(t.last for t in others)
-        text = f"{len(others)} others: {units.number(lowest, 3)} to {units.number(highest, 3)}"
-        labels.append(EndLabel((lowest + highest) / 2, text, style.MUTED))
-    if lead is not None:
-        panels.line(axes, lead, color=style.VERMILION, lw=2.2, zorder=3)
-        text = f"{lead.name}: {units.number(lead.last, 4)}"
-        labels.append(EndLabel(lead.last, text, style.darker(style.VERMILION, 0.9), "bold"))
-    return labels
+    for curve in line:
+        panels.line(axes, curve, color=style.VERMILION, lw=2.2, zorder=3)
+    alive = [curve for curve in line if _lives_on(curve, found)]
+    colour = style.darker(style.VERMILION, 0.9)
+    labels = [_end(curve, colour, "bold") for curve in alive or line[-1:]]
+    quiet = [curve for curve in others if _lives_on(curve, found)]
+    if len(quiet) < MANY_PROCESSES:
+        return labels + [_end(curve, style.MUTED, "normal") for curve in quiet]
+    lowest, highest = min(curve.last for curve in quiet), max(curve.last for curve in quiet)
+    text = f"{len(quiet)} others: {units.number(lowest, 3)} to {units.number(highest, 3)}"
+    return [*labels, EndLabel((lowest + highest) / 2, text, style.MUTED)]
+
+
+def _end(curve: Curve, colour: str, weight: str) -> EndLabel:
+    return EndLabel(curve.last, f"{curve.name}: {units.number(curve.last, 4)}", colour, weight)
+
+
+def _lineage(found: Sequence[Curve], lead: Curve | None) -> list[Curve]:
+    """Return the lead and those that came before and after it: a worker that is replaced."""
+    if lead is None:
+        return []
+    start, end = lead.time_s[0], lead.time_s[-1]
+    line = [c for c in found if c is lead or c.time_s[0] > end or c.time_s[-1] < start]
+    return sorted(line, key=lambda curve: float(curve.time_s[0]))
 
 
 def _lives_on(curve: Curve, found: Sequence[Curve]) -> bool:
@@ -191,7 +207,7 @@ def _draw_states(axes: Axes, states: Sequence[Curve]) -> Heading:
 def _draw_threads(axes: Axes, named: Sequence[Curve], total: Curve) -> Heading:
     style.count_axis(axes, "threads")
     highest = total.highest if total.read.size else 0.0
-    if not named:
+    if not named or named[0].time_s.size < 2:
         panels.headroom(axes, highest, 0.12)
         panels.line(axes, total, color=style.BLUE)
         label_ends(axes, [EndLabel(total.last, units.count(total.last), style.INK)])
@@ -275,35 +291,38 @@ def _requests_label(text: str, count: float, rates: downsample.Floats, colour: s
 
 def _draw_latency(axes: Axes, run: Run) -> Heading:
     times = run.requests["elapsed_s"].to_numpy(dtype=float)
-    labels, seen = [], []
-    for column, name, colour in (
-        ("p99_ms", "p99", style.ORANGE),
-        ("p50_ms", "median", style.BLUE),
+    labels, seen, overall = [], [], overall_latency(run)
+    for column, name, colour, whole in (
+        ("p99_ms", "p99", style.ORANGE, overall.p99_ms),
+        ("p50_ms", "median", style.BLUE, overall.p50_ms),
     ):
         curve = Curve(name, times, run.requests[column].to_numpy(dtype=float))
         if not curve.read.size:
             continue
         _draw_points(axes, curve, colour)
-        labels.append(EndLabel(float(np.median(curve.read)), name, style.darker(colour), "bold"))
+        text = f"{name} {units.milliseconds(whole)}"
+        labels.append(EndLabel(float(np.median(curve.read)), text, style.darker(colour), "bold"))
         seen.append(curve.read)
     _latency_scale(axes, np.concatenate(seen))
+    about = ", approximate" if overall.approximate else ""
     label_ends(axes, labels)
-    return Heading("Response time, each tick")
+    dense = any(readings.size > DENSE_POINTS for readings in seen)
+    shown = "line and shade: median and range of the ticks" if dense else "dots: each tick"
+    return Heading("Response time", f"{shown}; figures: the whole run{about}")
 
 
 def _draw_points(axes: Axes, curve: Curve, colour: str) -> None:
-    read = np.isfinite(curve.values)
-    times, values = downsample.min_max(curve.time_s[read], curve.values[read])
-    size = 2.8 if times.size < 400 else 1.6
+    if curve.read.size > DENSE_POINTS:
+        panels.line(axes, curve, color=colour, lw=1.4, zorder=3)
+        return
     axes.plot(
-        times,
-        values,
-        linestyle="none",
-        marker="o",
-        markersize=size,
+        curve.time_s,
+        curve.values,
+        "o",
+        markersize=2.8 if curve.read.size < DENSE_POINTS / 4 else 1.8,
         markeredgewidth=0,
         color=colour,
-        alpha=0.85 if times.size < 400 else 0.5,
+        alpha=0.85,
         label=curve.name,
         zorder=3,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -102,23 +103,31 @@ def share_time(axes: Sequence[Axes], span_s: tuple[float, float]) -> None:
 
 
 def line(axes: Axes, curve: Curve, **how: object) -> None:
-    """Draw a curve; readings that stand alone, and short tracks, get dots."""
+    """Draw a curve; readings that stand alone, and short curves, get dots.
+
+    A dense one is drawn as its median over the range it moves in.
+    """
+    options: dict[str, object] = {"label": curve.name} | how
+    colour = cast("str", options.get("color"))
+    if curve.read.size > downsample.DENSE:
+        dense = downsample.envelope(curve.time_s, curve.values)
+        axes.fill_between(
+            dense.time_s, dense.low, dense.high, color=colour, alpha=0.25, lw=0.6, label="_range"
+        )
+        axes.plot(dense.time_s, dense.middle, **options)  # type: ignore[arg-type]
+        return
     times, values = downsample.series(curve.time_s, curve.values)
-    options: dict[str, object] = {"label": curve.name, "linestyle": "solid"} | how
     if np.isfinite(values).sum() <= FEW_READINGS:
-        options |= {"marker": "o", "markersize": 3.5}
+        options = {"marker": "o", "markersize": 3.5} | options
     axes.plot(times, values, **options)  # type: ignore[arg-type]
     alone = _alone(values)
     if alone.any() and "marker" not in options:
-        axes.plot(
-            times[alone],
-            values[alone],
-            linestyle="none",
-            marker="o",
-            markersize=2.5,
-            color=options.get("color"),
-            label="_alone",
-        )
+        dots(axes, times[alone], values[alone], colour)
+
+
+def dots(axes: Axes, times: downsample.Floats, values: downsample.Floats, colour: str) -> None:
+    """Draw readings that belong to no line."""
+    axes.plot(times, values, "o", markersize=2.5, mew=0, color=colour, label="_alone", zorder=3)
 
 
 def _alone(values: downsample.Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

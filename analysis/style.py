@@ -182,7 +182,7 @@ def count_axis(axes: Axes, unit: str, *, whole: bool = True) -> None:
     axes.yaxis.set_major_locator(
         MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10], integer=whole, min_n_ticks=2)
     )
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.number(value, 3)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.short(value)))
 
 
 def log_axis(axes: Axes, unit: str) -> None:

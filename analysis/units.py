@@ -53,6 +53,14 @@ def number(value: float | None, digits: int = 2) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def short(value: float) -> str:
+    """Return a figure for an axis: 1,024, but 150k and 1.2M where whole figures are too long."""
+    for suffix, factor in (("M", 1e6), ("k", 1e3)):
+        if abs(value) >= max(factor, 1e5):
+            return f"{number(value / factor, 3)}{suffix}"
+    return number(value, 3)
+
+
 def count(value: float | None) -> str:
     """Return a whole number with its thousands separated: 180,234."""
     return UNKNOWN if value is None or not math.isfinite(value) else f"{value:,.0f}"
@@ -68,6 +76,13 @@ def size(value: float | None, digits: int = 3) -> str:
     return f"{number(value, digits)} B"
 
 
+_PARTS = (
+    ("d", DAY_S, "h", HOUR_S),
+    ("h", HOUR_S, "min", MINUTE_S),
+    ("min", MINUTE_S, "s", 1.0),
+)
+
+
 def duration(seconds: float | None) -> str:
     """Return a span of time in the two units that matter: 3 min 20 s, 2 d 4 h."""
     if seconds is None or not math.isfinite(seconds):
@@ -75,12 +90,8 @@ def duration(seconds: float | None) -> str:
     if abs(seconds) < MINUTE_S:
         return f"{number(seconds, 3 if abs(seconds) >= 10 else 2)} s"
     sign, rest = ("-" if seconds < 0 else ""), round(abs(seconds))
-    for name, factor, small_name, small in (
-        ("d", DAY_S, "h", HOUR_S),
-        ("h", HOUR_S, "min", MINUTE_S),
-        ("min", MINUTE_S, "s", 1.0),
-    ):
-        if rest >= factor:
+    for name, factor, small_name, small in _PARTS:
+        if rest >= (2 * DAY_S if name == "d" else factor):
             smaller = int(rest % factor // small)
             tail = f" {smaller} {small_name}" if smaller else ""
             return f"{sign}{int(rest // factor):,} {name}{tail}"

@@ -118,7 +118,8 @@ def write_run(root: Path, plan: Plan | None = None, **changes: Any) -> Path:
         _composition(plan, series).to_csv(path / "composition.csv", index=False)
     if plan.with_requests:
         _requests(plan, series).to_csv(path / "requests.csv", index=False)
-    _endpoints(plan, series).to_csv(path / "endpoints.csv", index=False)
+    if plan.brokers:
+        _endpoints(plan, series).to_csv(path / "endpoints.csv", index=False)
     _write_events(path, plan, series)
     _write_metadata(path, plan, series)
     (path / "target.log").write_text("[INFO] Listening at: http://127.0.0.1:8000\n")
