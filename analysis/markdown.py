@@ -1,0 +1,93 @@
+"""A verdict as GitHub-flavoured Markdown, as it fits the summary of a CI job."""
+
+import re
+from collections.abc import Sequence
+
+from analysis.finding import TITLES
+from analysis.model import Interval, ResourceVerdict, Verdict
+from analysis.units import amount, count, duration
+
+WORDS = {"leak": "LEAK", "clean": "clean", "inconclusive": "cannot tell"}
+SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
+HEADER = (
+    "Resource",
+    "Verdict",
+    "Growth a request (90 %)",
+    "An hour",
+    "Start",
+    "End",
+    "Limit",
+    "Requests left",
+    "Limit reached at",
+)
+NUMBERS_FROM = 2
+
+
+def render_markdown(verdicts: Verdict | Sequence[Verdict], title: str = "Tidemark") -> str:
+    """Return one verdict, or several beside each other, as Markdown.
+
+    Args:
+        verdicts: One verdict or several.
+        title: The heading.
+
+    Returns:
+        A heading, the reason, and a table of the resources, for each verdict; for several, a
+        table of the verdicts before them. It ends in a newline.
+    """
+    each = [verdicts] if isinstance(verdicts, Verdict) else list(verdicts)
+    parts = [f"## {escape(title)}"]
+    if len(each) != 1:
+        parts.append(_table(("Run", "Verdict", "Reason"), [_overview(one) for one in each], 3))
+    parts += [_section(one) for one in each]
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return text as Markdown shows it literally, also within a cell of a table: one line."""
+    text = " ".join(str(text).split())
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return SPECIAL.sub(r"\\\1", text)
+
+
+def _section(verdict: Verdict) -> str:
+    lines = [f"### {escape(verdict.run)}: {WORDS[verdict.verdict]}", escape(verdict.reason)]
+    lines += [f"> {escape(warning)}" for warning in verdict.warnings]
+    rows = [_row(found) for found in verdict.resources.values()]
+    lines.append(_table(HEADER, rows, NUMBERS_FROM))
+    lines.append("\n".join(_reason(found) for found in verdict.resources.values()))
+    return "\n\n".join(line for line in lines if line)
+
+
+def _overview(verdict: Verdict) -> tuple[str, ...]:
+    return escape(verdict.run), WORDS[verdict.verdict], escape(verdict.reason)
+
+
+def _reason(found: ResourceVerdict) -> str:
+    return f"- {TITLES.get(found.resource, found.resource)}: {escape(found.reason)}"
+
+
+def _row(found: ResourceVerdict) -> tuple[str, ...]:
+    name = found.resource
+    word = WORDS[found.verdict]
+    return (
+        TITLES.get(name, name),
+        f"**{word}**" if found.verdict == "leak" else word,
+        amount(name, found.per_request, 3) + _between(name, found.per_request_interval),
+        amount(name, found.per_hour, 3),
+        amount(name, found.baseline, 4),
+        amount(name, found.last, 4),
+        amount(name, found.limit, 4),
+        count(found.requests_to_limit),
+        duration(found.exhaustion_elapsed_s),
+    )
+
+
+def _between(resource: str, interval: Interval | None) -> str:
+    if interval is None:
+        return ""
+    return f" ({amount(resource, interval.low, 3)} to {amount(resource, interval.high, 3)})"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int) -> str:
+    rules = ["---" if place < numbers_from else "---:" for place in range(len(header))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rules, *rows))
