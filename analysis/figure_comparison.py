@@ -8,13 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import curves, downsample, finding, panels, style, units
+from analysis import comparison, curves, downsample, panels, style, units
+from analysis.comparison import Entry
 from analysis.curves import Curve
 from analysis.labels import EndLabel, label_ends
 from analysis.model import ResourceVerdict, Verdict
 from analysis.run import Run
-from analysis.style import Look
-from analysis.summary import Summary, summarise, unlike
+from analysis.summary import unlike
 
 LEFT_IN = 0.95
 TOP_RIGHT_IN = 2.35
@@ -34,35 +34,6 @@ LIMIT_WORTH_SHOWING = 60.0
 WIDEST_PT = 3.6
 NARROWEST_PT = 1.4
 MARKS = 9
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One run of a comparison.
-
-    Attributes:
-        run: The run.
-        verdict: What was found on it.
-        look: How it is drawn.
-        row: Its row in the table.
-        name: What it is called in the picture.
-        place: Its number in the comparison, from 0.
-        of: How many there are.
-    """
-
-    run: Run
-    verdict: Verdict
-    look: Look
-    row: Summary
-    name: str
-    place: int
-    of: int
-
-    @property
-    def width_pt(self) -> float:
-        """Width of its lines: broad ones are drawn first, so that lines that coincide all show."""
-        share = self.place / max(1, self.of - 1)
-        return WIDEST_PT + (NARROWEST_PT - WIDEST_PT) * share
 
 
 @dataclass(frozen=True)
@@ -110,24 +81,6 @@ FACETS = (
 )
 
 
-def entries(judged: Sequence[tuple[Run, Verdict]]) -> list[Entry]:
-    """Return the runs with their looks; runs of one strategy are told apart by their directory."""
-    looks = style.looks(run.strategy for run, _ in judged)
-    strategies = [run.strategy for run, _ in judged]
-    return [
-        Entry(
-            run,
-            verdict,
-            looks[run.strategy],
-            summarise(run, verdict),
-            run.strategy if strategies.count(run.strategy) == 1 else run.name,
-            place,
-            len(judged),
-        )
-        for place, (run, verdict) in enumerate(judged)
-    ]
-
-
 @style.themed
 def draw_comparison(judged: Sequence[tuple[Run, Verdict]]) -> Figure:
     """Draw several runs over each other.
@@ -141,14 +94,14 @@ def draw_comparison(judged: Sequence[tuple[Run, Verdict]]) -> Figure:
     Returns:
         A figure 12 inches wide with one axes per panel, labelled with the panel's name.
     """
-    shown = entries(judged)
+    shown = comparison.entries(judged)
     span_s = (0.0, max([entry.run.duration_s for entry in shown] + [1e-3]))
     timed, listed = _timed_panels(shown, span_s), _listed_panels(shown)
     subtitle = _subtitle(shown)
     head_in = HEAD_IN + 0.19 * subtitle.count("\n")
     rows_in = _pairs(timed) * (ROW_IN + ROW_GAP_IN) + _pairs(listed) * (ROW_IN + ROWS_GAP_IN)
     figure = style.new_figure(head_in + TOP_IN + TOP_GAP_IN + rows_in - 0.28 + BOTTOM_IN - 0.4)
-    style.headings(figure, comparison_finding(shown), subtitle, LEFT_IN)
+    style.headings(figure, comparison.headline(shown), subtitle, LEFT_IN)
     width = style.WIDTH_IN - LEFT_IN - TOP_RIGHT_IN
     _draw_fds(_add(figure, "fds", (LEFT_IN, head_in), (width, TOP_IN)), shown, span_s)
     down = head_in + TOP_IN + TOP_GAP_IN
@@ -187,51 +140,17 @@ def _timed_panels(
 
 def _listed_panels(shown: Sequence[Entry]) -> list[tuple[str, Callable[[Axes, bool], None]]]:
     found: list[tuple[str, Callable[[Axes, bool], None]]] = []
-    if any(_is_timed(entry) for entry in shown):
+    if any(entry.times_ms for entry in shown):
         found.append(("latency", lambda axes, _: _draw_latency(axes, shown)))
     if any(entry.row.requests for entry in shown):
         found.append(("requests", lambda axes, _: _draw_requests(axes, shown)))
     return found
 
 
-def _is_timed(entry: Entry) -> bool:
-    return entry.row.p50_ms is not None and entry.row.p99_ms is not None
-
-
 def _facet_drawer(
     facet: Facet, read: Sequence[tuple[Entry, Curve]], span_s: tuple[float, float]
 ) -> Callable[[Axes, bool], None]:
     return lambda axes, lowest: _draw_facet(axes, facet, read, span_s, lowest=lowest)
-
-
-def comparison_finding(shown: Sequence[Entry]) -> str:
-    """Return the finding of a comparison: what leaks worst, beside what holds least."""
-    leaking = [entry for entry in shown if entry.verdict.verdict == "leak"]
-    sound = [entry for entry in shown if entry.verdict.verdict == "clean" and _last_fds(entry)]
-    if not leaking:
-        return _all_sound(shown)
-    worst = max(leaking, key=_severity)
-    text = f"{worst.name}: {finding.statement(worst.run, worst.verdict)}"
-    if sound:
-        best = next((e for e in sound if e.run.strategy == "shared"), min(sound, key=_last_fds))
-        text += f"; {best.name} stays at {units.count(_last_fds(best))}"
-    return text
-
-
-def _all_sound(shown: Sequence[Entry]) -> str:
-    unsure = [entry.name for entry in shown if entry.verdict.verdict == "inconclusive"]
-    if unsure:
-        return f"No leak seen; cannot tell yet: {', '.join(unsure)}"
-    return f"No leak in {len(shown)} run{'s' if len(shown) != 1 else ''}"
-
-
-def _severity(entry: Entry) -> tuple[bool, float]:
-    return entry.verdict.exhausted is not None, entry.row.fds_per_request or 0.0
-
-
-def _last_fds(entry: Entry) -> float:
-    found = entry.verdict.resources.get("fds")
-    return (found.last if found else None) or 0.0
 
 
 def _subtitle(shown: Sequence[Entry]) -> str:
@@ -345,6 +264,12 @@ def _draw_curves(
     return labels
 
 
+def _width_pt(entry: Entry) -> float:
+    """Return the width of its lines: broad ones first, so that lines that coincide all show."""
+    share = entry.place / max(1, entry.of - 1)
+    return WIDEST_PT + (NARROWEST_PT - WIDEST_PT) * share
+
+
 def _draw_curve(axes: Axes, entry: Entry, curve: Curve) -> None:
     count = min(curve.time_s.size, downsample.BINS)
     step = max(1, count // MARKS)
@@ -354,7 +279,7 @@ def _draw_curve(axes: Axes, entry: Entry, curve: Curve) -> None:
         label=entry.name,
         color=entry.look.colour,
         ls=entry.look.dashes,
-        lw=entry.width_pt,
+        lw=_width_pt(entry),
         marker=entry.look.marker,
         markersize=6,
         markeredgecolor="white",
@@ -373,20 +298,20 @@ def _draw_curve(axes: Axes, entry: Entry, curve: Curve) -> None:
 
 def _draw_latency(axes: Axes, shown: Sequence[Entry]) -> None:
     """Draw median and 99th percentile of each run as a dumbbell on a logarithmic axis."""
-    timed = [entry for entry in shown if _is_timed(entry)]
-    approximate = any(entry.row.latency_approximate for entry in timed)
+    pairs = [(entry, entry.times_ms) for entry in shown]
+    timed = [(entry, pair) for entry, pair in pairs if pair]
+    approximate = any(entry.row.latency_approximate for entry, _ in timed)
     axes.set_title("Response time, median and p99" + (", approximate" if approximate else ""))
-    _rows(axes, timed)
+    _rows(axes, [entry for entry, _ in timed])
     axes.set_xscale("log")
-    values = [v for e in timed for v in (e.row.p50_ms, e.row.p99_ms) if v]
+    values = [value for _, pair in timed for value in pair if value > 0]
     if values:
         axes.set_xlim(min(values) / 3.2, max(values) * 3.2)
-    for row, entry in enumerate(timed):
-        pair = [entry.row.p50_ms, entry.row.p99_ms]
+    for row, (entry, pair) in enumerate(timed):
         axes.plot(pair, [row, row], color=entry.look.colour, lw=2.5, label=entry.name, zorder=3)
         for value, place, face in ((pair[0], -7, entry.look.colour), (pair[1], 7, "white")):
             axes.plot(value, row, "o", ms=7, mfc=face, mec=entry.look.colour, mew=2, zorder=4)
-            _beside(axes, (value or 0.0, row), units.milliseconds(value), place, entry.look.ink)
+            _beside(axes, (value, row), units.milliseconds(value), place, entry.look.ink)
     style.plain_log_x(axes, "ms (log)")
 
 

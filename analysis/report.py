@@ -5,8 +5,8 @@ import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis import html, style
-from analysis.figure_comparison import comparison_finding, draw_comparison, entries
+from analysis import comparison, html, style
+from analysis.figure_comparison import draw_comparison
 from analysis.figure_run import draw_run
 from analysis.model import Verdict
 from analysis.run import Run, load_run
@@ -63,7 +63,7 @@ def write_comparison(run_paths: Sequence[Path], out_dir: Path) -> list[Summary]:
     judged = judge_together(runs)
     pictures = [_write_report(run, verdict) for run, verdict in judged]
     picture = style.png(draw_comparison(judged))
-    title = comparison_finding(entries(judged))
+    title = comparison.headline(comparison.entries(judged))
     out_dir = Path(out_dir)
     _make_directory(out_dir)
     _replace(out_dir / REPORT_PNG, picture)

@@ -1,0 +1,92 @@
+"""Several runs beside each other: what each is called, how it is drawn, and what they show."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis import finding, style, units
+from analysis.model import Verdict
+from analysis.run import Run
+from analysis.style import Look
+from analysis.summary import Summary, summarise
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of a comparison.
+
+    Attributes:
+        run: The run.
+        verdict: What was found on it.
+        look: How it is drawn.
+        row: Its row in the table.
+        name: What it is called in the picture.
+        place: Its number in the comparison, from 0.
+        of: How many there are.
+    """
+
+    run: Run
+    verdict: Verdict
+    look: Look
+    row: Summary
+    name: str
+    place: int
+    of: int
+
+    @property
+    def last_fds(self) -> float:
+        """Descriptors at the end, of the process that holds most; 0 where unknown."""
+        found = self.verdict.resources.get("fds")
+        return (found.last if found else None) or 0.0
+
+    @property
+    def times_ms(self) -> tuple[float, float] | None:
+        """Median and 99th percentile of its response times; None unless both are known."""
+        if self.row.p50_ms is None or self.row.p99_ms is None:
+            return None
+        return self.row.p50_ms, self.row.p99_ms
+
+
+def entries(judged: Sequence[tuple[Run, Verdict]]) -> list[Entry]:
+    """Return the runs with their looks; runs of one strategy are told apart by their directory."""
+    looks = style.looks(run.strategy for run, _ in judged)
+    strategies = [run.strategy for run, _ in judged]
+    return [
+        Entry(
+            run,
+            verdict,
+            looks[run.strategy],
+            summarise(run, verdict),
+            run.strategy if strategies.count(run.strategy) == 1 else run.name,
+            place,
+            len(judged),
+        )
+        for place, (run, verdict) in enumerate(judged)
+    ]
+
+
+def headline(shown: Sequence[Entry]) -> str:
+    """Return the finding of a comparison: what leaks worst, beside what holds least."""
+    leaking = [entry for entry in shown if entry.verdict.verdict == "leak"]
+    sound = [entry for entry in shown if entry.verdict.verdict == "clean" and entry.last_fds]
+    if not leaking:
+        return _all_sound(shown)
+    worst = max(leaking, key=_severity)
+    text = f"{worst.name}: {finding.statement(worst.run, worst.verdict)}"
+    if sound:
+        best = next(
+            (e for e in sound if e.run.strategy == "shared"),
+            min(sound, key=lambda entry: entry.last_fds),
+        )
+        text += f"; {best.name} stays at {units.count(best.last_fds)}"
+    return text
+
+
+def _all_sound(shown: Sequence[Entry]) -> str:
+    unsure = [entry.name for entry in shown if entry.verdict.verdict == "inconclusive"]
+    if unsure:
+        return f"No leak seen; cannot tell yet: {', '.join(unsure)}"
+    return f"No leak in {len(shown)} run{'s' if len(shown) != 1 else ''}"
+
+
+def _severity(entry: Entry) -> tuple[bool, float]:
+    return entry.verdict.exhausted is not None, entry.row.fds_per_request or 0.0
