@@ -73,10 +73,8 @@ def headline(shown: Sequence[Entry]) -> str:
     worst = max(leaking, key=_severity)
     text = f"{worst.name}: {finding.statement(worst.run, worst.verdict)}"
     if sound:
-        best = next(
-            (e for e in sound if e.run.strategy == "shared"),
-            min(sound, key=lambda entry: entry.last_fds),
-        )
+        least = min(sound, key=lambda entry: entry.last_fds)
+        best = next((entry for entry in sound if entry.run.strategy == "shared"), least)
         text += f"; {best.name} stays at {units.count(best.last_fds)}"
     return text
 

@@ -288,12 +288,7 @@ def _draw_curve(axes: Axes, entry: Entry, curve: Curve) -> None:
         zorder=3 + 0.1 * entry.place,
         clip_on=False,
     )
-    if curve.read.size:
-        ended = float(curve.time_s[np.isfinite(curve.values)][-1])
-        ends = [ended, axes.get_xlim()[1]]
-        axes.plot(
-            ends, [curve.last] * 2, color=entry.look.colour, lw=0.6, alpha=0.7, label="_ended"
-        )
+    panels.trail(axes, curve, entry.look.colour)
 
 
 def _draw_latency(axes: Axes, shown: Sequence[Entry]) -> None:

@@ -53,6 +53,8 @@ def draw_run(run: Run, verdict: Verdict) -> Figure:
     chosen = _panels(run, verdict)
     span_s = (0.0, _end_s(run, verdict))
     marks, spans = events.marks(run.events), events.spans(run)
+    if span_s[1] > run.duration_s * 1.001:
+        marks.append(events.Mark(run.duration_s, "end of the run", loud=False))
     names = panels.event_names(marks, spans, span_s)
     rows = panels.rows_of(names)
     head_in = panels.HEAD_IN + rows * panels.ROW_PT / 72
@@ -160,6 +162,8 @@ def _draw_processes(axes: Axes, found: Sequence[Curve], lead: Curve | None) -> l
     for curve in line:
         panels.line(axes, curve, color=style.VERMILION, lw=2.2, zorder=3)
     alive = [curve for curve in line if _lives_on(curve, found)]
+    for curve in alive:
+        panels.trail(axes, curve, style.VERMILION)
     colour = style.darker(style.VERMILION, 0.9)
     labels = [_end(curve, colour, "bold") for curve in alive or line[-1:]]
     quiet = [curve for curve in others if _lives_on(curve, found)]
@@ -199,6 +203,7 @@ def _draw_states(axes: Axes, states: Sequence[Curve]) -> Heading:
         weight = "bold" if curve.name == "ESTABLISHED" else "normal"
         text = f"{curve.name} {units.count(curve.last)}"
         labels.append(EndLabel(curve.last, text, style.darker(colour), weight))
+        panels.trail(axes, curve, colour)
     label_ends(axes, labels)
     waits = any(curve.name == "TIME_WAIT" for curve in states)
     return Heading("Connections to the brokers by TCP state", TIME_WAIT_NOTE if waits else "")
@@ -258,6 +263,7 @@ def _draw_memory(
     style.count_axis(axes, "MiB", whole=False)
     panels.near(axes, float(total.read.min()), total.highest)
     panels.line(axes, total, color=style.BLUE)
+    panels.trail(axes, total, style.BLUE)
     remark = draw_fit(axes, judged, 1 / units.MIB) if judged else ""
     text = f"{units.number(total.last, 3)} MiB"
     label_ends(axes, [EndLabel(total.last, text, style.darker(style.BLUE), "bold")])

@@ -7,8 +7,11 @@ from matplotlib.axes import Axes
 from analysis import finding, style, units
 from analysis.model import Forecast, ResourceVerdict
 
-LATER = 1.6
+LATER = 2.0
 """The time axis is drawn out to the forecast death if that is at most this many run lengths."""
+
+GLIMPSE = 1.15
+"""Otherwise it shows where the forecast leads for this many run lengths."""
 
 FAR = 50.0
 """A band that has no end is drawn to so many widths of the axis."""
@@ -28,9 +31,10 @@ def chosen(found: ResourceVerdict) -> Forecast | None:
 def horizon_s(found: ResourceVerdict, end_s: float) -> float:
     """Return how far the time axis must reach to show the forecast, if it is near enough."""
     forecast = chosen(found)
-    if found.resource != "fds" or forecast is None or forecast.elapsed_s > LATER * end_s:
+    if found.resource != "fds" or forecast is None or forecast.elapsed_s <= end_s:
         return end_s
-    return min(max(end_s, forecast.elapsed_s * 1.04), LATER * 1.04 * end_s)
+    near = forecast.elapsed_s <= LATER * end_s
+    return 1.04 * forecast.elapsed_s if near else GLIMPSE * end_s
 
 
 def draw_fit(axes: Axes, found: ResourceVerdict, scale: float = 1.0) -> str:

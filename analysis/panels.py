@@ -24,6 +24,7 @@ FEW_READINGS = 40
 TITLE_PAD_PT = 6.0
 FLAT_SHARE = 0.3
 SHADE = "#d9dce0"
+TRAIL_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,14 @@ def line(axes: Axes, curve: Curve, **how: object) -> None:
     alone = _alone(values)
     if alone.any() and "marker" not in options:
         dots(axes, times[alone], values[alone], colour)
+
+
+def trail(axes: Axes, curve: Curve, colour: str) -> None:
+    """Lead a hairline from the end of a curve that ended early to its name in the margin."""
+    end = axes.get_xlim()[1]
+    ended = float(curve.time_s[np.isfinite(curve.values)][-1]) if curve.read.size else end
+    if end - ended > TRAIL_SHARE * end:
+        axes.hlines(curve.last, ended, end, color=colour, lw=0.6, label="_trail", zorder=1.6)
 
 
 def dots(axes: Axes, times: downsample.Floats, values: downsample.Floats, colour: str) -> None:
