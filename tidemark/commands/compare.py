@@ -16,7 +16,7 @@ from tidemark.commands.options import run_options
 from tidemark.compare import Comparison, explain, make_folder, run_all
 from tidemark.options import RunOptions
 from tidemark.progress import Progress
-from tidemark.terminal import print_comparison
+from tidemark.terminal import make_console, print_comparison
 
 DEFAULT_DURATION_S = 60.0
 
@@ -51,7 +51,7 @@ def compare(strategies: str, duration: float, users: int, **values: Any) -> None
     if not chosen:
         raise click.UsageError("--strategies: name at least one")
     comparison = Comparison(_unique(chosen), duration, users, RunOptions.parse(values))
-    run_comparison(comparison, Console())
+    run_comparison(comparison, make_console())
 
 
 def run_comparison(comparison: Comparison, console: Console) -> None:

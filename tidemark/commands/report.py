@@ -7,11 +7,10 @@ import os
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from analysis.report import write_comparison, write_run_report
 from sampler.schema import RUN_JSON, VERDICT_JSON
-from tidemark.terminal import print_comparison, print_run
+from tidemark.terminal import make_console, print_comparison, print_run
 
 
 @click.command()
@@ -30,7 +29,7 @@ def report(directories: tuple[Path, ...], as_json: bool, out: Path | None) -> No
     Of several runs, or of a folder that holds several, the comparison is built as well.
     """
     runs = [run for directory in directories for run in _runs_in(directory)]
-    console = Console(stderr=as_json)
+    console = make_console()
     if len(runs) == 1 and runs == list(directories):
         verdict = write_run_report(runs[0])
         if not as_json:

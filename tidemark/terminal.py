@@ -1,0 +1,140 @@
+"""What a run and a comparison look like in a terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from analysis.model import ResourceVerdict, Verdict
+from analysis.summary import Summary
+from analysis.units import UNKNOWN, amount, count, duration, milliseconds
+from sampler.schema import REPORT_HTML, REPORT_PNG
+
+VERDICT_STYLE = {"clean": "green", "leak": "bold red", "inconclusive": "yellow"}
+NAMES = {
+    "fds": "descriptors",
+    "connections": "connections",
+    "threads": "threads",
+    "rss_bytes": "resident memory",
+}
+
+
+WIDE = 136  # columns that the whole comparison needs in one table
+
+
+def make_console() -> Console:
+    """A console on standard output; a log is as wide as its lines, whatever the terminal was."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, WIDE))
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the comparison."""
+
+    heading: str
+    cell: Callable[[Summary], str | Text]
+    justify: Literal["left", "right"] = "right"
+
+
+def _outcome(row: Summary) -> str:
+    if row.requests_at_death is not None:
+        return f"died at request {count(row.requests_at_death)}"
+    if row.died_elapsed_s is not None:
+        return f"died after {duration(row.died_elapsed_s)}"
+    return row.outcome
+
+
+LOAD_COLUMNS = (
+    Column("requests", lambda row: count(row.requests)),
+    Column("failed", lambda row: count(row.failures)),
+    Column("p50", lambda row: milliseconds(row.p50_ms)),
+    Column("p99", lambda row: milliseconds(row.p99_ms)),
+)
+GROWTH_COLUMNS = (
+    Column("fds/req", lambda row: amount("fds", row.fds_per_request)),
+    Column("conns/req", lambda row: amount("connections", row.connections_per_request)),
+    Column("threads/req", lambda row: amount("threads", row.threads_per_request)),
+    Column("memory/req", lambda row: amount("rss_bytes", row.rss_bytes_per_request)),
+)
+END_COLUMNS = (
+    Column("verdict", lambda row: Text(row.verdict, VERDICT_STYLE[row.verdict]), "left"),
+    Column("outcome", _outcome, "left"),
+)
+
+
+def print_comparison(console: Console, rows: Sequence[Summary], folder: Path) -> None:
+    """Print a row per run, why the ones that are not clean are not, and where the files are."""
+    console.print()
+    if console.width >= WIDE:
+        console.print(_table(rows, (*LOAD_COLUMNS, *GROWTH_COLUMNS, *END_COLUMNS)))
+    else:
+        console.print(_table(rows, (*LOAD_COLUMNS, END_COLUMNS[-1])))
+        console.print()
+        console.print(_table(rows, (*GROWTH_COLUMNS, END_COLUMNS[0])))
+    console.print()
+    for row in rows:
+        if row.verdict != "clean":
+            console.print(Text(f"{row.strategy}: {row.reason}"))
+    console.print()
+    _print_paths(console, folder)
+    for row in rows:
+        console.print(Text(f"  run       {_shown(folder / row.run)}"), soft_wrap=True)
+
+
+def _table(rows: Sequence[Summary], columns: Sequence[Column]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("strategy", no_wrap=True)
+    for column in columns:
+        table.add_column(column.heading, justify=column.justify, no_wrap=True)
+    for row in rows:
+        table.add_row(row.strategy, *(column.cell(row) for column in columns))
+    return table
+
+
+def print_run(console: Console, verdict: Verdict, path: Path) -> None:
+    """Print the verdict on one run, a row per resource, and where the files are."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("resource", no_wrap=True)
+    for heading in ("per request", "per hour", "first", "last", "limit"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for name, resource in verdict.resources.items():
+        table.add_row(*_resource_row(name, resource))
+    console.print()
+    console.print(Text(f"{verdict.run}: {verdict.verdict}", VERDICT_STYLE[verdict.verdict]))
+    console.print(Text(verdict.reason))
+    console.print()
+    console.print(table)
+    console.print()
+    _print_paths(console, path)
+
+
+def _resource_row(name: str, resource: ResourceVerdict) -> list[str | Text]:
+    return [
+        NAMES.get(name, name),
+        amount(name, resource.per_request),
+        amount(name, resource.per_hour),
+        amount(name, resource.baseline, 4),
+        amount(name, resource.last, 4),
+        amount(name, resource.limit, 4) if resource.limit is not None else UNKNOWN,
+        Text(resource.verdict, VERDICT_STYLE[resource.verdict]),
+    ]
+
+
+def _print_paths(console: Console, folder: Path) -> None:
+    for label, name in (("picture", REPORT_PNG), ("report", REPORT_HTML)):
+        console.print(Text(f"  {label:<9} {_shown(folder / name)}"), soft_wrap=True)
+
+
+def _shown(path: Path) -> str:
+    """The path as the user would type it: relative where that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if not relative.startswith("..") else str(path)
