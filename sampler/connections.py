@@ -31,12 +31,14 @@ class Connections:
         by_process: pid -> number of the TCP state -> connections; pid 0 for those that no
             process holds any more. A process that could not be told is missing.
         by_endpoint: `host:port` -> connections; None if they could not be told.
-        denied: pids whose descriptors may not be read, so that they are missing above.
+        denied: pid -> what of it may not be read, so that it is missing above.
+        learning_cost_s: CPU time of learning what need not be learnt again, seconds.
     """
 
     by_process: dict[int, dict[int, int]] = field(default_factory=dict)
     by_endpoint: dict[str, EndpointCount] | None = None
     denied: dict[int, str] = field(default_factory=dict)
+    learning_cost_s: float = 0.0
 
 
 class ConnectionSource(Protocol):

@@ -1,0 +1,97 @@
+"""What the sampler may cost, and how its dearer parts stretch to stay within it."""
+
+from collections import deque
+
+WINDOW_S = 60.0
+"""The budget holds over every stretch of this length."""
+
+_SMOOTHING = 8
+_TICK_SLACK_S = 1e-3
+
+
+class Budget:
+    """The account of the CPU time that the dear parts used lately.
+
+    The cheap part comes with every tick and is never left out; it is known by its average.
+
+    Args:
+        share: Allowed average share of one core, 0.01 for 1 %; infinite for no limit.
+    """
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+        self._spent: deque[tuple[float, float]] = deque()
+        self._sum_s = 0.0
+        self._base_share = 0.0
+
+    def spend(self, now_s: float, cost_s: float) -> None:
+        """Book what a dear part used.
+
+        Args:
+            now_s: Monotonic time, seconds.
+            cost_s: CPU time, seconds.
+        """
+        self._spent.append((now_s, cost_s))
+        self._sum_s += cost_s
+
+    def set_base(self, cost_s: float, every_s: float) -> None:
+        """Say what the cheap part cost this time and how often it comes; it is smoothed."""
+        share = cost_s / every_s
+        former = self._base_share or share
+        self._base_share = former + (share - former) / _SMOOTHING
+
+    @property
+    def free_share(self) -> float:
+        """Share of one core that the cheap part leaves, but a tenth of the budget at least."""
+        return max(self.share - self._base_share, self.share / 10)
+
+    def affords(self, now_s: float, cost_s: float) -> bool:
+        """Whether this much more keeps the last `WINDOW_S` within the budget.
+
+        What alone is more than a window allows passes when next to nothing dear was done
+        in the window: otherwise it would never pass, and its cadence keeps the average.
+        """
+        while self._spent and self._spent[0][0] <= now_s - WINDOW_S + _TICK_SLACK_S:
+            self._sum_s -= self._spent.popleft()[1]
+        allowed_s = self.free_share * WINDOW_S
+        return self._sum_s + cost_s <= max(allowed_s, cost_s + allowed_s / 10)
+
+
+class Cadence:
+    """When one dear part is due: the dearer, the less often.
+
+    Args:
+        budget: The account that it shares with the others.
+        part: Its part of what the cheap figures leave of the budget, 0 to 1.
+        least_s: Never more often than this, seconds.
+    """
+
+    def __init__(self, budget: Budget, part: float, least_s: float) -> None:
+        self._budget = budget
+        self._part = part
+        self._least_s = least_s
+        self._last_s = float("-inf")
+        self._expected_s = 0.0
+
+    @property
+    def every_s(self) -> float:
+        """Seconds between two runs, at the cost that is expected."""
+        return max(self._least_s, self._expected_s / (self._budget.free_share * self._part))
+
+    def due(self, now_s: float) -> bool:
+        """Whether it is time, and affordable. `now_s` is monotonic, seconds."""
+        if now_s - self._last_s < self.every_s - _TICK_SLACK_S:
+            return False
+        return self._budget.affords(now_s, self._expected_s)
+
+    def done(self, now_s: float, cost_s: float, once_s: float = 0.0) -> None:
+        """Say that it was run.
+
+        Args:
+            now_s: When, monotonic, seconds.
+            cost_s: CPU time that it took, seconds; booked.
+            once_s: How much of it was for learning what need not be learnt again.
+        """
+        self._last_s = now_s
+        self._expected_s = max(cost_s - once_s, 0.0)
+        self._budget.spend(now_s, cost_s)
