@@ -15,8 +15,8 @@ from analysis.model import Floats
 from analysis.run import Run
 from sampler import schema
 
-MOST_BINS = 512
-"""Bins per run: a slope over all pairs of bins then costs 130,000 differences."""
+MOST_BINS = 2048
+"""Bins per run; a week at one sample a second still has one every five minutes."""
 
 COLUMNS = ("fds", "threads", "rss_bytes")
 
@@ -75,23 +75,17 @@ def bin_run(run: Run) -> tuple[Bins, list[ProcessSeries]]:
     edges = _edges(rows)
     index = np.clip(np.searchsorted(edges, elapsed, side="right") - 1, 0, len(edges) - 2)
     bins = _bins(run, edges, elapsed, index)
-    resources = {name: rows[name].to_numpy() for name in COLUMNS}
-    resources["connections"] = _connections(rows)
-    limits = rows["fds_limit"].to_numpy()
+    columns = {name: rows[name].to_numpy() for name in (*COLUMNS, "fds_limit")}
+    columns["connections"] = _connections(rows)
     names = rows["process"].to_numpy(dtype=object, na_value="")
+    pids = rows["pid"].to_numpy()
+    order = np.argsort(pids, kind="stable")
+    starts = np.flatnonzero(np.diff(pids[order])) + 1
     processes = []
-    for pid, where in rows.groupby("pid", sort=True).indices.items():
-        processes.append(
-            _process(
-                int(pid),
-                str(names[where[0]]),
-                elapsed[where],
-                index[where],
-                len(bins),
-                {name: values[where] for name, values in resources.items()},
-                limits[where],
-            )
-        )
+    for where in np.split(order, starts) if len(order) else []:
+        named = (int(pids[where[0]]), str(names[where[0]]))
+        part = {name: values[where] for name, values in columns.items()}
+        processes.append(_process(named, elapsed[where], index[where], len(bins), part))
     return bins, processes
 
 
@@ -133,30 +127,31 @@ def _connections(rows: pd.DataFrame) -> Floats:
     states = rows[list(schema.TCP_STATES)].to_numpy()
     held = np.nansum(states, axis=1)
     held[np.isnan(states).all(axis=1)] = np.nan
-    return held
+    return np.asarray(held)
 
 
 def _process(
-    pid: int,
-    name: str,
+    named: tuple[int, str],
     elapsed: Floats,
     index: NDArray[np.intp],
     bins: int,
-    resources: dict[str, Floats],
-    limits: Floats,
+    columns: dict[str, Floats],
 ) -> ProcessSeries:
-    value, floor = {}, {}
-    for resource, figures in resources.items():
-        value[resource], floor[resource] = _binned(index, figures, bins)
+    limits = columns["fds_limit"]
     known = limits[np.isfinite(limits)]
+    binned = {
+        name: _binned(index, figures, bins)
+        for name, figures in columns.items()
+        if name != "fds_limit"
+    }
     return ProcessSeries(
-        pid,
-        name,
-        float(elapsed[0]),
-        float(elapsed[-1]),
-        value,
-        floor,
-        float(known[-1]) if len(known) else None,
+        pid=named[0],
+        name=named[1],
+        first_s=float(elapsed[0]),
+        last_s=float(elapsed[-1]),
+        value={name: both[0] for name, both in binned.items()},
+        floor={name: both[1] for name, both in binned.items()},
+        fds_limit=float(known[-1]) if len(known) else None,
     )
 
 

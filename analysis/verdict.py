@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
-from scipy import stats
+from collections.abc import Mapping
 
 from analysis.errors import UnusableRunError
+from analysis.limits import read_limits
 from analysis.model import (
+    LOCAL_PORTS,
     RESOURCES,
-    Exhaustion,
-    Fit,
-    Floats,
-    Forecast,
-    Interval,
-    Line,
+    Decision,
+    LocalPorts,
     Messages,
     ResourceVerdict,
-    Series,
     Verdict,
 )
+from analysis.ports import NEAR, judge_ports
+from analysis.resource import Subject, judge_resource
 from analysis.run import Run
-from analysis.series import Bins, ProcessSeries, bin_run, summed
+from analysis.series import bin_run
+from analysis.window import Window, find_window
 
 
 def judge(run: Run, control: Run | None = None) -> Verdict:
@@ -28,109 +27,118 @@ def judge(run: Run, control: Run | None = None) -> Verdict:
 
     Args:
         run: The run.
-        control: A run of the same load against a service known to be clean.
+        control: A run of the same load against a service known to be clean: growth is then
+            judged by what it is beyond the control's.
 
     Raises:
-        UnusableRunError: The run holds no sample of any process of the target.
+        UnusableRunError: A run holds no sample of any process of the target.
     """
-    bins, processes = bin_run(run)
-    if not processes:
-        raise UnusableRunError(run.path, "holds no sample of a process", "check --target-pid")
-    death = _death(run, bins, processes)
-    until = death.elapsed_s if death else float(np.nanmax(bins.elapsed_s))
-    found = {name: _judge_resource(name, bins, processes, until, death) for name in RESOURCES}
-    leaks = [name for name in RESOURCES if found[name].verdict == "leak"]
-    unsure = [
-        name for name in RESOURCES if found[name].verdict == "inconclusive" and found[name].limit
-    ]
-    decision = "leak" if leaks else "inconclusive" if unsure else "clean"
-    named = leaks or unsure or ["fds"]
-    first = [name for name in RESOURCES if found[name].exhaustion_elapsed_s is not None]
-    first.sort(key=lambda name: found[name].exhaustion_elapsed_s or 0.0)
+    subject = _subject(run)
+    other = None if control is None else _subject(control)
+    found = {name: judge_resource(name, subject, other) for name in RESOURCES}
+    ports = judge_ports(run, subject.window, subject.limits)
+    decision = _overall(found)
     return Verdict(
         run=run.name,
         verdict=decision,
-        reason="; ".join(found[name].reason for name in named),
+        reason=_reason(decision, found),
         resources=found,
-        first_to_exhaust=first[0] if first else None,
-        exhausted=death,
-        messages=Messages(),
+        first_to_exhaust=_first_to_exhaust(found, ports, subject.window),
+        exhausted=subject.window.death,
+        messages=_messages(run),
+        local_ports=ports,
+        warnings=tuple(_warnings(run, subject, other, ports)),
     )
 
 
-def _death(run: Run, bins: Bins, processes: list[ProcessSeries]) -> Exhaustion | None:
-    emfile = run.first_event("emfile")
-    if emfile is None:
-        return None
-    requests = None
-    if bins.requests is not None:
-        requests = float(
-            np.interp(emfile.elapsed_s, run.requests["elapsed_s"], run.requests["requests"].ffill())
+def _subject(run: Run) -> Subject:
+    bins, processes = bin_run(run)
+    if not processes:
+        raise UnusableRunError(
+            run.path / "samples.csv",
+            "holds no sample of a process",
+            "check that the target was alive and that its process id is right",
         )
-    return Exhaustion("fds", emfile.elapsed_s, requests)
+    return Subject(find_window(run, bins, processes), processes, read_limits(run))
 
 
-def _judge_resource(
-    name: str, bins: Bins, processes: list[ProcessSeries], until: float, death: Exhaustion | None
-) -> ResourceVerdict:
-    scope = max(processes, key=lambda p: np.nan_to_num(p.value[name], nan=-1.0).max())
-    single = name == "fds"
-    value = scope.value[name] if single else summed(processes, name)
-    floor = scope.floor[name] if single else summed(processes, name, "floor")
-    keep = np.isfinite(value) & np.isfinite(bins.elapsed_s) & (bins.elapsed_s <= until)
-    if keep.sum() < 8:
-        return ResourceVerdict(name, "inconclusive", f"{name}: fewer than 8 samples")
-    elapsed, value, floor = bins.elapsed_s[keep], value[keep], floor[keep]
-    requests = None if bins.requests is None else bins.requests[keep]
-    start = elapsed[0] + 0.25 * (elapsed[-1] - elapsed[0])
-    tail = elapsed >= start
-    line_s, _ = _line(elapsed[tail], value[tail])
-    line_r, interval = (None, None) if requests is None else _line(requests[tail], value[tail])
-    grows = line_s.slope * (elapsed[-1] - start) > 2 and (interval is None or interval.low > 0)
-    limit = scope.fds_limit if single else None
-    forecast = None
-    if limit and grows:
-        level = line_s.at(elapsed[-1])
-        at = elapsed[-1] + (limit - level) / line_s.slope
-        forecast = Forecast(
-            elapsed[-1],
-            None if requests is None else requests[-1],
-            level,
-            limit,
-            None if line_r is None else requests[-1] + (limit - level) / line_r.slope,
-            None,
-            at,
-            Interval(at, at),
-        )
-    rate = line_r.slope if line_r else None
-    return ResourceVerdict(
-        resource=name,
-        verdict="leak" if grows else "clean",
-        reason=f"{name} grow by {rate or line_s.slope:.3g}" if grows else f"{name} are flat",
-        per_request=rate,
-        per_request_interval=interval,
-        per_hour=line_s.slope * 3600,
-        baseline=float(value[0]),
-        last=float(value[-1]),
-        limit=limit,
-        requests_to_limit=0.0 if death and single else None,
-        exhaustion_elapsed_s=death.elapsed_s
-        if death and single
-        else forecast and forecast.elapsed_s,
-        exhaustion_interval_s=forecast and forecast.interval_s,
-        warmup_end_s=float(start),
-        judged_until_s=float(elapsed[-1]),
-        series=Series(elapsed, requests, value, floor),
-        fit=Fit(line_s, line_r),
-        forecast=forecast,
+def _overall(found: Mapping[str, ResourceVerdict]) -> Decision:
+    """`leak` if any resource leaks, `inconclusive` if one that has a limit cannot be told."""
+    decisions = {name: resource.verdict for name, resource in found.items()}
+    if "leak" in decisions.values():
+        return "leak"
+    doubtful = [name for name, decision in decisions.items() if decision == "inconclusive"]
+    return "inconclusive" if any(_has_limit(found[name]) for name in doubtful) else "clean"
+
+
+def _has_limit(resource: ResourceVerdict) -> bool:
+    return resource.resource == "fds" or resource.limit is not None
+
+
+def _reason(decision: Decision, found: Mapping[str, ResourceVerdict]) -> str:
+    """The sentences of the resources that the decision rests on."""
+    if decision == "clean":
+        clean = [resource for resource in found.values() if resource.verdict == "clean"]
+        return "no resource leaks; " + (clean[0].reason if clean else "")
+    named = [
+        resource.reason
+        for resource in found.values()
+        if resource.verdict == decision and (decision == "leak" or _has_limit(resource))
+    ]
+    return "; ".join(named)
+
+
+def _first_to_exhaust(
+    found: Mapping[str, ResourceVerdict], ports: tuple[LocalPorts, ...], window: Window
+) -> str | None:
+    if window.death is not None:
+        return window.death.resource
+    times = {
+        name: resource.exhaustion_elapsed_s
+        for name, resource in found.items()
+        if resource.exhaustion_elapsed_s is not None
+    }
+    used_up = [p.exhaustion_elapsed_s for p in ports if p.exhaustion_elapsed_s is not None]
+    if used_up:
+        times[LOCAL_PORTS] = min(used_up)
+    return min(times, key=lambda name: times[name]) if times else None
+
+
+def _messages(run: Run) -> Messages:
+    """What run.json says became of the messages; else what requests.csv counts as accepted."""
+    told = run.metadata.raw.get("messages")
+    counts = told if isinstance(told, dict) else {}
+    accepted = _count(counts.get("accepted"))
+    if accepted is None and len(run.requests):
+        known = run.requests["messages_accepted"].dropna()
+        accepted = int(known.iloc[-1]) if len(known) else None
+    return Messages(
+        accepted,
+        *(_count(counts.get(name)) for name in ("delivered", "lost", "duplicated", "undecided")),
     )
 
 
-def _line(x: Floats, y: Floats) -> tuple[Line, Interval]:
-    if x[-1] <= x[0]:
-        return Line(0.0, float(np.median(y)), float(x[0]), float(x[-1])), Interval(0.0, 0.0)
-    slope, intercept, low, high = stats.theilslopes(y, x, 0.90)
-    return (
-        Line(float(slope), float(intercept), float(x[0]), float(x[-1])),
-        Interval(float(low), float(high)),
-    )
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _warnings(
+    run: Run, subject: Subject, control: Subject | None, ports: tuple[LocalPorts, ...]
+) -> list[str]:
+    found = []
+    if run.outcome == "aborted":
+        found.append("the run was aborted: its figures end where it was cut off")
+    if not subject.window.per_request:
+        found.append("requests were not recorded (or fewer than 10): growth is per hour")
+    if subject.window.load.varies:
+        found.append("the load varied: growth is what the load does not explain")
+    if run.first_event("generator_saturated"):
+        found.append("the load generator was saturated: less was sent than was asked for")
+    if control is not None and control.window.per_request != subject.window.per_request:
+        found.append("the control run counts growth in another unit: compare like with like")
+    found += [
+        f"local ports toward {p.endpoint}: {p.reason}"
+        for p in ports
+        if p.available and p.used > NEAR * p.available
+    ]
+    return found

@@ -1,0 +1,168 @@
+"""When a resource reaches its limit, and whether the run's beginning had said so.
+
+The level at the end of the judged part, the slope and the unevenness of the growth to come are
+drawn from the fitted models many times over; each draw reaches the limit somewhere. Growth in
+pieces is a random walk with drift, whose first passage is distributed as inverse Gaussian
+(Schroedinger 1915; Folks and Chhikara, J. R. Statist. Soc. B 40, 1978).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from analysis.growth import Growth
+from analysis.model import Floats, Forecast, ForecastCheck, Interval
+from analysis.window import Window
+
+DRAWS = 4000
+SEED = 20
+"""The draws are always the same ones: a report rebuilt says what it said."""
+EARLY_SHARE = 0.25
+"""The share of the run, counted in x, that the early forecast is made from."""
+NEVER = 1e15
+"""A forecast beyond this many requests or seconds is none."""
+
+
+def forecast_limit(growth: Growth, window: Window, limit: float) -> Forecast | None:
+    """Forecast when the limit is reached, from the end of a window.
+
+    Args:
+        growth: Growth of what approaches the limit.
+        window: What the growth was measured in.
+        limit: The limit.
+
+    Returns:
+        None when nothing grows toward the limit, or when more than half of the draws never do.
+    """
+    passage = _passages(growth, limit)
+    if passage is None:
+        return None
+    remaining, level = passage
+    low, middle, high = (
+        float(np.quantile(remaining, q, method="nearest")) for q in (0.05, 0.5, 0.95)
+    )
+    if not middle < NEVER or window.x_per_s <= 0:
+        return None
+    end_x = float(growth.track.x[-1])
+    end_s = float(growth.track.elapsed_s[-1])
+    in_time = [end_s + value / window.x_per_s for value in (low, middle, high)]
+    return Forecast(
+        made_at_elapsed_s=end_s,
+        made_at_requests=end_x if window.per_request else None,
+        level=level,
+        limit=limit,
+        requests=end_x + middle if window.per_request else None,
+        requests_interval=Interval(end_x + low, end_x + high) if window.per_request else None,
+        elapsed_s=in_time[1],
+        interval_s=Interval(in_time[0], in_time[2]),
+    )
+
+
+def _passages(growth: Growth, limit: float) -> tuple[Floats, float] | None:
+    """What x has still to advance until the limit, drawn many times; and the present level."""
+    fit = growth.fit
+    if fit is None or growth.slope <= 0:
+        return None
+    random = np.random.default_rng(SEED)
+    model = random.choice(len(fit.weights), size=DRAWS, p=fit.weights)
+    student = random.standard_t(fit.freedom, size=DRAWS)
+    slope = fit.means[model, 0] + student * np.sqrt(fit.covariances[model, 0, 0])
+    slope /= fit.half_span
+    level = fit.end_level[model] + random.normal(size=DRAWS) * fit.end_scale[model]
+    room = np.maximum(limit - level, 0.0)
+    there = (slope > 0) & (room > 0)
+    remaining = np.where(room > 0, np.inf, 0.0)
+    mean = room[there] / slope[there]
+    spread = np.maximum(fit.walk_variance[model][there], 1e-12)
+    shape = np.minimum(room[there] ** 2 / spread, 1e9 * mean)
+    remaining[there] = random.wald(mean, np.maximum(shape, 1e-9))
+    return remaining, float(np.median(level))
+
+
+Measure = Callable[[Window], Growth | None]
+"""Measures the scope of a resource in a window."""
+
+
+def check_early_forecast(
+    window: Window, measure: Measure, limit: float | None, level_at_end: float | None, unit: str
+) -> ForecastCheck | None:
+    """Compare what the first quarter of the run says with what happened.
+
+    Args:
+        window: The judged part of the run.
+        measure: Measures the resource in any window.
+        limit: The limit that was reached; None if it was not.
+        level_at_end: The level that was seen at the end, where the limit was not reached.
+        unit: Name of the resource.
+
+    Returns:
+        None when the first quarter holds too little to say anything.
+    """
+    begin, end = window.begin_x, _actual_x(window)
+    early = window.until(begin + EARLY_SHARE * (end - begin))
+    growth = measure(early)
+    if growth is None:
+        return None
+    if limit is not None:
+        return _check_exhaustion(growth, early, limit, end, per_request=window.per_request)
+    return None if level_at_end is None else _check_level(growth, end, level_at_end, unit)
+
+
+def _actual_x(window: Window) -> float:
+    death = window.death
+    if death is None:
+        return window.end_x
+    if not window.per_request:
+        return death.elapsed_s
+    return window.end_x if death.requests is None else death.requests
+
+
+def _check_exhaustion(
+    growth: Growth, early: Window, limit: float, actual: float, *, per_request: bool
+) -> ForecastCheck | None:
+    forecast = forecast_limit(growth, early, limit)
+    if forecast is None:
+        return None
+    predicted, interval = forecast.elapsed_s, forecast.interval_s
+    if per_request and forecast.requests is not None and forecast.requests_interval is not None:
+        predicted, interval = forecast.requests, forecast.requests_interval
+    return ForecastCheck(
+        forecast=forecast,
+        subject="exhaustion",
+        predicted=predicted,
+        interval=interval,
+        actual=actual,
+        unit="requests" if per_request else "s",
+        relative_error=(predicted - actual) / actual if actual else math.nan,
+        covered=interval.contains(actual),
+    )
+
+
+def _check_level(growth: Growth, end_x: float, actual: float, unit: str) -> ForecastCheck | None:
+    fit = growth.fit
+    if fit is None:
+        return None
+    random = np.random.default_rng(SEED)
+    model = random.choice(len(fit.weights), size=DRAWS, p=fit.weights)
+    ahead = max(end_x - float(growth.track.x[-1]), 0.0)
+    slope = fit.means[model, 0] + random.standard_t(fit.freedom, size=DRAWS) * np.sqrt(
+        fit.covariances[model, 0, 0]
+    )
+    noise = fit.end_scale[model] ** 2 + fit.walk_variance[model] * ahead + growth.spread**2
+    level = fit.end_level[model] + slope / fit.half_span * ahead
+    level += random.normal(size=DRAWS) * np.sqrt(noise)
+    low, middle, high = np.quantile(level, [0.05, 0.5, 0.95])
+    interval = Interval(float(low), float(high))
+    return ForecastCheck(
+        forecast=None,
+        subject="level",
+        predicted=float(middle),
+        interval=interval,
+        actual=actual,
+        unit=unit,
+        relative_error=(float(middle) - actual) / actual if actual else math.nan,
+        covered=interval.contains(actual),
+    )

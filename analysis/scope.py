@@ -1,0 +1,132 @@
+"""What a limit applies to: one process for descriptors, all of them for everything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.growth import Growth, measure
+from analysis.limits import Limits
+from analysis.model import Fit, Floats, Line, Series
+from analysis.series import ProcessSeries, summed
+from analysis.tracks import tracks_of
+from analysis.trend import theil_sen
+from analysis.window import Window
+
+PER_PROCESS = frozenset({"fds"})
+"""Resources whose limit holds for each process alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What approaches the limit.
+
+    Attributes:
+        resource: Its name.
+        name: `process N` or `all processes`.
+        process: The process; None for all.
+        limit: The limit; None where there is none or it was not recorded.
+        value: The resource in the bins of the run, NaN where unknown.
+        floor: Its minimum in each bin.
+    """
+
+    resource: str
+    name: str
+    process: ProcessSeries | None
+    limit: float | None
+    value: Floats
+    floor: Floats
+
+    @property
+    def pid(self) -> int | None:
+        """The process id; None for all processes."""
+        return None if self.process is None else self.process.pid
+
+
+def find_scope(
+    resource: str, window: Window, processes: list[ProcessSeries], limits: Limits
+) -> Scope:
+    """Find what approaches the limit of a resource."""
+    if resource not in PER_PROCESS and len(processes) > 1:
+        return Scope(
+            resource,
+            "all processes",
+            None,
+            limits.of(resource, None),
+            summed(processes, resource),
+            summed(processes, resource, "floor"),
+        )
+    process = _nearest(resource, window, processes, limits)
+    return Scope(
+        resource,
+        f"process {process.pid}",
+        process,
+        limits.of(resource, process),
+        process.value[resource],
+        process.floor[resource],
+    )
+
+
+def _nearest(
+    resource: str, window: Window, processes: list[ProcessSeries], limits: Limits
+) -> ProcessSeries:
+    """The process that will reach its limit first, going on as it did; else the fullest one."""
+
+    def remaining(process: ProcessSeries) -> tuple[float, float]:
+        limit = limits.of(resource, process) or np.inf
+        inside = window.loaded & np.isfinite(process.value[resource])
+        value, x = process.value[resource][inside], window.x[inside]
+        if len(value) < 2:
+            return np.inf, 1.0
+        fullness = float(value[-1] / limit) if np.isfinite(limit) else -float(value[-1])
+        late = x >= x[0] + 0.3 * (x[-1] - x[0])
+        advanced = float(x[late][-1] - x[late][0])
+        rise = float(value[late][-1] - value[late][0])
+        if fullness >= 0.95 or advanced <= 0 or rise <= 0:
+            return (0.0 if fullness >= 0.95 else np.inf), -fullness
+        return (limit - float(value[-1])) / rise * advanced, -fullness
+
+    return min(processes, key=remaining)
+
+
+def measure_scope(
+    scope: Scope, window: Window, processes: list[ProcessSeries], resolution: float
+) -> Growth | None:
+    """The growth of a scope in a window; None where there is too little to measure."""
+    if scope.process is not None:
+        track = window.view.of_process(scope.process, scope.resource)
+    else:
+        tracks = tracks_of(scope.resource, processes, window.view)
+        if not tracks:
+            return None
+        track = tracks[0]
+    return measure(track, resolution) if len(track) else None
+
+
+def series_of(scope: Scope, window: Window) -> Series:
+    """The binned series of a scope over the whole run."""
+    there = np.isfinite(scope.value) & np.isfinite(window.bins.elapsed_s)
+    requests = window.bins.requests
+    return Series(
+        window.bins.elapsed_s[there],
+        requests[there] if window.per_request and requests is not None else None,
+        scope.value[there],
+        scope.floor[there],
+    )
+
+
+def fit_of(growth: Growth, *, per_request: bool) -> Fit:
+    """The growth as lines against both axes, over the last life that was judged."""
+    points = growth.points
+    inside = points.life == points.life[-1]
+    at, x, y = points.elapsed_s[inside], points.x[inside], points.y[inside]
+    in_time = _line(theil_sen(at, y), at, y)
+    if not per_request:
+        return Fit(in_time, None)
+    parallel = growth.track.parallel
+    return Fit(in_time, _line(growth.slope / parallel, x * parallel, y))
+
+
+def _line(slope: float, x: Floats, y: Floats) -> Line:
+    return Line(slope, float(np.median(y - slope * x)), float(x[0]), float(x[-1]))

@@ -1,0 +1,164 @@
+"""The part of a run that is judged: from the beginning of the load to the end, or to the death."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.load import Load, describe_load
+from analysis.model import Exhaustion, Floats
+from analysis.run import Run
+from analysis.series import Bins, ProcessSeries
+from analysis.tracks import View
+
+FEWEST_REQUESTS = 10
+"""With fewer requests than these growth is counted per hour."""
+AT_LIMIT = 0.97
+"""A process whose descriptors stay above this share of its limit has run out of them."""
+RECENT_SHARE = 0.25
+"""The present load is that of this last share of the judged part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What is judged.
+
+    Attributes:
+        bins: The bins of the run.
+        x: What growth is counted in, per bin: requests, or seconds.
+        per_request: Whether x is requests.
+        begin_s: When the load began, seconds since the run began.
+        end_s: Where the judged part ends: the end of the run or the death.
+        load: The load.
+        death: What ran out; None when nothing did.
+    """
+
+    bins: Bins
+    x: Floats
+    per_request: bool
+    begin_s: float
+    end_s: float
+    load: Load
+    death: Exhaustion | None
+
+    @property
+    def keep(self) -> NDArray[np.bool_]:
+        """Which bins are judged."""
+        return self._between(max(self.load.steady_from_s, self.begin_s), self.end_s)
+
+    @property
+    def loaded(self) -> NDArray[np.bool_]:
+        """Which bins lie between the beginning of the load and the end, ramps included."""
+        return self._between(self.begin_s, self.end_s)
+
+    def _between(self, begin_s: float, end_s: float) -> NDArray[np.bool_]:
+        at = self.bins.elapsed_s
+        return np.isfinite(self.x) & (at >= begin_s) & (at <= end_s)
+
+    @property
+    def view(self) -> View:
+        """The judged bins, for the tracks."""
+        return View(self.bins, self.x, self.load.covariates, self.keep)
+
+    @property
+    def end_x(self) -> float:
+        """X at the end of the judged part."""
+        inside = self.x[self.loaded]
+        return float(inside[-1]) if len(inside) else 0.0
+
+    @property
+    def begin_x(self) -> float:
+        """X where the load began."""
+        inside = self.x[self.loaded]
+        return float(inside[0]) if len(inside) else 0.0
+
+    @property
+    def x_per_s(self) -> float:
+        """The present load: x per second over the last part; 0 when nothing came any more."""
+        inside = self.loaded
+        at, x = self.bins.elapsed_s[inside], self.x[inside]
+        if len(at) < 2:
+            return 0.0
+        recent = at >= at[-1] - RECENT_SHARE * (at[-1] - at[0])
+        first = np.flatnonzero(recent)[0]
+        first = min(first, len(at) - 2)
+        return float((x[-1] - x[first]) / (at[-1] - at[first]))
+
+    @property
+    def hourly(self) -> float:
+        """X per hour, over the whole judged part."""
+        inside = self.loaded
+        at, x = self.bins.elapsed_s[inside], self.x[inside]
+        if len(at) < 2 or at[-1] <= at[0]:
+            return 0.0
+        return float((x[-1] - x[0]) / (at[-1] - at[0]) * 3600.0)
+
+    def until(self, end_x: float) -> Window:
+        """The same window, ended as soon as x has reached a value: what was known by then."""
+        inside = self.loaded & (self.x <= end_x)
+        end_s = float(self.bins.elapsed_s[inside][-1]) if inside.any() else self.begin_s
+        load = describe_load(self.bins, self.begin_s, end_s)
+        return replace(self, end_s=end_s, load=load, death=None)
+
+
+def find_window(run: Run, bins: Bins, processes: list[ProcessSeries]) -> Window:
+    """Find the part of a run that is judged."""
+    x, per_request, begin_s = _axis(bins)
+    reached = _limit_reached(bins, processes)
+    death = _death(run, reached)
+    end_s = float(np.nanmax(bins.elapsed_s))
+    if death is not None:
+        end_s = death.elapsed_s if reached is None else min(reached, death.elapsed_s)
+    if end_s <= begin_s:
+        end_s = float(np.nanmax(bins.elapsed_s))
+    load = describe_load(bins, begin_s, end_s)
+    return Window(bins, x, per_request, begin_s, end_s, load, death)
+
+
+def _axis(bins: Bins) -> tuple[Floats, bool, float]:
+    """What growth is counted in, whether that is requests, and when the load began."""
+    first = float(np.nanmin(bins.elapsed_s))
+    if bins.requests is None:
+        return bins.elapsed_s, False, first
+    known = bins.requests[np.isfinite(bins.requests)]
+    if not len(known) or known[-1] - known[0] < FEWEST_REQUESTS:
+        return bins.elapsed_s, False, first
+    waiting = np.isfinite(bins.requests) & (bins.requests <= known[0])
+    return bins.requests, True, float(bins.elapsed_s[waiting][-1])
+
+
+def _limit_reached(bins: Bins, processes: list[ProcessSeries]) -> float | None:
+    """When the first process reached its descriptor limit to stay there; None if none did."""
+    found = []
+    for process in processes:
+        value = process.value["fds"]
+        if process.fds_limit is None or not np.isfinite(value).any():
+            continue
+        highest = float(np.nanmax(value))
+        if highest >= AT_LIMIT * process.fds_limit:
+            top = np.nan_to_num(value, nan=-1.0) >= highest - 0.01 * process.fds_limit
+            found.append(float(bins.elapsed_s[np.argmax(top)]))
+    return min(found) if found else None
+
+
+def _death(run: Run, reached: float | None) -> Exhaustion | None:
+    emfile = run.first_event("emfile")
+    if emfile is None and reached is None:
+        return None
+    at = emfile.elapsed_s if emfile is not None else float(reached or 0.0)
+    counted = emfile.fields.get("requests") if emfile is not None else None
+    if isinstance(counted, int) and not isinstance(counted, bool) and 0 <= counted < 2**53:
+        return Exhaustion("fds", at, float(counted))
+    return Exhaustion("fds", at, requests_at(run, at))
+
+
+def requests_at(run: Run, elapsed_s: float) -> float | None:
+    """Requests answered by a moment of the run; None where requests are unknown."""
+    counts = run.requests["requests"].to_numpy() if len(run.requests) else np.array([])
+    known = np.isfinite(counts)
+    if not known.any():
+        return None
+    at = run.requests["elapsed_s"].to_numpy()
+    return float(np.interp(elapsed_s, at[known], counts[known]))
