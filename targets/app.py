@@ -7,9 +7,9 @@ import logging
 
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from targets.batch import BatchError, parse_batch
+from targets.batch import BatchError, body_too_large, parse_batch
 from targets.config import Settings
 from targets.errors import TargetError
 from targets.strategies import STRATEGIES, resolve
@@ -39,7 +39,9 @@ def create_app(strategy: str, settings: Settings) -> Flask:
         TargetError: There is no such strategy.
     """
     app = Flask("targets", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.limits.max_body_bytes
+    # One more than is allowed: a body of unknown length is cut off there, not refused, and
+    # must not look as if it had ended in time.
+    app.config["MAX_CONTENT_LENGTH"] = settings.limits.max_body_bytes + 1
     writer = STRATEGIES[resolve(strategy)](settings)
     app.extensions[STRATEGY_EXTENSION] = writer
     _add_ingest(app, writer, settings)
@@ -52,15 +54,20 @@ def create_app(strategy: str, settings: Settings) -> Flask:
 def _add_ingest(app: Flask, writer: Strategy, settings: Settings) -> None:
     @app.post("/ingest")
     def ingest() -> ResponseReturnValue:
-        try:
-            messages = parse_batch(request.get_data(cache=False), settings.limits)
-        except BatchError as error:
-            return _error(error.status, str(error))
+        messages = parse_batch(request.get_data(cache=False), settings.limits)
         try:
             return jsonify(writer.ingest(messages))
         except TargetError as error:
             _log.warning("503: %s", error)
             return _error(503, str(error))
+
+    @app.errorhandler(BatchError)
+    def refuse(error: BatchError) -> ResponseReturnValue:
+        return _error(error.status, str(error))
+
+    @app.errorhandler(RequestEntityTooLarge)
+    def refuse_unread(_error: RequestEntityTooLarge) -> ResponseReturnValue:
+        return refuse(body_too_large(settings.limits))
 
 
 def _add_health(app: Flask, writer: Strategy) -> None:
@@ -92,10 +99,7 @@ def _is_loopback(address: str | None) -> bool:
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
-    """Flask's own refusals (404, 405, 413, ...), as JSON like ours."""
-    if error.code == 413:
-        limit = request.max_content_length
-        return _error(413, f"the body is too large: the limit is {limit} bytes")
+    """Flask's own refusals (404, 405, ...), as JSON like ours."""
     return _error(error.code or 500, error.description or error.name)
 
 

@@ -32,6 +32,8 @@ def parse_batch(body: bytes, limits: IngestLimits) -> list[bytes]:
     Raises:
         BatchError: The body is not JSON, not an array, empty, or too much of anything.
     """
+    if len(body) > limits.max_body_bytes:
+        raise body_too_large(limits)
     elements = _load_array(body)
     if not elements:
         raise BatchError(400, "the array is empty: send at least one message")
@@ -48,6 +50,11 @@ def parse_batch(body: bytes, limits: IngestLimits) -> list[bytes]:
                 f"the limit is {limits.max_message_bytes}",
             )
     return messages
+
+
+def body_too_large(limits: IngestLimits) -> BatchError:
+    """The refusal of a body that is too long, whoever notices it first."""
+    return BatchError(413, f"the body is too large: the limit is {limits.max_body_bytes} bytes")
 
 
 def _load_array(body: bytes) -> list[object]:

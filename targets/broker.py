@@ -20,6 +20,7 @@ from targets.command_line import (
     fail,
     port,
     positive,
+    topic_name,
 )
 from targets.config import DEFAULT_TOPIC
 from targets.errors import TargetError
@@ -63,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--topic",
         action="append",
+        type=topic_name,
         metavar="NAME",
         help=f"a topic to create, with leaders on all brokers; repeatable ({DEFAULT_TOPIC})",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from typing import NoReturn
 
@@ -68,3 +69,15 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is too small: it must be at least 1")
     return value
+
+
+def topic_name(text: str) -> str:
+    """A Kafka topic name as a command line argument, for argparse.
+
+    Source: Kafka's `org.apache.kafka.common.internals.Topic.validate`.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", text) or text in {".", ".."}:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no topic name: use up to 249 letters, digits, '.', '_' and '-'"
+        )
+    return text

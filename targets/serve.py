@@ -18,6 +18,7 @@ from targets.command_line import (
     bind_to_parent,
     fail,
     positive,
+    topic_name,
 )
 from targets.config import DEFAULT_TOPIC, IngestLimits, KafkaConfig, Settings
 from targets.errors import TargetError
@@ -50,7 +51,10 @@ def build_parser() -> argparse.ArgumentParser:
         "--bootstrap", required=True, metavar="HOST:PORT,...", help="Kafka brokers to start from"
     )
     parser.add_argument(
-        "--topic", default=DEFAULT_TOPIC, help=f"the topic to write to ({DEFAULT_TOPIC})"
+        "--topic",
+        type=topic_name,
+        default=DEFAULT_TOPIC,
+        help=f"the topic to write to ({DEFAULT_TOPIC})",
     )
     parser.add_argument(
         "--bind",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +20,7 @@ from targets.config import Settings
 from targets.system import die_with_parent
 
 KEEP_ALIVE_S = 75
-GRACEFUL_STOP_S = 5
+GRACEFUL_STOP_S = 4
 _HANG_S = 30
 
 
@@ -81,6 +83,7 @@ class TargetServer(BaseApplication):  # type: ignore[misc]
             "post_fork": _bind_worker_to_master,
             "post_worker_init": self._announce_first_worker,
             "worker_exit": _close_strategy,
+            "on_exit": _wait_for_workers,
         }
 
     def _announce_first_worker(self, worker: Worker) -> None:
@@ -98,3 +101,10 @@ def _close_strategy(_arbiter: object, worker: Worker) -> None:
     app: Flask | None = getattr(worker, "wsgi", None)
     if app is not None:
         app.extensions[STRATEGY_EXTENSION].close()
+
+
+def _wait_for_workers(_arbiter: object) -> None:
+    """Leave no worker behind: those that had to be killed may still be going."""
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)

@@ -13,8 +13,10 @@ import os
 import selectors
 import socket
 import time
+from types import FrameType
 
 from gunicorn.workers import gthread
+from gunicorn.workers.base import Worker
 
 _FIRST_PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 1.0
@@ -96,6 +98,15 @@ class TargetWorker(gthread.ThreadWorker):  # type: ignore[misc]
         """As gunicorn's, but no longer than the pause lasts."""
         remaining_s = self._backoff.remaining_s(time.monotonic())
         super().wait_for_and_dispatch_events(min(timeout, remaining_s or timeout))
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop at once, on SIGQUIT or SIGINT.
+
+        gunicorn's shuts the thread pool down from within the signal handler, and waits for
+        ever if the signal came while this very thread was handing the pool a connection: the
+        pool's lock is not re-entrant. The interpreter's exit ends the pool as well.
+        """
+        Worker.handle_quit(self, sig, frame)
 
     def _accept_failed(self, error: OSError) -> None:
         if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED):

@@ -52,21 +52,25 @@ class Shared(Strategy):
         return len(messages)
 
     def close(self) -> None:
-        """Flush what is queued, within the acknowledgement timeout."""
-        self._closing.set()
-        if self._producer is None:
+        """Flush what is queued, within the acknowledgement timeout, and let the producer go."""
+        with self._making:
+            producer, self._producer = self._producer, None
+        if producer is None:
             return
-        lost = self._producer.flush(self.settings.kafka.ack_timeout_s)
-        if lost:
-            _log.error("%d messages were still unacknowledged at worker exit", lost)
+        unacknowledged = producer.flush(self.settings.kafka.ack_timeout_s)
+        if unacknowledged:
+            _log.error("%d messages were still unacknowledged at worker exit", unacknowledged)
+        self._closing.set()
+        self._poller.join()
 
     def _shared_producer(self) -> confluent_kafka.Producer:
         with self._making:
             if self._producer is None:
                 self._producer = start_handle(self.settings.kafka)
-                threading.Thread(
+                self._poller = threading.Thread(
                     target=self._poll, args=(self._producer,), name=_POLL_THREAD_NAME, daemon=True
-                ).start()
+                )
+                self._poller.start()
             return self._producer
 
     def _poll(self, producer: confluent_kafka.Producer) -> None:

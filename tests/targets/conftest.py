@@ -1,0 +1,250 @@
+"""Real brokers and real targets for the tests of this room, and what they are asked."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import confluent_kafka
+import pytest
+
+from targets.config import KafkaConfig
+
+REPOSITORY = Path(__file__).parents[2]
+PATIENCE_S = 15.0
+BOUND_TO_US = ["--die-with-parent", "--parent-pid", str(os.getpid())]
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
+    """Poll until the condition holds; fail saying what was waited for."""
+    deadline = time.monotonic() + timeout_s
+    pause = threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"gave up after {timeout_s:g} s waiting until {what}")
+        pause.wait(0.02)
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process is there and no zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@dataclass
+class Child:
+    """A command of this room, running."""
+
+    process: subprocess.Popen[str]
+    ready: dict[str, object]
+    log_path: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(how)
+        return self.process.wait(timeout=PATIENCE_S)
+
+
+class Broker(Child):
+    """The embedded broker."""
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(self.ready["bootstrap"])  # type: ignore[arg-type]
+
+    def end_offset(self, topic: str = "tidemark") -> int:
+        """How many messages have ever been written to the topic."""
+        consumer = confluent_kafka.Consumer(
+            {"bootstrap.servers": self.bootstrap, "group.id": "tests"}
+        )
+        try:
+            partitions = consumer.list_topics(topic, timeout=5).topics[topic].partitions
+            return sum(
+                consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, number))[1]
+                for number in partitions
+            )
+        finally:
+            consumer.close()
+
+    def last_messages(self, count: int, topic: str = "tidemark") -> list[bytes]:
+        """The last messages of the topic: at most `count` of each partition, newest first."""
+        consumer = confluent_kafka.Consumer(
+            {"bootstrap.servers": self.bootstrap, "group.id": "tests", "auto.offset.reset": "error"}
+        )
+        try:
+            consumer.assign(
+                [
+                    confluent_kafka.TopicPartition(topic, number, offset)
+                    for number, offset in self._last_offsets(consumer, topic, count)
+                ]
+            )
+            found: list[confluent_kafka.Message] = []
+            wait_until(
+                lambda: len(found) >= count or bool(found.extend(consumer.consume(100, 0.5))),
+                f"{count} messages are read",
+            )
+        finally:
+            consumer.close()
+        found.sort(key=lambda message: message.timestamp()[1])
+        return [message.value() for message in found[-count:]]
+
+    @staticmethod
+    def _last_offsets(
+        consumer: confluent_kafka.Consumer, topic: str, count: int
+    ) -> Iterator[tuple[int, int]]:
+        for number in consumer.list_topics(topic, timeout=5).topics[topic].partitions:
+            partition = confluent_kafka.TopicPartition(topic, number)
+            low, high = consumer.get_watermark_offsets(partition)
+            yield number, max(low, high - count)
+
+
+class Target(Child):
+    """A target under gunicorn."""
+
+    @property
+    def address(self) -> str:
+        return str(self.ready["url"]).removeprefix("http://")
+
+    @property
+    def worker(self) -> int:
+        (worker,) = children_of(self.pid)
+        return worker
+
+    def fds(self) -> int:
+        return len(list(Path(f"/proc/{self.worker}/fd").iterdir()))
+
+    def threads(self) -> Counter[str]:
+        names: Counter[str] = Counter()
+        for task in Path(f"/proc/{self.worker}/task").iterdir():
+            try:
+                names[(task / "comm").read_text().strip()] += 1
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # ended meanwhile
+        return names
+
+    def request(
+        self, method: str, path: str, body: bytes | None = None, timeout_s: float = 8.0
+    ) -> tuple[int, str]:
+        connection = http.client.HTTPConnection(self.address, timeout=timeout_s)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        finally:
+            connection.close()
+
+    def ingest(self, messages: object, timeout_s: float = 8.0) -> tuple[int, str]:
+        return self.request("POST", "/ingest", json.dumps(messages).encode(), timeout_s)
+
+
+@pytest.fixture(scope="session")
+def _start(tmp_path_factory) -> Iterator[Callable[..., Child]]:
+    """Start a command of this room and wait for its ready line; all end with the session."""
+    children: list[Child] = []
+
+    def start(kind: type[Child], *arguments: str) -> Child:
+        log_path = tmp_path_factory.mktemp("child") / "log"
+        with log_path.open("w") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *arguments, *BOUND_TO_US],
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                cwd=REPOSITORY,
+            )
+        line = process.stdout.readline()
+        assert line, f"{arguments} did not start: {log_path.read_text()}"
+        child = kind(process, json.loads(line), log_path)
+        children.append(child)
+        return child
+
+    yield start
+    for child in children:
+        child.process.kill()
+        child.process.wait(timeout=PATIENCE_S)
+        child.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def start_broker(_start) -> Callable[..., Broker]:
+    return lambda *arguments: _start(Broker, "targets.broker", *arguments)
+
+
+@pytest.fixture(scope="session")
+def broker(start_broker) -> Broker:
+    """Two brokers for whoever does no harm to them."""
+    return start_broker()
+
+
+@pytest.fixture
+def start_target(_start, broker) -> Iterator[Callable[..., Target]]:
+    """Start a target on the shared brokers, or on those of `bootstrap`; it ends with the test."""
+    targets: list[Target] = []
+
+    def start(strategy: str, *arguments: str, bootstrap: str | None = None) -> Target:
+        bootstrap = bootstrap or broker.bootstrap
+        target = _start(Target, "targets.serve", strategy, "--bootstrap", bootstrap, *arguments)
+        targets.append(target)
+        return target
+
+    yield start
+    for target in targets:
+        if target.process.poll() is None:
+            target.stop()
+
+
+@pytest.fixture
+def kafka(broker) -> KafkaConfig:
+    return KafkaConfig(broker.bootstrap)
+
+
+@pytest.fixture
+def unreachable() -> KafkaConfig:
+    """A cluster that is not there, and little patience. Port 1 is nobody's (tcpmux)."""
+    return KafkaConfig(
+        "127.0.0.1:1", dial_timeout_s=1.0, ack_timeout_s=1.0, options={"log_level": 0}
+    )
+
+
+@pytest.fixture
+def open_descriptors() -> Callable[[], int]:
+    return lambda: len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture(name="wait_until")
+def _wait_until() -> Callable[..., None]:
+    return wait_until
+
+
+@pytest.fixture(name="is_running")
+def _is_running() -> Callable[[int], bool]:
+    return is_running
+
+
+@pytest.fixture(name="children_of")
+def _children_of() -> Callable[[int], list[int]]:
+    return children_of

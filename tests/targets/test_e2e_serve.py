@@ -1,0 +1,224 @@
+"""The launcher and the broker as processes: starting, refusing to start, and ending."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import confluent_kafka
+import pytest
+
+from targets.errors import OutOfBrokersError
+from targets.metadata import cluster_brokers
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def run():
+    """Run a command of this room to its end: exit code and the lines on stderr."""
+
+    def run(*arguments):
+        command = [sys.executable, "-m", *arguments]
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        assert finished.stdout == ""
+        return finished.returncode, finished.stderr.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def taken_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["nope"], "unknown strategy 'nope': choose one of"),
+        (["shared", "--bootstrap", "127.0.0.1:1"], "no Kafka broker answers at 127.0.0.1:1"),
+        (["shared", "--fds-limit", "10"], "a limit of 10 descriptors is too low: the target needs"),
+        (["shared", "--fds-limit", "9" * 12], "is not allowed here"),
+        (["shared", "--fds-limit", "many"], "invalid positive value: 'many'"),
+        (["shared", "--bind", "127.0.0.1:{taken}"], "cannot listen on '127.0.0.1:{taken}'"),
+        (["shared", "--bind", "here"], "cannot listen on 'here'"),
+        (["shared", "--topic", ".."], "'..' is no topic name"),
+        (["shared", "--threads", "0"], "0 is too small: it must be at least 1"),
+        ([], "required: STRATEGY"),
+    ],
+)
+def test_what_keeps_a_target_from_starting_is_one_line(run, broker, taken_port, arguments, reason):
+    arguments = [argument.format(taken=taken_port) for argument in arguments]
+    if "--bootstrap" not in arguments:
+        arguments += ["--bootstrap", broker.bootstrap]
+    code, lines = run("targets.serve", *arguments)
+    assert code == 2
+    assert len(lines) == 1
+    assert lines[0].startswith("python -m targets.serve: error: ")
+    assert reason.format(taken=taken_port) in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--port", "{taken}"], "a broker cannot listen on 127.0.0.1:{taken} (Address already in"),
+        (["--brokers", "0"], "0 is too small"),
+        (["--port", "70000"], "70000 is no TCP port"),
+        (["--topic", "no/such name"], "'no/such name' is no topic name"),
+    ],
+)
+def test_what_keeps_a_broker_from_starting_is_one_line(run, taken_port, arguments, reason):
+    code, lines = run("targets.broker", *[a.format(taken=taken_port) for a in arguments])
+    assert code == 2
+    assert len(lines) == 1
+    assert reason.format(taken=taken_port) in lines[0]
+
+
+def test_the_lowest_limit_that_starts_also_answers(run, broker, start_target):
+    _, (line,) = run("targets.serve", "fixed", "--bootstrap", broker.bootstrap, "--fds-limit", "1")
+    needed = line.partition("needs ")[2].partition(" ")[0]
+    target = start_target("fixed", "--fds-limit", needed)
+    assert target.ingest(["message"] * 40) == (200, "40\n")
+    limits = Path(f"/proc/{target.worker}/limits").read_text().splitlines()
+    (open_files,) = [line.split() for line in limits if line.startswith("Max open files")]
+    assert open_files[3:5] == [needed, needed], "soft and hard alike"
+
+
+def test_brokers_listen_where_they_are_told_to(start_broker):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    broker = start_broker("--brokers", "1", "--port", str(port))
+    assert broker.ready["bootstrap"] == [f"127.0.0.1:{port}"]
+    assert cluster_brokers(broker.bootstrap) == [f"127.0.0.1:{port}"]
+
+
+def test_topics_are_there_before_the_load_with_leaders_on_all_brokers(start_broker):
+    broker = start_broker("--brokers", "3", "--topic", "a", "--topic", "b", "--partitions", "6")
+    assert cluster_brokers(broker.bootstrap) == broker.ready["bootstrap"]
+    topics = confluent_kafka.Producer({"bootstrap.servers": broker.bootstrap}).list_topics().topics
+    assert sorted(topics) == ["a", "b"]
+    for topic in topics.values():
+        assert [topic.partitions[n].leader for n in range(6)] == [1, 2, 3, 1, 2, 3]
+
+
+def test_a_burst_of_connects_does_not_wait(broker):
+    host, _, port = broker.ready["bootstrap"][0].rpartition(":")
+    broker.process.send_signal(signal.SIGSTOP)  # nobody accepts meanwhile
+    try:
+        sockets = [socket.create_connection((host, int(port)), timeout=0.5) for _ in range(200)]
+    finally:
+        broker.process.send_signal(signal.SIGCONT)
+    for connection in sockets:
+        connection.close()
+
+
+def test_nobody_there_is_one_clear_error():
+    with pytest.raises(OutOfBrokersError, match=r"no Kafka broker answers at 127\.0\.0\.1:1 wit"):
+        cluster_brokers("127.0.0.1:1", timeout_s=1.0)
+
+
+def test_a_body_of_unknown_length_is_limited_too(start_target, broker):
+    target = start_target("fixed", "--max-body-bytes", "100")
+    before = broker.end_offset()
+    chunks = iter([b"[", *[b'"message",'] * 20, b"1]"])
+    with contextlib.closing(http.client.HTTPConnection(target.address, timeout=5)) as connection:
+        connection.request("POST", "/ingest", chunks)
+        with connection.getresponse() as response:
+            answer = response.status, json.load(response)
+    assert answer == (413, {"error": "the body is too large: the limit is 100 bytes"})
+    assert broker.end_offset() == before
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_broker_ends_when_told_to(start_broker, how):
+    assert start_broker().stop(how) == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_target_ends_when_told_to(start_target, is_running, how):
+    target = start_target("shared")
+    worker = target.worker
+    target.ingest(["message"])
+    assert target.stop(how) == 0
+    assert not is_running(worker)
+
+
+def test_a_graceful_stop_delivers_what_was_accepted(start_broker, start_target, wait_until):
+    broker = start_broker()
+    target = start_target("shared", bootstrap=broker.bootstrap)
+    target.ingest(["first"])
+    answers = []
+    broker.process.send_signal(signal.SIGSTOP)
+    client = threading.Thread(target=lambda: answers.append(target.ingest(["queued"] * 30)))
+    client.start()
+    wait_until(lambda: busy_with_ingest(target), "the request is in the target")
+    target.process.send_signal(signal.SIGTERM)
+    broker.process.send_signal(signal.SIGCONT)
+    client.join()
+    assert target.process.wait(timeout=10) == 0
+    assert answers == [(200, "30\n")]
+    assert broker.end_offset() == 31
+
+
+def busy_with_ingest(target) -> bool:
+    return "Shared.ingest" in target.request("GET", "/debug/threads")[1]
+
+
+def test_killing_the_master_leaves_no_worker(start_target, is_running, children_of, wait_until):
+    target = start_target("fixed", "--workers", "2")
+    assert target.ready["pid"] == target.pid
+    workers = children_of(target.pid)
+    assert workers
+    target.process.kill()
+    target.process.wait(timeout=10)
+    wait_until(lambda: not any(map(is_running, workers)), "no worker is left")
+
+
+@pytest.mark.parametrize("command", ["broker", "serve"])
+def test_killing_the_parent_leaves_nothing(broker, command, is_running, children_of, wait_until):
+    arguments = (
+        ["targets.broker"]
+        if command == "broker"
+        else ["targets.serve", "fixed", "--bootstrap", broker.bootstrap]
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, *arguments], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert "pid" in parent.stdout.readline()
+        (child,) = children_of(parent.pid)
+        family = [child, *children_of(child)]
+        assert all(map(is_running, family))
+    finally:
+        parent.kill()
+        parent.wait(timeout=10)
+        parent.stdout.close()
+    wait_until(lambda: not any(map(is_running, family)), "the whole family is gone")
+
+
+PARENT = """
+import os, signal, subprocess, sys
+command = [sys.executable, "-m", *sys.argv[1:]]
+command += ["--die-with-parent", "--parent-pid", str(os.getpid())]
+subprocess.Popen(command, stderr=subprocess.DEVNULL)
+signal.pause()
+"""
+
+
+def test_a_parent_that_is_gone_already_is_noticed(run):
+    not_the_parent = str(os.getppid())
+    code, lines = run("targets.broker", "--die-with-parent", "--parent-pid", not_the_parent)
+    assert code == 1
+    assert lines == []
