@@ -1,7 +1,10 @@
 """Broker endpoints: `host:port` as given, and the addresses that they stand for."""
 
+import contextlib
 import ipaddress
+import queue
 import socket
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -42,7 +45,12 @@ def parse_endpoints(text: str) -> tuple[str, ...]:
     return endpoints
 
 
-def _plain(address: str) -> IPAddress:
+def plain_address(address: str) -> IPAddress:
+    """An address as one can compare it: without its zone, IPv4-mapped ones as IPv4.
+
+    Raises:
+        ValueError: It is not an address.
+    """
     parsed = ipaddress.ip_address(address.partition("%")[0])
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return mapped or parsed
@@ -60,7 +68,7 @@ def resolve_host(host: str) -> frozenset[IPAddress]:
         raise BrokerAddressError(
             f"broker host {host!r} does not resolve ({error}): check the name and the resolver"
         ) from error
-    return frozenset(_plain(str(entry[4][0])) for entry in found)
+    return frozenset(plain_address(str(entry[4][0])) for entry in found)
 
 
 @dataclass
@@ -109,12 +117,55 @@ class Brokers:
 
     def update(self, resolved: Mapping[str, Iterable[IPAddress]]) -> bool:
         """Add what a later look-up found, endpoint -> addresses; True if one was new."""
-        return any([self.add(endpoint, found) for endpoint, found in resolved.items()])
+        before = self.version
+        for endpoint, found in resolved.items():
+            self.add(endpoint, found)
+        return self.version != before
+
+
+class BrokerRefresh:
+    """Looks host names up again now and then, in a thread: a resolver can take its time.
+
+    Args:
+        brokers: Whose names.
+        every_s: Seconds between look-ups.
+    """
+
+    def __init__(self, brokers: Brokers, every_s: float = 30.0) -> None:
+        self._brokers = brokers
+        self._every_s = every_s
+        self._stop = threading.Event()
+        self._found: queue.SimpleQueue[dict[str, frozenset[IPAddress]]] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="resolver", daemon=True)
+        if brokers.named:
+            self._thread.start()
+
+    def _work(self) -> None:
+        while not self._stop.wait(self._every_s):
+            self._found.put(self._look_up())
+
+    def _look_up(self) -> dict[str, frozenset[IPAddress]]:
+        resolved = {}
+        for endpoint in self._brokers.named:
+            with contextlib.suppress(BrokerAddressError):  # a name may fail for a while
+                resolved[endpoint] = resolve_host(parse_endpoint(endpoint)[0])
+        return resolved
+
+    def apply(self) -> bool:
+        """Add what was found meanwhile to the brokers; True if there was a new address."""
+        changed = False
+        while not self._found.empty():
+            changed |= self._brokers.update(self._found.get())
+        return changed
+
+    def close(self) -> None:
+        """End the thread; one that is looking up is left to end by itself."""
+        self._stop.set()
 
 
 def _is_literal(endpoint: str) -> bool:
     try:
-        _plain(parse_endpoint(endpoint)[0])
+        plain_address(parse_endpoint(endpoint)[0])
     except ValueError:
         return False
     return True

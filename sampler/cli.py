@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import math
 import os
 import platform
+import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,12 +16,19 @@ from pathlib import Path
 from sampler import procfs
 from sampler.brokers import Brokers, parse_endpoints
 from sampler.clock import RunClock
-from sampler.errors import SamplerError, TidemarkError
-from sampler.procsource import ProcfsSource
+from sampler.errors import DiskFullError, SamplerError, TidemarkError
+from sampler.follow import RootWatch
+from sampler.host import Host, this_host
+from sampler.journal import Journal
+from sampler.live import LiveLine
 from sampler.recorder import Recorder
 from sampler.rundir import RunDirectory
+from sampler.source import SOURCES, open_source
 from sampler.ticks import StopSignal, Ticker
 from sampler.tree import ProcessTree, identify
+
+DEFAULT_BUDGET = 0.01
+"""What the sampler may use of one core on average."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +43,10 @@ class Options:
         started_monotonic_s: `time.monotonic()` of the run's beginning; None: now.
         join: The run directory and its `run.json` exist and are somebody else's; the
             sampler ends with the process that started it.
+        budget: Share of one core that the sampler may use on average, 0.01 for 1 %.
+        source: How to read connections, one of `sampler.source.SOURCES`.
+        follow: Whether to go on with a target that was started again.
+        pid_file: A file that names the root's pid after a restart, or None.
     """
 
     pid: int
@@ -42,100 +55,182 @@ class Options:
     interval_s: float = 1.0
     started_monotonic_s: float | None = None
     join: bool = False
+    budget: float = DEFAULT_BUDGET
+    source: str = "auto"
+    follow: bool = True
+    pid_file: Path | None = None
+
+
+def _check(options: Options) -> None:
+    if not 0.01 <= options.interval_s < math.inf:
+        raise SamplerError(f"interval {options.interval_s}: give 0.01 seconds or more")
+    if not options.budget > 0:
+        raise SamplerError(f"budget {options.budget}: give more than 0 % of one core")
 
 
 def _utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _metadata(options: Options) -> dict[str, object]:
+def _metadata(options: Options, host: Host) -> dict[str, object]:
     return {
         "started_at": _utc_now(),
         "brokers": list(options.brokers),
-        "target": {"pid": options.pid, "command": procfs.read_command(options.pid)},
+        "target": {"pid": options.pid, "command": host.command(options.pid)},
         "host": {
             "system": platform.system(),
             "kernel": platform.release(),
             "cpus": os.cpu_count(),
-            "page_size_bytes": procfs.PAGE_SIZE_BYTES,
+            "page_size": procfs.PAGE_SIZE_BYTES,
             "clock_ticks_per_s": procfs.CLOCK_TICKS_PER_S,
             "python": platform.python_version(),
         },
     }
 
 
-def run(options: Options, *, on_ready: Callable[[], None] | None = None) -> int:
+def run(
+    options: Options,
+    *,
+    on_ready: Callable[[], None] | None = None,
+    on_sample: Callable[[Recorder], None] | None = None,
+) -> int:
     """Record until SIGINT or SIGTERM; returns the exit code.
 
-    Call it in the main thread: it takes over the two signals while it runs.
+    Call it in the main thread: it takes over the two signals while it runs. A terminal
+    at stderr gets a live line.
 
     Args:
         options: What to watch, and where to write it.
         on_ready: Called once, when the first sample is on disk.
+        on_sample: Called after each sample.
 
     Raises:
         SamplerError: There is nothing to watch.
-        RunDirectoryError: The run directory cannot be made or written.
+        RunDirectoryError: The run directory cannot be made or written; `DiskFullError` at
+            the end if samples were lost.
     """
-    if options.interval_s <= 0:
-        raise SamplerError(f"interval {options.interval_s}: must be more than 0 seconds")
-    tree = ProcessTree(identify(options.pid))
+    _check(options)
+    host = this_host()
+    tree = ProcessTree(host, identify(host, options.pid))
     brokers = Brokers.resolve(options.brokers)
-    clock = (
-        RunClock.start()
-        if options.started_monotonic_s is None
-        else RunClock(options.started_monotonic_s)
-    )
+    started_s = options.started_monotonic_s
+    clock = RunClock.start() if started_s is None else RunClock(started_s)
     directory = RunDirectory(options.out) if options.join else RunDirectory.create(options.out)
-    metadata = {} if options.join else _metadata(options)
+    metadata = {} if options.join else _metadata(options, host)
     if not options.join:
         directory.write_metadata(metadata)
-    recorder = Recorder(directory, clock, tree, ProcfsSource(brokers), options.interval_s)
+    _raise_descriptor_limit()
+    journal = Journal(directory)
+    recorder = _recorder(
+        options, host=host, tree=tree, brokers=brokers, clock=clock, journal=journal
+    )
+    live = LiveLine(sys.stderr)
     try:
         with StopSignal() as stop:
-            _loop(recorder, stop, options, on_ready)
+            _loop(recorder, stop, options, live=live, on_ready=on_ready, on_sample=on_sample)
     finally:
+        live.close()
         recorder.close()
-    if not options.join:
-        directory.write_metadata({**metadata, "ended_at": _utc_now(), "outcome": "completed"})
+        if not options.join:
+            ended = {"ended_at": _utc_now(), "outcome": "completed"}
+            directory.write_metadata({**metadata, **ended})
+    if journal.lost_in_all:
+        raise DiskFullError(
+            f"{options.out}: {journal.lost_in_all} samples found no room on the disk and are lost;"
+            " what was recorded before is whole"
+        )
     return 0
+
+
+def _recorder(
+    options: Options,
+    *,
+    host: Host,
+    tree: ProcessTree,
+    brokers: Brokers,
+    clock: RunClock,
+    journal: Journal,
+) -> Recorder:
+    source, shortcoming = open_source(brokers, options.pid, options.source)
+    watch = RootWatch(host, tree, options.pid_file, follow=options.follow)
+    recorder = Recorder(
+        journal=journal,
+        clock=clock,
+        host=host,
+        tree=tree,
+        root_watch=watch,
+        brokers=brokers,
+        source=source,
+        interval_s=options.interval_s,
+        budget_share=options.budget,
+    )
+    fields = {"reason": shortcoming} if shortcoming else {}
+    recorder.event(
+        "sampler_started",
+        source=source.name,
+        interval_s=options.interval_s,
+        budget_share=options.budget if math.isfinite(options.budget) else None,
+        **fields,
+    )
+    return recorder
+
+
+def _raise_descriptor_limit() -> None:
+    """Take as many descriptors as the hard limit allows: a big tree needs some."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _loop(
     recorder: Recorder,
     stop: StopSignal,
     options: Options,
+    *,
+    live: LiveLine,
     on_ready: Callable[[], None] | None,
+    on_sample: Callable[[Recorder], None] | None,
 ) -> None:
     parent = os.getppid()
     ticker = Ticker(options.interval_s, time.monotonic())
-    recorder.tick()
-    if on_ready is not None:
-        on_ready()
-    while not stop.requested:
+    ending = False
+    while True:
+        recorder.tick()
+        live.show(recorder.glance)
+        if on_ready is not None:
+            on_ready()
+            on_ready = None
+        if on_sample is not None:
+            on_sample(recorder)
+        if ending:
+            return
         missed = ticker.advance(time.monotonic())
         if missed:
             recorder.event("gap", missed_ticks=missed, interval_s=options.interval_s)
-        stop.wait_until(ticker.due_s)
-        recorder.tick()
-        if options.join and os.getppid() != parent:
-            return
+        ending = stop.wait_until(ticker.due_s) or (options.join and os.getppid() != parent)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sampler", description="Watch a process and everything below it."
     )
-    parser.add_argument("--pid", type=int, required=True, help="root of the target's tree")
-    parser.add_argument("--brokers", required=True, help="host:port, separated by commas")
-    parser.add_argument("--out", type=Path, required=True, help="the run directory")
-    parser.add_argument("--interval", type=float, default=1.0, help="seconds between ticks")
-    parser.add_argument(
-        "--started-monotonic", type=float, help="CLOCK_MONOTONIC of the run's beginning"
+    add = parser.add_argument
+    add("--pid", type=int, required=True, help="root of the target's tree")
+    add("--brokers", required=True, help="host:port, separated by commas")
+    add("--out", type=Path, required=True, help="the run directory")
+    add("--interval", type=float, default=1.0, help="seconds between ticks (default: 1)")
+    add("--started-monotonic", type=float, help="CLOCK_MONOTONIC of the run's beginning")
+    add("--join", action="store_true", help="write into a run that somebody else began")
+    add(
+        "--budget",
+        type=float,
+        default=100 * DEFAULT_BUDGET,
+        metavar="PERCENT",
+        help="what the sampler may use of one core on average; inf: no limit (default: 1)",
     )
-    parser.add_argument(
-        "--join", action="store_true", help="write into a run that somebody else began"
-    )
+    add("--source", choices=SOURCES, default="auto", help="how to read connections")
+    add("--no-follow", action="store_true", help="do not go on with a target started again")
+    add("--pid-file", type=Path, help="names the target's pid after it was started again")
     return parser
 
 
@@ -150,6 +245,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             interval_s=given.interval,
             started_monotonic_s=given.started_monotonic,
             join=given.join,
+            budget=given.budget / 100,
+            source=given.source,
+            follow=not given.no_follow,
+            pid_file=given.pid_file,
         )
         return run(options, on_ready=_print_ready)
     except TidemarkError as error:

@@ -1,6 +1,6 @@
 """What is known of the broker connections at one moment, whatever the source."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,11 +16,12 @@ class EndpointCount:
 
     Attributes:
         held: Those of the target's tree, in all states but TIME_WAIT.
-        time_wait: TIME_WAIT in the target's network namespace, whoever it belonged to.
+        time_wait: TIME_WAIT in the target's network namespace, whoever it belonged to;
+            None where the source does not say.
     """
 
     held: int = 0
-    time_wait: int = 0
+    time_wait: int | None = 0
 
 
 @dataclass(slots=True)
@@ -63,8 +64,3 @@ class ConnectionSource(Protocol):
 def state_columns(counts: Mapping[int, int]) -> dict[str, int]:
     """Counts by the kernel's state number -> counts by column, all columns there."""
     return {name: counts.get(number, 0) for name, number in TCP_STATE_NUMBERS.items()}
-
-
-def total(counts: Sequence[Mapping[int, int]]) -> int:
-    """Sum over processes and states, TIME_WAIT left out: what processes hold."""
-    return sum(n for one in counts for state, n in one.items() if state != TIME_WAIT)

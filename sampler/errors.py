@@ -63,6 +63,13 @@ class DeniedError(SamplerError):
         self.what = what
 
 
+class ShortageError(SamplerError):
+    """The sampler, or the whole system, has no descriptor or memory left for a reading."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"{what} cannot be read: {reason}: raise the sampler's own limits")
+
+
 class BrokerAddressError(SamplerError):
     """A broker's `host:port` is malformed, or its host name does not resolve."""
 

@@ -97,9 +97,8 @@ def _threads(
         (_number_in(Path("/proc/sys/kernel/pid_max")), "kernel.pid_max"),
         (_processes_limit(pid), "RLIMIT_NPROC"),
     ]
-    for path in _cgroup_files(groups, mounts, "pids", "pids.max", "pids.max"):
-        found.append((_number_in(path), "cgroup pids.max"))
-    return found
+    files = _cgroup_files(groups, mounts, "pids", "pids.max", "pids.max")
+    return found + [(_number_in(path), "cgroup pids.max") for path in files]
 
 
 def _processes_limit(pid: int) -> int | None:
@@ -113,9 +112,7 @@ def _memory(groups: dict[str, str], mounts: dict[str, Path]) -> list[tuple[int |
     physical = os.sysconf("SC_PHYS_PAGES") * procfs.PAGE_SIZE_BYTES
     found: list[tuple[int | None, str]] = [(physical, "physical memory")]
     files = _cgroup_files(groups, mounts, "memory", "memory.max", "memory.limit_in_bytes")
-    for path in files:
-        found.append((_number_in(path), f"cgroup {path.name}"))
-    return found
+    return found + [(_number_in(path), f"cgroup {path.name}") for path in files]
 
 
 def _local_ports(pid: int) -> tuple[int | None, int | None]:

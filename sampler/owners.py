@@ -192,11 +192,11 @@ class SocketOwners:
                 self._tables[slot].release(holder & _DESCRIPTOR_MASK)
 
     def totals(self) -> dict[int, int]:
-        """pid -> how many of the last update's sockets it holds."""
+        """How many of the last update's sockets each process holds, by pid."""
         return {self._tables[slot].pid: count for slot, count in self._totals.items() if count}
 
     def count(self, inodes: Iterable[int]) -> Counter[int]:
-        """pid -> how many of these sockets it holds; strangers are left out."""
+        """How many of these sockets each process holds, by pid; strangers are left out."""
         holders = filter(None.__ne__, map(self._holders.get, inodes))
         slots = Counter(map(rshift, holders, repeat(_SLOT_BITS)))
         return Counter({self._tables[slot].pid: count for slot, count in slots.items()})

@@ -1,11 +1,12 @@
 """Readers of `/proc/PID`, see proc(5): each does one file and one thing.
 
 All of them raise `NoSuchProcessError` when the process has gone, also in the middle of
-the read, and `DeniedError` when it is there but may not be read.
+the read, `DeniedError` when it is there but may not be read, and `ShortageError` when
+the sampler itself has no descriptor or memory left.
 """
 
 # os.stat, os.listdir: a tick makes hundreds of these calls, and Path doubles what each costs.
-# ruff: noqa: PTH116, PTH208
+# ruff: noqa: PTH115, PTH116, PTH208
 
 import errno
 import os
@@ -14,13 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sampler.errors import DeniedError, NoSuchProcessError
+from sampler.errors import DeniedError, NoSuchProcessError, ShortageError
 
 CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_SIZE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _GONE = {errno.ENOENT, errno.ESRCH}
 _DENIED = {errno.EACCES, errno.EPERM}
+_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _READ_SIZE = 65536
 
 
@@ -34,6 +36,8 @@ def reading(pid: int, what: str) -> Iterator[None]:
             raise NoSuchProcessError(pid) from error
         if error.errno in _DENIED:
             raise DeniedError(pid, what) from error
+        if error.errno in _SHORT:
+            raise ShortageError(what, str(error.strerror)) from error
         raise
 
 
@@ -219,19 +223,30 @@ def read_fds_limit(pid: int) -> int | None:
 
 
 def network_namespace(pid: int) -> int:
-    """The inode of the network namespace, which identifies it."""
-    path = f"/proc/{pid}/ns/net"
+    """A number that identifies the network namespace of a process.
+
+    The inode of its `net/tcp`, which every namespace has its own of: unlike that of
+    `ns/net`, it may be read of any process.
+    """
+    path = f"/proc/{pid}/net/tcp"
     with reading(pid, path):
         return os.stat(path).st_ino
 
 
-def parents() -> dict[int, int]:
-    """Parent of every process of this PID namespace, pid -> parent pid."""
-    found = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                found[int(name)] = read_stat(int(name)).parent_pid
-            except (NoSuchProcessError, DeniedError):
-                continue
-    return found
+def read_owner(pid: int) -> int:
+    """The user id that owns the process."""
+    path = f"/proc/{pid}"
+    with reading(pid, path):
+        return os.stat(path).st_uid
+
+
+def read_working_directory(pid: int) -> str:
+    """Where the process works; takes the right to trace it."""
+    path = f"/proc/{pid}/cwd"
+    with reading(pid, path):
+        return os.readlink(path)
+
+
+def list_pids() -> list[int]:
+    """All processes of this PID namespace."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]

@@ -1,17 +1,15 @@
 """Connections from `/proc/PID/net/tcp{,6}`: where netlink is not to be had."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from sampler import procfs
 from sampler.brokers import Brokers
 from sampler.connections import TIME_WAIT, Connections, EndpointCount
 from sampler.errors import DeniedError, NoSuchProcessError
+from sampler.fdtable import socket_inode
 from sampler.proctcp import Connection, parse_tcp
 from sampler.schema import KERNEL_PID
 from sampler.tree import Process
-
-_SOCKET = re.compile(r"socket:\[(\d+)\]")
 
 
 class ProcfsSource:
@@ -28,47 +26,56 @@ class ProcfsSource:
 
     def read(self, tree: Mapping[int, Process]) -> Connections:
         """See `ConnectionSource.read`."""
-        result = Connections()
+        result = Connections({KERNEL_PID: {}})
+        owners = self._owners(tree, result)
+        held = dict.fromkeys(self._brokers.endpoints, 0)
+        waiting = dict.fromkeys(self._brokers.endpoints, 0)
+        undecided = False
+        for connection in self._table(tree):
+            endpoint = self._brokers.addresses.get(connection.remote)
+            pid = owners.get(connection.inode) if connection.inode else KERNEL_PID
+            undecided |= endpoint is not None and pid is None
+            if endpoint is None or pid is None:
+                continue
+            counts = result.by_process[pid]
+            counts[connection.state] = counts.get(connection.state, 0) + 1
+            waiting[endpoint] += connection.state == TIME_WAIT
+            held[endpoint] += pid != KERNEL_PID
+        if not (result.denied and undecided):
+            result.by_endpoint = {
+                endpoint: EndpointCount(held[endpoint], waiting[endpoint]) for endpoint in held
+            }
+        return result
+
+    def _owners(self, tree: Mapping[int, Process], result: Connections) -> dict[int, int]:
+        """Inode -> pid for every socket of the tree."""
         owners: dict[int, int] = {}
-        namespaces: dict[int, int] = {}
         for pid in tree:
             try:
-                namespaces.setdefault(procfs.network_namespace(pid), pid)
-                for link in procfs.read_fd_links(pid).values():
-                    if match := _SOCKET.fullmatch(link):
-                        owners.setdefault(int(match[1]), pid)
+                links = procfs.read_fd_links(pid).values()
             except NoSuchProcessError:
                 continue
             except DeniedError as error:
                 result.denied[pid] = error.what
                 continue
             result.by_process[pid] = {}
-        endpoints = {endpoint: EndpointCount() for endpoint in self._brokers.endpoints}
-        kernel = result.by_process.setdefault(KERNEL_PID, {})
-        for pid in namespaces.values():
-            for connection in self._table(pid):
-                endpoint = self._brokers.addresses.get(connection.remote)
-                owner = owners.get(connection.inode)
-                counts = kernel if not connection.inode else result.by_process.get(owner or -1)
-                if endpoint is None or counts is None:
-                    continue
-                counts[connection.state] = counts.get(connection.state, 0) + 1
-                if connection.state == TIME_WAIT:
-                    endpoints[endpoint].time_wait += 1
-                elif connection.inode:
-                    endpoints[endpoint].held += 1
-        result.by_endpoint = None if result.denied else endpoints
-        return result
+            for link in links:
+                owners.setdefault(socket_inode(link), pid)
+        return owners
 
-    def _table(self, pid: int) -> list[Connection]:
+    def _table(self, tree: Mapping[int, Process]) -> Iterator[Connection]:
+        """The connections of every network namespace of the tree, each once."""
         ports = frozenset(port for _, port in self._brokers.addresses)
-        found: list[Connection] = []
-        for name in ("net/tcp", "net/tcp6"):
+        done: set[int] = set()
+        for pid in tree:
             try:
-                found.extend(parse_tcp(procfs.read_file(pid, name), ports))
+                namespace = procfs.network_namespace(pid)
+                if namespace not in done:
+                    done.add(namespace)
+                    yield from parse_tcp(procfs.read_file(pid, "net/tcp"), ports)
+                    yield from parse_tcp(procfs.read_file(pid, "net/tcp6"), ports)
             except NoSuchProcessError:
-                continue
-        return found
+                continue  # the process, or IPv6, is not there
 
     def close(self) -> None:
         """Nothing is held."""

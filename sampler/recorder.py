@@ -1,19 +1,37 @@
 """Takes the samples of one run and writes them into its directory."""
 
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from sampler import composition, procfs
+from sampler.brokers import BrokerRefresh, Brokers
+from sampler.budget import Budget, Cadence
 from sampler.clock import Instant, RunClock
+from sampler.composition import count_descriptors, count_threads
 from sampler.connections import Connections, ConnectionSource, state_columns
-from sampler.errors import DeniedError, NoSuchProcessError
-from sampler.limits import read_limits
-from sampler.rundir import RunDirectory
-from sampler.schema import KERNEL_PID, KERNEL_PROCESS
+from sampler.errors import (
+    DeniedError,
+    DiskFullError,
+    NetlinkError,
+    NoSuchProcessError,
+    SamplerError,
+    ShortageError,
+)
+from sampler.follow import RootWatch
+from sampler.host import Host
+from sampler.journal import Journal
+from sampler.procsource import ProcfsSource
+from sampler.schema import HELD_STATES, KERNEL_PID, KERNEL_PROCESS
 from sampler.tree import Process, ProcessTree
 
 Row = dict[str, object]
+
+_CONNECTIONS_PART, _COMPOSITION_PART = 0.8, 0.2
+_COMPOSITION_LEAST_TICKS = 5
+_SWAP_LEAST_S = 10.0
+_STRIKES = 3
+"""After so many dumps in a row that failed, the next best source is taken."""
 
 
 @dataclass(slots=True)
@@ -27,7 +45,8 @@ class Glance:
         threads: Threads of all of them.
         rss_bytes: Resident memory of all of them, bytes.
         connections: Broker connections held, when last read; None if never.
-        time_wait: Broker connections in TIME_WAIT, when last read.
+        time_wait: Broker connections in TIME_WAIT, when last read; None if never.
+        cost_share: CPU time of the sampler since it began, as a share of one core.
     """
 
     elapsed_s: float = 0.0
@@ -37,160 +56,246 @@ class Glance:
     rss_bytes: int = 0
     connections: int | None = None
     time_wait: int | None = None
+    cost_share: float = 0.0
 
 
 class Recorder:
     """Writes one sample a call of `tick`.
 
     Args:
-        directory: Where to.
+        journal: Where to.
         clock: The run's clock.
+        host: How to read processes.
         tree: Whom to watch.
+        root_watch: Follows the root when it is started again.
+        brokers: The remote ends that count.
         source: How to read connections.
+        interval_s: Seconds between ticks.
+        budget_share: What the sampler may use of one core on average.
     """
 
     def __init__(
         self,
-        directory: RunDirectory,
+        *,
+        journal: Journal,
         clock: RunClock,
+        host: Host,
         tree: ProcessTree,
+        root_watch: RootWatch,
+        brokers: Brokers,
         source: ConnectionSource,
         interval_s: float,
+        budget_share: float,
     ) -> None:
-        self.directory = directory
-        self.clock = clock
-        self.tree = tree
-        self.source = source
-        self.interval_s = interval_s
         self.glance = Glance()
-        self._samples = directory.samples_writer()
-        self._composition = directory.composition_writer()
-        self._endpoints = directory.endpoints_writer()
+        self._journal = journal
+        self._clock = clock
+        self._host = host
+        self._tree = tree
+        self._root_watch = root_watch
+        self._brokers = brokers
+        self._refresh = BrokerRefresh(brokers)
+        self._source = source
+        self._interval_s = interval_s
+        self._budget = Budget(budget_share)
+        self._connections_due = Cadence(self._budget, _CONNECTIONS_PART, 0.0)
+        self._composition_due = Cadence(
+            self._budget, _COMPOSITION_PART, _COMPOSITION_LEAST_TICKS * interval_s
+        )
+        self._swap_due_s = 0.0
         self._known: set[Process] = set()
-        self._denied: set[tuple[int, str]] = set()
-        self._root_seen = True
-        self._composition_due_s = 0.0
-        self._size_counts = procfs.size_counts_fds()
-        self._cpu_before_s = time.process_time()
-        self.event("sampler_started", source=source.name, interval_s=interval_s)
+        self._denied: set[str] = set()
+        self._strikes = 0
+        self._offset_s: float | None = None
+        self._began = (time.monotonic(), time.process_time())
+        self._written_cpu_s = self._ended_cpu_s = time.process_time()
 
     def event(self, name: str, **fields: object) -> None:
         """Record an event now."""
-        self.directory.append_event(self.clock.now(), name, **fields)
+        self._journal.event(self._clock.now(), name, **fields)
 
     def tick(self) -> None:
-        """Take one sample and write it."""
-        instant = self.clock.now()
-        self.tree.refresh()
+        """Take one sample and write it.
+
+        Raises:
+            RunDirectoryError: It cannot be written, for another reason than lack of space.
+        """
+        instant = self._clock.now()
+        now_s = time.monotonic()
+        self._watch_clock(instant)
+        self._refresh.apply()
+        self._tree.refresh(now_s)
+        self._root_watch.look(now_s, self.event)
         self._announce()
-        connections = self.source.read(self.tree.members)
-        rows = [
-            row
-            for process in self.tree.members.values()
-            if (row := self._process_row(process)) is not None
-        ]
+        rows = self._process_rows(now_s)
+        dear_cpu_s = time.process_time()
+        connections = self._connections(now_s)
+        composition = self._composition(now_s)
+        dear_cpu_s = time.process_time() - dear_cpu_s
         self._add_connections(rows, connections)
-        self._write(instant, rows, connections)
-        if instant.elapsed_s >= self._composition_due_s:
-            self._write_composition(instant)
-            self._composition_due_s = instant.elapsed_s + 5 * self.interval_s
+        self._update_glance(instant, rows, connections)
+        self._write(instant, rows, composition, connections)
+        cpu_s = time.process_time()
+        self._budget.set_base(cpu_s - self._ended_cpu_s - dear_cpu_s, self._interval_s)
+        self._ended_cpu_s = cpu_s
+
+    def _watch_clock(self, instant: Instant) -> None:
+        """Unix time minus elapsed time is constant until somebody sets the clock."""
+        offset_s = instant.time_s - instant.elapsed_s
+        if self._offset_s is not None and abs(offset_s - self._offset_s) > 1.0:
+            self.event("clock_set", by_s=round(offset_s - self._offset_s, 3))
+            self._offset_s = offset_s
+        self._offset_s = offset_s if self._offset_s is None else self._offset_s
 
     def _announce(self) -> None:
-        if self._root_seen and self.tree.root.pid not in self.tree.members:
-            self._root_seen = False
-            self.event("target_exited", pid=self.tree.root.pid, process=self.tree.root.name)
-        for process in self.tree.members.values():
+        for process in self._tree.members.values():
             if process not in self._known:
                 self._known.add(process)
-                self._read_limits(process)
+                try:
+                    limits = self._host.limits(process.pid)
+                except NoSuchProcessError:
+                    continue
+                except (DeniedError, ShortageError) as error:
+                    self._unread(error, process.pid)
+                    continue
+                self.event("limits_read", pid=process.pid, process=process.name, **asdict(limits))
+        self._known &= set(self._tree.members.values())
 
-    def _read_limits(self, process: Process) -> None:
-        try:
-            limits = read_limits(process.pid)
-        except NoSuchProcessError:
+    def _unread(self, error: SamplerError, pid: int | None = None) -> None:
+        """Say once for each kind of figure that it cannot be read, and why."""
+        what = error.what if isinstance(error, DeniedError) else ""
+        key = f"{type(error).__name__} {what.replace(str(pid), 'PID')}"
+        if key in self._denied:
             return
-        except DeniedError as error:
-            self._deny(process.pid, error.what)
-            return
-        self.event("limits_read", pid=process.pid, process=process.name, **asdict(limits))
+        self._denied.add(key)
+        if isinstance(error, DeniedError):
+            needed = "CAP_SYS_ADMIN" if "/ns/" in what else "the target's user, or CAP_SYS_PTRACE"
+            self.event("permission_denied", pid=error.pid, what=what, missing=needed)
+        else:
+            self.event("unread", pid=pid, reason=str(error))
 
-    def _deny(self, pid: int, what: str) -> None:
-        if (pid, what) not in self._denied:
-            self._denied.add((pid, what))
-            self.event("permission_denied", pid=pid, what=what, missing="CAP_SYS_PTRACE")
+    def _process_rows(self, now_s: float) -> list[Row]:
+        with_swap = now_s >= self._swap_due_s
+        if with_swap:
+            self._swap_due_s = now_s + max(_SWAP_LEAST_S, self._interval_s)
+        return [self._process_row(one, with_swap=with_swap) for one in self._tree.members.values()]
 
-    def _process_row(self, process: Process) -> Row | None:
+    def _process_row(self, process: Process, *, with_swap: bool) -> Row:
         pid = process.pid
+        row: Row = {"pid": pid, "process": process.name}
+        stat = self._tree.stats.get(pid)
+        if stat is not None:
+            row.update(threads=stat.threads, rss_bytes=stat.rss_bytes, cpu_s=stat.cpu_s)
         try:
-            stat = procfs.read_stat(pid)
-            if stat.start_ticks != process.start_ticks or stat.state in {"Z", "X"}:
-                return None
-            return {
-                "pid": pid,
-                "process": process.name,
-                "fds": self._fds(pid),
-                "fds_limit": procfs.read_fds_limit(pid),
-                "threads": stat.threads,
-                "rss_bytes": stat.rss_bytes,
-                "cpu_s": stat.cpu_s,
-            }
+            row["fds"] = self._host.fds(pid)
+            row["fds_limit"] = self._host.fds_limit(pid)
+            if with_swap:
+                row["swap_bytes"] = self._host.swap_bytes(pid)
         except NoSuchProcessError:
-            return None
+            pass  # it went while it was read: what was read before stands
+        except (DeniedError, ShortageError) as error:
+            self._unread(error, pid)
+        return row
 
-    def _fds(self, pid: int) -> int | None:
+    def _connections(self, now_s: float) -> Connections | None:
+        """The connections if they are due; None leaves their fields empty."""
+        if not self._connections_due.due(now_s):
+            return None
+        before_s = time.process_time()
         try:
-            if self._size_counts:
-                return procfs.count_fds_by_size(pid)
-            return procfs.count_fds_by_listing(pid)
-        except DeniedError as error:
-            self._deny(pid, error.what)
+            connections = self._source.read(self._tree.members)
+        except SamplerError as error:
+            self._unread(error)
+            self._strike(error)
+            self._connections_due.done(now_s, time.process_time() - before_s)
             return None
-
-    def _add_connections(self, rows: list[Row], connections: Connections) -> None:
+        self._strikes = 0
+        cost_s = time.process_time() - before_s
+        self._connections_due.done(now_s, cost_s, connections.learning_cost_s)
         for pid, what in connections.denied.items():
-            self._deny(pid, what)
-        for row in rows:
-            counts = connections.by_process.get(int(str(row["pid"])))
-            if counts is not None:
-                row.update(state_columns(counts))
-        kernel = connections.by_process.get(KERNEL_PID)
-        if kernel is not None:
-            rows.append({"pid": 0, "process": KERNEL_PROCESS, **state_columns(kernel)})
+            self._unread(DeniedError(pid, what), pid)
+        return connections
 
-    def _write(self, instant: Instant, rows: list[Row], connections: Connections) -> None:
-        cpu_s = time.process_time()
-        cost_s, self._cpu_before_s = cpu_s - self._cpu_before_s, cpu_s
-        when = _when(instant)
-        self._samples.append_all({**when, **row, "sample_cost_s": cost_s} for row in rows)
-        self._endpoints.append_all(
-            {**when, "endpoint": name, "held": count.held, "time_wait": count.time_wait}
-            for name, count in (connections.by_endpoint or {}).items()
-        )
+    def _strike(self, error: SamplerError) -> None:
+        self._strikes += 1
+        if isinstance(error, NetlinkError) and self._strikes >= _STRIKES:
+            self._source.close()
+            self._source = ProcfsSource(self._brokers)
+            self.event("source_changed", source=self._source.name, reason=str(error))
 
-    def _write_composition(self, instant: Instant) -> None:
-        when = _when(instant)
-        for pid in self.tree.members:
-            rows: list[Row] = []
+    def _composition(self, now_s: float) -> list[Row]:
+        """What threads and descriptors are, if it is due."""
+        if not self._composition_due.due(now_s):
+            return []
+        before_s = time.process_time()
+        rows: list[Row] = []
+        for pid in self._tree.members:
             try:
-                threads = composition.count_threads(procfs.read_thread_names(pid))
-                rows += _counts(pid, "thread", threads)
-                links = procfs.read_fd_links(pid).values()
-                rows += _counts(pid, "fd", composition.count_descriptors(links))
+                rows += _counts(pid, "thread", count_threads(self._host.thread_names(pid)))
+                rows += _counts(pid, "fd", count_descriptors(self._host.fd_links(pid)))
             except NoSuchProcessError:
                 continue
-            except DeniedError as error:
-                self._deny(pid, error.what)
-            self._composition.append_all({**when, **row} for row in rows)
+            except (DeniedError, ShortageError) as error:
+                self._unread(error, pid)
+        self._composition_due.done(now_s, time.process_time() - before_s)
+        return rows
+
+    def _add_connections(self, rows: list[Row], connections: Connections | None) -> None:
+        counts_by_pid = {} if connections is None else connections.by_process
+        for row in rows:
+            counts = counts_by_pid.get(int(str(row["pid"])))
+            if counts is not None:
+                row.update(state_columns(counts))
+        kernel = counts_by_pid.get(KERNEL_PID)
+        if kernel is not None:
+            row = {"pid": KERNEL_PID, "process": KERNEL_PROCESS, **state_columns(kernel)}
+            rows.append(row)
+
+    def _update_glance(
+        self, instant: Instant, rows: list[Row], connections: Connections | None
+    ) -> None:
+        glance, mine = self.glance, [row for row in rows if row["pid"] != KERNEL_PID]
+        glance.elapsed_s = instant.elapsed_s
+        glance.processes = len(mine)
+        glance.fds = None if any(row.get("fds") is None for row in mine) else _sum(mine, "fds")
+        glance.threads, glance.rss_bytes = _sum(mine, "threads"), _sum(mine, "rss_bytes")
+        if connections is not None:
+            glance.connections = sum(_sum(mine, state) for state in HELD_STATES)
+            glance.time_wait = _sum(rows, "time_wait")
+        began_s, began_cpu_s = self._began
+        lasted_s = max(time.monotonic() - began_s, self._interval_s)
+        glance.cost_share = (time.process_time() - began_cpu_s) / lasted_s
+
+    def _write(
+        self,
+        instant: Instant,
+        rows: list[Row],
+        composition: list[Row],
+        connections: Connections | None,
+    ) -> None:
+        endpoints = (connections.by_endpoint if connections else None) or {}
+        endpoint_rows: list[Row] = [
+            {"endpoint": name, "held": count.held, "time_wait": count.time_wait}
+            for name, count in endpoints.items()
+        ]
+        cpu_s = time.process_time()
+        cost: Row = {"sample_cost_s": cpu_s - self._written_cpu_s}
+        self._written_cpu_s = cpu_s
+        try:
+            self._journal.write(instant, [row | cost for row in rows], composition, endpoint_rows)
+        except DiskFullError as error:
+            if self._journal.lost_samples == 1:
+                sys.stderr.write(f"sampler: {error}\n")
 
     def close(self) -> None:
         """Close the files and the source."""
-        self.source.close()
-        for writer in (self._samples, self._composition, self._endpoints):
-            writer.close()
+        self._refresh.close()
+        self._source.close()
+        self._journal.close()
 
 
-def _when(instant: Instant) -> Row:
-    return {"time_s": instant.time_s, "elapsed_s": instant.elapsed_s}
+def _sum(rows: list[Row], column: str) -> int:
+    return sum(value for row in rows if isinstance(value := row.get(column), int))
 
 
 def _counts(pid: int, kind: str, counts: Mapping[str, int]) -> list[Row]:

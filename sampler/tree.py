@@ -1,12 +1,21 @@
 """The target's tree: the root process and all its descendants, followed through time."""
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from sampler import procfs
 from sampler.errors import DeniedError, NoSuchProcessError
+from sampler.host import Host
+from sampler.procfs import Stat
+
+DEAD_STATES = frozenset("ZX")
+"""A zombie has closed everything; only its parent still hears of it."""
+
+_ALL_LEAST_S = 10.0
+_ALL_SHARE = 0.0005
+"""Share of one core for reading all processes again."""
 
 _INTERPRETERS = ("python", "pypy", "ruby", "perl", "node", "bash", "sh", "dash")
 
@@ -49,17 +58,17 @@ def short_name(command: list[str], fallback: str) -> str:
     return program
 
 
-def identify(pid: int) -> Process:
+def identify(host: Host, pid: int) -> Process:
     """The process that has this id now.
 
     Raises:
         NoSuchProcessError: There is none, or it is a zombie: it holds nothing any more.
     """
-    stat = procfs.read_stat(pid)
-    if stat.state in {"Z", "X"}:
+    stat = host.stat(pid)
+    if stat.state in DEAD_STATES:
         raise NoSuchProcessError(pid)
     try:
-        command = procfs.read_command(pid)
+        command = host.command(pid)
     except DeniedError:
         command = []
     return Process(pid, stat.start_ticks, short_name(command, stat.name))
@@ -88,34 +97,89 @@ def descendants(parents: Mapping[int, int], roots: set[int]) -> set[int]:
 class ProcessTree:
     """Follows a root process and everything that descends from it.
 
-    A member stays one until it ends, also when its parent ends before it.
+    A member stays one until it ends, also when its parent ends before it. Processes that
+    are no members are read once: whose child they are does not change in a way that would
+    make them members. Every now and then all are read again, for a PID that came back
+    between two looks.
+
+    Args:
+        host: How to read processes.
+        root: Where the tree begins.
 
     Attributes:
+        root: The root; it may have ended.
         members: pid -> process, the living ones, the root first.
+        stats: pid -> what was read of each member at the last look.
+        newcomers: Processes that were not there at the look before, members or not.
     """
 
-    def __init__(self, root: Process) -> None:
+    def __init__(self, host: Host, root: Process) -> None:
         self.root = root
         self.members: dict[int, Process] = {root.pid: root}
+        self.stats: dict[int, Stat] = {}
+        self.newcomers: set[int] = set()
+        self._host = host
+        self._pids: set[int] = set()
+        self._parents: dict[int, int] = {}  # of those that are no members
+        self._all_due_s = 0.0
 
-    def refresh(self) -> None:
-        """Look who is there now."""
-        alive = {
-            pid for pid, process in self.members.items() if _start_of(pid) == process.start_ticks
-        }
-        mine = descendants(procfs.parents(), alive) - {os.getpid()}
-        members: dict[int, Process] = {}
+    def refresh(self, now_s: float) -> None:
+        """Look who is there now.
+
+        Args:
+            now_s: Monotonic time, seconds.
+        """
+        if now_s >= self._all_due_s:
+            before_s = time.process_time()
+            self._parents = {}
+            self._look()
+            cost_s = time.process_time() - before_s
+            self._all_due_s = now_s + max(_ALL_LEAST_S, cost_s / _ALL_SHARE)
+        else:
+            self._look()
+
+    def _look(self) -> None:
+        self.stats = {}
+        for pid, process in self.members.items():
+            stat = self._stat(pid)
+            if stat is not None and stat.start_ticks == process.start_ticks:
+                self.stats[pid] = stat
+        alive = set(self.stats)
+        pids = set(self._host.pids()) - {os.getpid()}
+        self.newcomers = pids - self._pids
+        self._pids = pids
+        there = pids - alive
+        unread = there - self._parents.keys()
+        self._parents = {pid: self._parents[pid] for pid in there & self._parents.keys()}
+        for pid in unread:
+            stat = self._stat(pid)
+            if stat is not None:
+                self._parents[pid] = stat.parent_pid
+                self.stats[pid] = stat
+        mine = descendants(self._parents, alive)
+        for pid in unread - mine:
+            self.stats.pop(pid, None)
+        self._admit(mine, alive)
+
+    def _admit(self, mine: set[int], alive: set[int]) -> None:
+        former, self.members = self.members, {}
         for pid in sorted(mine, key=lambda pid: (pid != self.root.pid, pid)):
+            self._parents.pop(pid, None)
             try:
-                members[pid] = self.members[pid] if pid in alive else identify(pid)
-            except NoSuchProcessError:
-                continue
-        self.members = members
+                self.members[pid] = former[pid] if pid in alive else identify(self._host, pid)
+            except (NoSuchProcessError, DeniedError):
+                self.stats.pop(pid, None)
 
+    def _stat(self, pid: int) -> Stat | None:
+        """What the process is like; None if it is dead, or hidden."""
+        try:
+            stat = self._host.stat(pid)
+        except (NoSuchProcessError, DeniedError):
+            return None
+        return None if stat.state in DEAD_STATES else stat
 
-def _start_of(pid: int) -> int | None:
-    try:
-        stat = procfs.read_stat(pid)
-    except (NoSuchProcessError, DeniedError):
-        return None
-    return None if stat.state in {"Z", "X"} else stat.start_ticks
+    def adopt(self, root: Process) -> None:
+        """Go on with another root: the target was started again."""
+        self.root = root
+        self.members = {root.pid: root, **self.members}
+        self._all_due_s = 0.0

@@ -1,0 +1,123 @@
+"""Recognising a target that was started again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sampler.errors import DeniedError, NoSuchProcessError
+from sampler.host import Host
+from sampler.tree import Process, ProcessTree, identify
+
+_PATIENCE_S = 5.0
+"""Workers that outlive their master for longer than this are what is left of the target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a process and its successor have in common.
+
+    Attributes:
+        command: The command line.
+        owner: The user id.
+        working_directory: None where it may not be read.
+    """
+
+    command: tuple[str, ...]
+    owner: int
+    working_directory: str | None
+
+
+def fingerprint(host: Host, pid: int) -> Fingerprint:
+    """Take the fingerprint of a process.
+
+    Raises:
+        NoSuchProcessError: It has gone.
+        DeniedError: Not even its command line may be read.
+    """
+    try:
+        working_directory = host.working_directory(pid)
+    except DeniedError:
+        working_directory = None
+    return Fingerprint(tuple(host.command(pid)), host.owner(pid), working_directory)
+
+
+class RootWatch:
+    """Notices that the root ended, and finds the one that takes its place.
+
+    The successor is what the PID file names, if there is one; otherwise a process with
+    the same command line, user and working directory that began after the root was last
+    seen; or, after some seconds, one of its descendants that are still there.
+
+    Args:
+        host: How to read processes.
+        tree: The tree; its root is replaced when a successor appears.
+        pid_file: A file that names the root's pid, or None.
+        follow: Whether to look for a successor at all.
+    """
+
+    def __init__(
+        self, host: Host, tree: ProcessTree, pid_file: Path | None = None, *, follow: bool = True
+    ) -> None:
+        self._host = host
+        self._tree = tree
+        self._pid_file = pid_file
+        self._follow = follow
+        self._gone_s: float | None = None
+        self._recent: set[int] = set()
+        self._fingerprint = self._take(tree.root.pid)
+
+    def _take(self, pid: int) -> Fingerprint | None:
+        try:
+            return fingerprint(self._host, pid)
+        except (NoSuchProcessError, DeniedError):
+            return None
+
+    def look(self, now_s: float, announce: Callable[..., None]) -> None:
+        """Look after the tree was refreshed.
+
+        Args:
+            now_s: Monotonic time, seconds.
+            announce: Is called with the name of an event, `target_exited` or
+                `target_restarted`, and its fields.
+        """
+        root = self._tree.root
+        if self._tree.members.get(root.pid) == root:
+            return
+        if self._gone_s is None:
+            self._gone_s = now_s
+            announce("target_exited", pid=root.pid, process=root.name)
+        successor = self._successor(now_s - self._gone_s) if self._follow else None
+        if successor is not None:
+            announce(
+                "target_restarted", pid=successor.pid, process=successor.name, former_pid=root.pid
+            )
+            self._gone_s = None
+            self._recent = set()
+            self._tree.adopt(successor)
+            self._fingerprint = self._take(successor.pid)
+
+    def _successor(self, gone_for_s: float) -> Process | None:
+        self._recent |= self._tree.newcomers - self._tree.members.keys()
+        named = self._named()
+        members = self._tree.members if gone_for_s >= _PATIENCE_S else {}
+        for pid in (*named, *members, *sorted(self._recent)):
+            try:
+                process = identify(self._host, pid)
+            except (NoSuchProcessError, DeniedError):
+                self._recent.discard(pid)
+                continue
+            if process != self._tree.root and (pid in named or self._resembles(pid)):
+                return process
+        return None
+
+    def _resembles(self, pid: int) -> bool:
+        mark = self._fingerprint
+        return mark is not None and bool(mark.command) and self._take(pid) == mark
+
+    def _named(self) -> tuple[int, ...]:
+        if self._pid_file is None:
+            return ()
+        try:
+            return (int(self._pid_file.read_text().split()[0]),)
+        except (OSError, ValueError, IndexError):
+            return ()  # not written (yet)

@@ -1,0 +1,42 @@
+"""Choosing how connections are read."""
+
+import sys
+
+from sampler.brokers import Brokers
+from sampler.connections import ConnectionSource
+from sampler.errors import DeniedError, NetlinkError, SamplerError
+from sampler.netsource import NetlinkSource
+from sampler.procsource import ProcfsSource
+
+SOURCES = ("auto", "netlink", "procfs", "psutil")
+"""Names of the sources; `auto` takes the best one that works."""
+
+
+def open_source(brokers: Brokers, pid: int, wanted: str = "auto") -> tuple[ConnectionSource, str]:
+    """Open the source that is wanted, or the best one.
+
+    Args:
+        brokers: The remote ends that count.
+        pid: A process of the target.
+        wanted: One of `SOURCES`.
+
+    Returns:
+        The source, and why a better one could not be had (empty if it is the best).
+
+    Raises:
+        SamplerError: There is no such source, or the wanted one does not work here.
+    """
+    if wanted not in SOURCES:
+        raise SamplerError(f"source {wanted!r}: choose one of {', '.join(SOURCES)}")
+    if wanted == "procfs":
+        return ProcfsSource(brokers), ""
+    if wanted == "psutil" or not sys.platform.startswith("linux"):
+        from sampler.psutil_host import PsutilSource  # noqa: PLC0415 (psutil is slow to load)
+
+        return PsutilSource(brokers), ""
+    try:
+        return NetlinkSource(brokers, pid), ""
+    except (NetlinkError, DeniedError) as error:
+        if wanted == "netlink":
+            raise
+        return ProcfsSource(brokers), str(error)
