@@ -143,9 +143,14 @@ def _useful(load: Floats) -> Floats:
     spread = np.asarray(load.std(axis=0)) if len(load) else np.zeros(load.shape[1])
     level = np.abs(np.asarray(load.mean(axis=0))) if len(load) else spread
     load = load[:, spread > 0.02 * level]
-    if load.shape[1] == 2 and abs(np.corrcoef(load.T)[0, 1]) > 0.98:
+    if load.shape[1] == 2 and _correlation(load[:, 0], load[:, 1]) > 0.98:
         load = load[:, :1]
     return np.asarray(load)
+
+
+def _correlation(one: Floats, other: Floats) -> float:
+    one, other = one - one.mean(), other - other.mean()
+    return float(abs(one @ other) / np.sqrt((one @ one) * (other @ other)))
 
 
 @dataclass(frozen=True, slots=True)

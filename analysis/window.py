@@ -15,8 +15,12 @@ from analysis.tracks import View
 
 FEWEST_REQUESTS = 10
 """With fewer requests than these growth is counted per hour."""
-AT_LIMIT = 0.97
-"""A process whose descriptors stay above this share of its limit has run out of them."""
+AT_LIMIT = 0.995
+"""A process whose descriptors reach this share of its limit, to stay, has run out of them."""
+AT_LIMIT_TOLD = 0.9
+"""The same where the target's log says that descriptors ran out."""
+STAYS_SHARE = 0.5
+"""To stay is to be at the limit for this share of the time that is left."""
 RECENT_SHARE = 0.25
 """The present load is that of this last share of the judged part."""
 
@@ -106,7 +110,8 @@ class Window:
 def find_window(run: Run, bins: Bins, processes: list[ProcessSeries]) -> Window:
     """Find the part of a run that is judged."""
     x, per_request, begin_s = _axis(bins)
-    reached = _limit_reached(bins, processes)
+    emfile = run.first_event("emfile")
+    reached = _limit_reached(bins, processes, emfile.elapsed_s if emfile else None)
     death = _death(run, reached)
     end_s = float(np.nanmax(bins.elapsed_s))
     if death is not None:
@@ -129,17 +134,27 @@ def _axis(bins: Bins) -> tuple[Floats, bool, float]:
     return bins.requests, True, float(bins.elapsed_s[waiting][-1])
 
 
-def _limit_reached(bins: Bins, processes: list[ProcessSeries]) -> float | None:
-    """When the first process reached its descriptor limit to stay there; None if none did."""
+def _limit_reached(bins: Bins, processes: list[ProcessSeries], told: float | None) -> float | None:
+    """When the first process reached its descriptor limit to stay there; None if none did.
+
+    Args:
+        bins: The bins of the run.
+        processes: The processes.
+        told: When the target's log said so; None if it did not.
+    """
     found = []
     for process in processes:
-        value = process.value["fds"]
-        if process.fds_limit is None or not np.isfinite(value).any():
+        known = np.flatnonzero(np.isfinite(process.value["fds"]))
+        value = process.value["fds"][known]
+        if process.fds_limit is None or not len(known):
             continue
-        highest = float(np.nanmax(value))
-        if highest >= AT_LIMIT * process.fds_limit:
-            top = np.nan_to_num(value, nan=-1.0) >= highest - 0.01 * process.fds_limit
-            found.append(float(bins.elapsed_s[np.argmax(top)]))
+        highest = float(value.max())
+        if highest < (AT_LIMIT if told is None else AT_LIMIT_TOLD) * process.fds_limit:
+            continue
+        top = value >= highest - 0.01 * process.fds_limit
+        first = int(np.argmax(top))
+        if told is not None or top[first:].mean() >= STAYS_SHARE:
+            found.append(float(bins.elapsed_s[known[first]]))
     return min(found) if found else None
 
 

@@ -97,7 +97,7 @@ def _clean(
         clock,
         [Life(11, "gunicorn", seen(level))],
         gaps=gaps,
-        fds_limit=float(rng.choice([1024, 4096])),
+        fds_limit=limit_above(level),
     )
     return Case(
         shape,
