@@ -51,7 +51,7 @@ class Child:
         name: what messages call it ("target").
         arguments: the command line; started without a shell.
         log: file that standard error is appended to.
-        environment: environment variables to set for it, besides the parent's.
+        environment: its environment variables; the parent's by default.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Child:
                 stderr=stderr,
                 start_new_session=True,
                 preexec_fn=_death_signal_setter(),  # noqa: PLW1509 - one system call, see above
-                env={**os.environ, **(environment or {})},
+                env=None if environment is None else dict(environment),
             )
 
     @property
@@ -100,6 +100,7 @@ class Child:
                 ready: dict[str, Any] = json.loads(first_line)
                 return ready
             if self.returncode is not None:
+                self.stop()
                 raise ChildError(self.last_words())
             time.sleep(POLL_S)
         self.stop()

@@ -77,7 +77,12 @@ def run_all(comparison: Comparison, folder: Path, progress: Progress) -> Iterato
 
 def _run_one(comparison: Comparison, strategy: str, path: Path, progress: Progress) -> Path:
     path.mkdir()
-    locust = Child("load generator", _locust_command(comparison, path), path / LOCUST_LOG)
+    locust = Child(
+        "load generator",
+        _locust_command(comparison, path),
+        path / LOCUST_LOG,
+        _environment_without_locust(),
+    )
     view = RunView(strategy, path, comparison.duration_s)
     progress.begin(view)
     try:
@@ -111,7 +116,7 @@ def _locust_command(comparison: Comparison, path: Path) -> list[str]:
     )
 
 
-def without_locust_settings() -> dict[str, str]:
+def _environment_without_locust() -> dict[str, str]:
     """Our environment without what would steer Locust behind the comparison's back."""
     return {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")}
 

@@ -102,6 +102,9 @@ class SoakRun:
         return self.directory.path
 
     def _check(self) -> None:
+        """Check what no single option can say of itself."""
+        if self._foreign and not str(self.url).startswith(("http://", "https://")):
+            raise TidemarkError(f"--host: must be http://HOST:PORT or https://..., not {self.url}")
         if self._foreign and self.options.target_pid and not self.options.bootstrap:
             raise TidemarkError(
                 "--target-pid needs --bootstrap HOST:PORT,...: "

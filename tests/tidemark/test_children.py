@@ -1,0 +1,109 @@
+"""Children: readiness, last words, and an end with the parent, however that ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tidemark.children import Child
+from tidemark.errors import ChildError
+
+FOREVER = "import signal; signal.pause()"
+READY = "import json, sys; print(json.dumps({'port': 1}), flush=True);"
+
+
+def eventually(holds: Callable[[], bool], timeout_s: float = 10.0) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        os.sched_yield()
+    return True
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[str], Child]]:
+    started: list[Child] = []
+
+    def start_child(code: str) -> Child:
+        child = Child("thing", [sys.executable, "-c", code], tmp_path / "thing.log")
+        started.append(child)
+        return child
+
+    yield start_child
+    for child in started:
+        child.stop(signal.SIGKILL)
+
+
+def test_the_ready_line_comes_back(start: Callable[[str], Child]) -> None:
+    child = start(READY + FOREVER)
+    assert child.wait_ready(20.0) == {"port": 1}
+    assert child.stop() == -signal.SIGTERM
+
+
+def test_a_child_that_does_not_come_up_says_why(start: Callable[[str], Child]) -> None:
+    child = start("import sys; sys.exit('python -m thing: error: the port is taken')")
+    with pytest.raises(ChildError, match=r"^the port is taken$"):
+        child.wait_ready(20.0)
+
+
+def test_a_silent_end_is_told_with_its_code(start: Callable[[str], Child]) -> None:
+    with pytest.raises(ChildError, match="the thing ended with code 3 and said nothing"):
+        start("raise SystemExit(3)").wait_ready(20.0)
+
+
+def test_a_child_that_never_gets_ready_is_stopped(start: Callable[[str], Child]) -> None:
+    child = start(FOREVER)
+    with pytest.raises(ChildError, match="not ready within"):
+        child.wait_ready(0.2)
+    assert not psutil.pid_exists(child.pid)
+
+
+def test_only_words_of_this_child_count(start: Callable[[str], Child], tmp_path: Path) -> None:
+    (tmp_path / "thing.log").write_text("words of another run\n")
+    with pytest.raises(ChildError, match="said nothing"):
+        start("raise SystemExit(1)").wait_ready(20.0)
+
+
+def test_stop_kills_what_ignores_sigterm_and_its_children(start: Callable[[str], Child]) -> None:
+    child = start(
+        "import os, signal, subprocess, sys\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"grandchild = subprocess.Popen([sys.executable, '-c', {FOREVER!r}])\n"
+        "print('{\"pid\": %d}' % grandchild.pid, flush=True)\n" + FOREVER
+    )
+    grandchild = child.wait_ready(20.0)["pid"]
+    assert child.stop(timeout_s=0.2) == -signal.SIGKILL
+    assert eventually(lambda: not _runs(grandchild))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of the end")
+def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys; from pathlib import Path; from tidemark.children import Child\n"
+        f"child = Child('thing', [sys.executable, '-c', {FOREVER!r}], Path(sys.argv[1]))\n"
+        "print(child.pid, flush=True)\n" + FOREVER
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "log")], stdout=subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    with parent.stdout:
+        child_pid = int(parent.stdout.readline())
+    assert _runs(child_pid)
+    parent.kill()
+    parent.wait()
+    assert eventually(lambda: not _runs(child_pid))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,42 @@
+"""The line that says that descriptors have run out, in the words of several runtimes."""
+
+from pathlib import Path
+
+import pytest
+
+from tidemark.logwatch import LogWatch
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "accept: [Errno 24] Too many open files; retrying in 0.16 s",
+        "http: Accept error: accept tcp [::]:80: accept4: too many open files; retrying in 160ms",
+        "java.net.SocketException: Too many open files",
+        "Error: EMFILE: too many open files, open '/etc/hosts'",
+        "uncaught: Error: listen EMFILE",
+        "socket: No file descriptors available",
+    ],
+)
+def test_exhaustion_is_recognised(tmp_path: Path, line: str) -> None:
+    log = tmp_path / "target.log"
+    log.write_text(f"started\n{line}\nlater\n")
+    assert LogWatch(log).first_exhaustion() == line
+
+
+def test_other_lines_are_not(tmp_path: Path) -> None:
+    log = tmp_path / "target.log"
+    log.write_text("HEMFILED\n24 files opened\n")
+    assert LogWatch(log).first_exhaustion() is None
+
+
+def test_a_line_is_read_once_it_is_complete(tmp_path: Path) -> None:
+    log = tmp_path / "target.log"
+    watch = LogWatch(log)
+    assert watch.first_exhaustion() is None  # the log is not there yet
+    log.write_bytes(b"accept: Too many op")
+    assert watch.first_exhaustion() is None
+    with log.open("ab") as more:
+        more.write(b"en files\n")
+    assert watch.first_exhaustion() == "accept: Too many open files"
+    assert watch.first_exhaustion() is None

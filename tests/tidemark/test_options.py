@@ -1,0 +1,83 @@
+"""The options: one registry, checked alike wherever a value comes from."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidemark.errors import OptionError
+from tidemark.options import OPTIONS, OPTIONS_BY_NAME, RunOptions
+
+
+def test_every_option_is_a_field_and_every_field_an_option() -> None:
+    assert {f.name for f in dataclasses.fields(RunOptions)} == {option.name for option in OPTIONS}
+
+
+def test_defaults_are_good_values() -> None:
+    options = RunOptions.parse({})
+    assert options.strategy == "per-request-leaked"
+    assert options.rate == 10.0
+    assert options.bootstrap == ()
+
+
+def test_an_alias_stands_for_its_strategy() -> None:
+    assert RunOptions.parse({"strategy": "fixed"}).strategy == "per-request-closed"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("strategy", "nope", "unknown strategy 'nope'"),
+        ("rate", "0", "greater than 0"),
+        ("rate", "nan", "greater than 0"),
+        ("rate", "fast", "not 'fast'"),
+        ("workload", "ajar", "open, closed"),
+        ("fds_limit", "-1", "at least 1"),
+        ("target_port", "99999", "from 0 to 65,535"),
+        ("workers", "1.5", "not '1.5'"),
+        ("bootstrap", "127.0.0.1", "host:port"),
+        ("bootstrap", "::1:9092", "host:port"),
+        ("bootstrap", "host:0", "from 1 to 65535"),
+        ("topic", "a b", "letters, digits"),
+        ("topic", "", "letters, digits"),
+        ("run_name", "../up", "without slashes"),
+        ("interval", "0.05", "at least 0.1"),
+        ("no_report", "perhaps", "true or false"),
+    ],
+)
+def test_a_bad_value_is_one_line_that_names_the_option(name: str, value: str, wanted: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        RunOptions.parse({name: value})
+    message = str(caught.value)
+    assert message.startswith(OPTIONS_BY_NAME[name].flag + ": ")
+    assert wanted in message
+    assert "\n" not in message
+
+
+def test_endpoints_may_be_ipv6_and_spaced() -> None:
+    assert RunOptions.parse({"bootstrap": "a:1, [::1]:9092"}).bootstrap == ("a:1", "[::1]:9092")
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "strategy": st.sampled_from(["broken", "shared", "pooled"]),
+            "rate": st.floats(0.001, 1e6),
+            "batch_size": st.integers(1, 100_000),
+            "bootstrap": st.lists(
+                st.tuples(st.sampled_from(["a", "[::1]"]), st.integers(1, 65535)), max_size=3
+            ).map(lambda pairs: ",".join(f"{host}:{port}" for host, port in pairs)),
+            "interval": st.floats(0.1, 1000),
+            "no_report": st.booleans(),
+        },
+    )
+)
+def test_arguments_say_the_same_again(values: dict[str, object]) -> None:
+    options = RunOptions.parse(values)
+    again: dict[str, object] = {}
+    for argument in options.as_arguments():
+        flag, equals, value = argument.partition("=")
+        again[flag.removeprefix("--").replace("-", "_")] = value if equals else True
+    assert RunOptions.parse(again) == options

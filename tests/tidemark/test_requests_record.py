@@ -1,0 +1,87 @@
+"""What the load generator has seen: cumulative counts, percentiles of the tick and the run."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sampler.clock import Instant
+from sampler.schema import REQUESTS_COLUMNS
+from tidemark.latency import LatencyHistogram, percentile
+from tidemark.requests_record import RequestRecord
+
+NOW = Instant(1000.0, 1.0)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_a_row_has_the_columns_of_the_run_directory(clock: Clock) -> None:
+    assert tuple(RequestRecord(clock).row(NOW, users=1)) == REQUESTS_COLUMNS
+
+
+def test_counts_are_cumulative_and_percentiles_are_the_ticks(clock: Clock) -> None:
+    record = RequestRecord(clock)
+    record.on_request(response_time=10.0, context={"messages": 3})
+    record.on_request(response_time=20.0, context={"messages": 3})
+    first = record.row(NOW, users=1)
+    record.on_request(response_time=500.0, exception=TimeoutError())
+    second = record.row(NOW, users=1)
+    assert (first["requests"], first["failures"], first["messages_accepted"]) == (2, 0, 6)
+    assert (first["p50_ms"], first["p99_ms"]) == (10.0, 20.0)
+    assert (second["requests"], second["failures"], second["messages_accepted"]) == (3, 1, 6)
+    assert second["p50_ms"] == 500.0
+
+
+def test_what_is_not_known_is_empty(clock: Clock) -> None:
+    record = RequestRecord(clock)
+    row = record.row(NOW, users=1)
+    assert row["p50_ms"] is None
+    assert row["messages_accepted"] is None
+    assert record.latency_ms() is None
+    record.on_request(response_time=1.0, context={"messages": None})
+    assert record.row(NOW, users=1)["messages_accepted"] is None
+
+
+def test_silence_begins_with_the_first_request_and_ends_with_a_success(clock: Clock) -> None:
+    record = RequestRecord(clock)
+    clock.now_s += 60
+    assert record.silent_s() == 0
+    record.count_sent()
+    clock.now_s += 4
+    record.on_request(response_time=4000.0, exception=TimeoutError())
+    assert record.silent_s() == 4
+    record.on_request(response_time=1.0)
+    assert record.silent_s() == 0
+
+
+def test_latency_of_the_run_spans_its_ticks(clock: Clock) -> None:
+    record = RequestRecord(clock)
+    for response_time in range(1, 101):
+        record.on_request(response_time=float(response_time))
+        record.row(NOW, users=1)
+    assert record.latency_ms() == {"p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0}
+
+
+@given(st.lists(st.floats(0.001, 1e6), min_size=1), st.floats(0.01, 1.0))
+def test_the_histogram_is_true_to_half_a_percent(values: list[float], fraction: float) -> None:
+    histogram = LatencyHistogram()
+    histogram.add(values)
+    assert histogram.percentile(fraction) == pytest.approx(
+        percentile(sorted(values), fraction), rel=0.0051
+    )
+
+
+def test_percentile_of_nothing_is_none() -> None:
+    assert percentile([], 0.5) is None
+    with pytest.raises(ValueError, match="no response times"):
+        LatencyHistogram().percentile(0.5)
