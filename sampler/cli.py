@@ -121,7 +121,7 @@ def run(
         directory.write_metadata(metadata)
     _raise_descriptor_limit()
     journal = Journal(directory)
-    recorder = _recorder(
+    recorder = make_recorder(
         options, host=host, tree=tree, brokers=brokers, clock=clock, journal=journal
     )
     live = LiveLine(sys.stderr)
@@ -142,7 +142,7 @@ def run(
     return 0
 
 
-def _recorder(
+def make_recorder(
     options: Options,
     *,
     host: Host,
@@ -151,6 +151,12 @@ def _recorder(
     clock: RunClock,
     journal: Journal,
 ) -> Recorder:
+    """Put a recorder together and record that it began.
+
+    Raises:
+        SamplerError: The wanted source does not work here.
+        RunDirectoryError: The run directory cannot be written.
+    """
     source, shortcoming = open_source(brokers, options.pid, options.source)
     watch = RootWatch(host, tree, options.pid_file, follow=options.follow)
     recorder = Recorder(

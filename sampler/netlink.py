@@ -84,6 +84,10 @@ def dump_request(bytecode: bytes, sequence: int, states: int = ALL_STATES) -> by
 Run = tuple[int, int, bytes]
 """Messages of one type and length: type, length, and the bytes of all of them."""
 
+_NEEDLE_BYTES = 12
+_FIRST_SEQUENCE = 0xB7E5A000
+"""Ends the bytes that are searched for; two rare bytes there make the search skip ahead."""
+
 _TELLING = (0, 1, 4, 5, 6)
 """Bytes of a header that can differ within one read: length, type, flags."""
 
@@ -151,7 +155,7 @@ def _same_header(data: bytes, start: int, stride: int) -> int:
 def _split_scattered(data: bytes, second: int) -> list[Run] | None:
     """Sort messages of two kinds that lie mixed, without a step for each of the commoner kind.
 
-    All headers of one kind are the same 16 bytes, sequence and port included, so that
+    All headers of one kind begin with the same 12 bytes, length to sequence, so that
     looking for those of the shorter kind finds all of them. That nothing else was found
     shows when the rest has exactly the headers of the other kind, back to back.
 
@@ -167,9 +171,9 @@ def _split_scattered(data: bytes, second: int) -> list[Run] | None:
     size, stride = _aligned(rare[1]), _aligned(common[1])
     if size >= stride or rare[0] != common[0]:
         return None
-    pieces = data.split(data[rare_at : rare_at + HEADER.size])
-    body = size - HEADER.size
-    shorts = b"".join([bytes(HEADER.size) + piece[:body] for piece in pieces[1:]])
+    pieces = data.split(data[rare_at : rare_at + _NEEDLE_BYTES])
+    body = size - _NEEDLE_BYTES
+    shorts = b"".join([bytes(_NEEDLE_BYTES) + piece[:body] for piece in pieces[1:]])
     longs = pieces[0] + b"".join([piece[body:] for piece in pieces[1:]])
     if len(shorts) != size * (len(pieces) - 1) or len(longs) % stride or not longs:
         return None
@@ -215,7 +219,7 @@ class SockDiag:
         except OSError as error:
             raise NetlinkError(f"netlink: cannot be opened: {error.strerror}") from error
         self._buffer = bytearray(BUFFER_BYTES)
-        self._sequence = 0
+        self._sequence = _FIRST_SEQUENCE
 
     def dump(self, bytecode: bytes, states: int = ALL_STATES) -> Iterator[tuple[int, bytes]]:
         """Ask for the sockets that the program lets through.
@@ -227,7 +231,7 @@ class SockDiag:
             DumpInterruptedError: The table changed under the dump; ask again.
             NetlinkError: The kernel refuses, or the answer is garbled.
         """
-        self._sequence += 1
+        self._sequence = _FIRST_SEQUENCE | (self._sequence + 1) & 0xFFF
         try:
             self._socket.send(dump_request(bytecode, self._sequence, states))
             while True:

@@ -1,5 +1,6 @@
 """Takes the samples of one run and writes them into its directory."""
 
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -113,6 +114,11 @@ class Recorder:
     def event(self, name: str, **fields: object) -> None:
         """Record an event now."""
         self._journal.event(self._clock.now(), name, **fields)
+
+    def pause_composition(self) -> None:
+        """Leave threads' and descriptors' names out from now on, whatever the budget allows."""
+        self._composition_due = Cadence(self._budget, _COMPOSITION_PART, math.inf)
+        self._composition_due.done(time.monotonic(), 0.0)
 
     def tick(self) -> None:
         """Take one sample and write it.

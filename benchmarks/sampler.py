@@ -1,0 +1,417 @@
+"""What the sampler costs beside ss, netstat, psutil and a bare dump, on the same sockets.
+
+    python benchmarks/sampler.py --sizes 1000,20000,180234
+
+Ten processes listen on ten loopback addresses and ten connect to them, since a process may
+hold some 20,000 descriptors; the ten that connect are the target. While everything is
+measured they open and close 100 connections a second. All of it ends with this program,
+however that ends.
+"""
+
+# The package is imported where it is needed: this file has its name, see HERE below.
+# ruff: noqa: PLC0415
+
+import argparse
+import ctypes
+import json
+import os
+import platform
+import resource
+import select
+import signal
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != HERE]
+
+PROCESSES = 10
+PORT = 19092
+CHURN_PER_S = 100.0
+STORY = 180_234
+PAUSE_S = 1.0
+PR_SET_PDEATHSIG = 1
+IP_BIND_ADDRESS_NO_PORT = 24
+RESET_ON_EXIT, CLOSE_NORMALLY = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
+
+Times = tuple[float, float]
+"""Wall-clock and CPU seconds."""
+
+
+# The sockets -----------------------------------------------------------------------------
+
+
+def die_with_parent() -> None:
+    """SIGKILL when the parent ends, however it does."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def broker(number: int) -> tuple[str, int]:
+    """Address of one listener."""
+    return f"127.0.0.{10 + number}", PORT
+
+
+ENDPOINTS = tuple(f"127.0.0.{10 + number}:{PORT}" for number in range(PROCESSES))
+
+
+def accept_for_ever(number: int, ready: int) -> None:
+    """Hold the far ends, and close each when its near end closes."""
+    die_with_parent()
+    listener = socket.create_server(broker(number), backlog=4096)
+    listener.setblocking(False)
+    poll = select.epoll()
+    poll.register(listener, select.EPOLLIN)
+    held: dict[int, socket.socket] = {}
+    os.write(ready, b"x")
+    while True:
+        for descriptor, _ in poll.poll():
+            if descriptor != listener.fileno():
+                poll.unregister(descriptor)
+                held.pop(descriptor).close()
+                continue
+            try:
+                while True:
+                    accepted, _ = listener.accept()
+                    held[accepted.fileno()] = accepted
+                    poll.register(accepted, select.EPOLLIN)
+            except BlockingIOError:
+                pass
+
+
+def connect_one(number: int, at: int) -> socket.socket:
+    """One connection; it is reset at exit, so that no TIME_WAIT is left for the next run."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_EXIT)
+    connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+    connection.bind((f"127.1.{number}.{at % 4 + 1}", 0))
+    connection.connect(broker(number))
+    return connection
+
+
+def connect_and_churn(number: int, count: int, ready: int) -> None:
+    """Hold `count` connections, and replace ten of them a second with new ones."""
+    die_with_parent()
+    held = [connect_one(number, at) for at in range(count)]
+    os.write(ready, b"x")
+    began_s, replaced = time.monotonic(), 0
+    while True:
+        time.sleep(0.05)
+        while replaced < (time.monotonic() - began_s) * CHURN_PER_S / PROCESSES:
+            replaced += 1
+            held.append(connect_one(number, replaced))
+            closing = held.pop(replaced * 7919 % (len(held) - 1))
+            closing.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, CLOSE_NORMALLY)
+            closing.close()
+
+
+def fork(work: Callable[[], None]) -> int:
+    """Run `work` in a child that never comes back."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        finally:
+            os._exit(1)
+    return child
+
+
+def wait_for(ready: int, count: int) -> None:
+    """Wait until so many children are ready."""
+    while count > 0:
+        count -= len(os.read(ready, count))
+
+
+def hold(count: int) -> None:
+    """Make the sockets, say which process is the target, and hold them until stdin ends."""
+    die_with_parent()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    ready, write_end = os.pipe()
+    for number in range(PROCESSES):
+        fork(lambda number=number: accept_for_ever(number, write_end))
+    wait_for(ready, PROCESSES)
+
+    def target() -> None:
+        die_with_parent()
+        for number in range(PROCESSES):
+            share = count // PROCESSES + (number < count % PROCESSES)
+            fork(lambda number=number, share=share: connect_and_churn(number, share, write_end))
+        while True:
+            signal.pause()
+
+    root = fork(target)
+    wait_for(ready, PROCESSES)
+    print(json.dumps({"root": root}), flush=True)
+    sys.stdin.read()
+
+
+class Child:
+    """A child that speaks JSON lines."""
+
+    def __init__(self, *arguments: str) -> None:
+        command = [sys.executable, __file__, *arguments]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def read(self) -> Any:
+        """The next line."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.process.args}: ended with {self.process.wait()}")
+        return json.loads(line)
+
+    def ask(self, word: str) -> Any:
+        """Say a word and read the answer."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+        return self.read()
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+
+
+# The measurements ------------------------------------------------------------------------
+
+
+def timed(work: Callable[[], object]) -> Times:
+    """Wall-clock and CPU time of something in this process."""
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall_s, time.process_time() - cpu_s
+
+
+def bare_dump(bytecode: bytes) -> None:
+    """Ask the same question as the sampler, read every byte of the answer, drop it."""
+    from sampler import netlink
+
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, netlink.NETLINK_SOCK_DIAG) as diag:
+        buffer = bytearray(netlink.BUFFER_BYTES)
+        diag.send(netlink.dump_request(bytecode, 1))
+        while diag.recv_into(buffer) and buffer[4] == netlink.TCPDIAG_GETSOCK:
+            pass
+
+
+def serve_samples(root: int) -> None:
+    """Take a full sample, or a bare dump, whenever asked to; no budget, so that all is read."""
+    from sampler import cli, netlink
+    from sampler.brokers import Brokers
+    from sampler.clock import RunClock
+    from sampler.host import this_host
+    from sampler.journal import Journal
+    from sampler.rundir import RunDirectory
+    from sampler.tree import ProcessTree, identify
+
+    die_with_parent()
+    brokers = Brokers.resolve(ENDPOINTS)
+    bytecode = netlink.filter_bytecode(brokers.addresses)
+    host = this_host()
+    with tempfile.TemporaryDirectory() as folder:
+        directory = RunDirectory.create(folder)
+        options = cli.Options(root, ENDPOINTS, Path(folder), budget=float("inf"))
+        recorder = cli.make_recorder(
+            options,
+            host=host,
+            tree=ProcessTree(host, identify(host, root)),
+            brokers=brokers,
+            clock=RunClock.start(),
+            journal=Journal(directory),
+        )
+        recorder.pause_composition()
+        for word in sys.stdin:
+            if word.strip() == "floor":
+                answer: dict[str, object] = {"times": timed(lambda: bare_dump(bytecode))}
+            else:
+                answer = {"times": timed(recorder.tick), "held": recorder.glance.connections}
+            status = Path("/proc/self/status").read_text()
+            peak_kib = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+            answer["peak_mib"] = int(peak_kib.split()[1]) / 1024
+            print(json.dumps(answer), flush=True)
+        recorder.close()
+
+
+def run_tool(*command: str) -> Times:
+    """Wall-clock and CPU time of a tool whose output goes nowhere."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    wall_s = time.perf_counter()
+    subprocess.run(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=600
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.perf_counter() - wall_s, cpu_s
+
+
+def with_psutil(root: int) -> None:
+    """The same figures through psutil."""
+    import psutil
+
+    for process in [psutil.Process(root), *psutil.Process(root).children(recursive=True)]:
+        process.net_connections("tcp")
+        process.num_fds(), process.num_threads(), process.memory_info()
+
+
+def median(times: list[Times]) -> Times:
+    """Median of each."""
+    return statistics.median(one[0] for one in times), statistics.median(one[1] for one in times)
+
+
+def measure(size: int, repeats: int, slow_repeats: int) -> dict[str, Any]:
+    """Everything at one size; the quick ones in turn, so that they share the machine's moods."""
+    with Child("--hold", str(size)) as holder:
+        root = holder.read()["root"]
+        with Child("--serve-samples", str(root)) as sampler:
+            first = sampler.ask("tick")
+            found: dict[str, list[Times]] = {"floor": [], "ours": [], "ss": []}
+            last = first
+            for _ in range(repeats):
+                found["floor"].append(sampler.ask("floor")["times"])
+                time.sleep(PAUSE_S)
+                last = sampler.ask("tick")
+                found["ours"].append(last["times"])
+                found["ss"].append(run_tool("ss", "-tan", f"dport = :{PORT}"))
+        found["psutil"] = [timed(lambda: with_psutil(root)) for _ in range(slow_repeats)]
+        found["netstat"] = [run_tool("netstat", "-anp") for _ in range(slow_repeats)]
+        minute = average_use(root) if size == STORY else None
+    ratios = [mine[1] / floor[1] for mine, floor in zip(found["ours"], found["floor"], strict=True)]
+    return {
+        "size": size,
+        "held": last["held"],
+        "cold": first["times"],
+        "peak_mib": last["peak_mib"],
+        "ratios": ratios,
+        "minute": minute,
+        **{name: median(times) for name, times in found.items()},
+    }
+
+
+def average_use(root: int) -> dict[str, Any]:
+    """CPU use of `python -m sampler` with its defaults: the first minute and the second."""
+    import psutil
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        command = [sys.executable, "-m", "sampler", "--pid", str(root)]
+        process = subprocess.Popen(
+            [*command, "--brokers", ",".join(ENDPOINTS), "--out", str(out)],
+            stdout=subprocess.PIPE,
+            cwd=HERE.parent,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 (no threads here)
+        )
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            used = [sum(psutil.Process(process.pid).cpu_times()[:2])]
+            for _ in range(2):
+                time.sleep(60)
+                used.append(sum(psutil.Process(process.pid).cpu_times()[:2]))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+        rows = [line.split(",") for line in (out / "samples.csv").read_text().splitlines()[1:]]
+    ticks = {row[0] for row in rows}
+    full = {row[0] for row in rows if row[3] == "kernel"}
+    fdless = [row for row in rows if row[3] != "kernel" and not row[4]]
+    return {
+        "start_s": used[0],
+        "first": (used[1] - used[0]) / 60,
+        "second": (used[2] - used[1]) / 60,
+        "ticks": len(ticks),
+        "with_connections": len(full),
+        "rows_without_fds": len(fdless),
+    }
+
+
+# The report ------------------------------------------------------------------------------
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print one size."""
+    ours, floor = result["ours"], result["floor"]
+    print(f"\n{result['size']:,} connections ({result['held']:,} counted at the last sample)")
+    print(f"{'':34}{'wall, s':>10}{'CPU, s':>10}{'wall / ours':>13}")
+    for name, label in (
+        ("floor", "bare dump, bytes dropped"),
+        ("cold", "ours, first sample"),
+        ("ours", "ours, 100 opened and closed a second"),
+        ("ss", "ss -tan 'dport = :PORT'"),
+        ("psutil", "psutil, the target's processes"),
+        ("netstat", "netstat -anp"),
+    ):
+        wall_s, cpu_s = result[name]
+        print(f"{label[:38]:38}{wall_s:6.3f}{cpu_s:10.3f}{wall_s / ours[0]:13.2f}")
+    ratios = ", ".join(f"{ratio:.2f}" for ratio in result["ratios"])
+    print(f"ours / floor, CPU: {ratios}; of the medians {ours[1] / floor[1]:.2f}")
+    print(f"peak resident memory of the sampler: {result['peak_mib']:.1f} MiB")
+
+
+def judge(result: dict[str, Any]) -> None:
+    """Print the bars that hold at this size."""
+    ours, floor, ss = result["ours"], result["floor"], result["ss"]
+    if result["size"] == 20_000:
+        verdict("CPU of a full sample", ours[1] * 1000, 40, "ms")
+    if result["size"] != STORY:
+        return
+    verdict("steady state / floor, wall", ours[0] / floor[0], 1.3)
+    verdict("steady state / floor, CPU", ours[1] / floor[1], 1.3)
+    verdict("steady state / ss, wall", ours[0] / ss[0], 0.75)
+    verdict("ours / netstat, wall", ours[0] / result["netstat"][0], 0.01)
+    verdict("first sample, wall", result["cold"][0], 1.5, "s")
+    verdict("peak memory", result["peak_mib"], 80, "MiB")
+    minute = result["minute"]
+    verdict("average CPU, first minute after the first sample", 100 * minute["first"], 1.0, "%")
+    verdict("average CPU, second minute", 100 * minute["second"], 1.0, "%")
+    print(
+        f"  {minute['ticks']} ticks, {minute['with_connections']} with connections,"
+        f" {minute['rows_without_fds']} rows without descriptors;"
+        f" start and first sample {minute['start_s']:.2f} s"
+    )
+
+
+def verdict(what: str, figure: float, bar: float, unit: str = "") -> None:
+    """Print one bar and whether it is met."""
+    met = "met" if figure <= bar else "MISSED"
+    print(f"  {met:7}{what}: {figure:.3f} {unit} (at most {bar:g})")
+
+
+def main() -> None:
+    """Parse the options, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", default=f"1000,20000,{STORY}", help="numbers of connections")
+    parser.add_argument("--repeats", type=int, default=7, help="of the quick measurements")
+    parser.add_argument("--slow-repeats", type=int, default=1, help="of psutil and netstat")
+    parser.add_argument("--hold", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--serve-samples", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.hold is not None:
+        hold(given.hold)
+        return
+    if given.serve_samples is not None:
+        serve_samples(given.serve_samples)
+        return
+    cpus, load = os.cpu_count(), os.getloadavg()[0]
+    python = platform.python_version()
+    print(f"Linux {platform.release()}, {cpus} CPUs, Python {python}, load {load:.1f}")
+    for size in map(int, given.sizes.split(",")):
+        result = measure(size, given.repeats, given.slow_repeats)
+        show(result)
+        judge(result)
+
+
+if __name__ == "__main__":
+    main()
