@@ -20,7 +20,7 @@ from analysis.run import Run
 HOUR_S = 3600.0
 
 
-def clean(run: Run, **changes: Any) -> Verdict:
+def clean(run: Run, /, **changes: Any) -> Verdict:
     """Return the verdict that nothing leaks in `run`."""
     worker = _largest(run)
     resources = {
@@ -38,7 +38,7 @@ def clean(run: Run, **changes: Any) -> Verdict:
     return Verdict(**(values | changes))
 
 
-def leak(run: Run, *, dead: bool = True, **changes: Any) -> Verdict:
+def leak(run: Run, /, *, dead: bool = True, **changes: Any) -> Verdict:
     """Return the verdict that `run` leaks 7.8 descriptors a request, with all there is to draw."""
     worker = _largest(run)
     elapsed, fds = worker["elapsed_s"].to_numpy(), worker["fds"].to_numpy()

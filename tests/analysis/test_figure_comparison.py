@@ -1,0 +1,142 @@
+import pytest
+from matplotlib.text import Text
+
+from analysis import style
+from analysis.figure_comparison import draw_comparison
+from analysis.run import load_run
+from tests.analysis.rundirs import STRATEGIES, write_comparison, write_run
+from tests.analysis.verdicts import clean, leak
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    runs = [load_run(path) for path in write_comparison(tmp_path_factory.mktemp("all"))]
+    return [(run, leak(run) if "leaked" in run.strategy else clean(run)) for run in runs]
+
+
+@pytest.fixture(scope="module")
+def figure(judged):
+    return draw_comparison(judged)
+
+
+def panel(figure, key):
+    return next(axes for axes in figure.axes if axes.get_label() == key)
+
+
+def named(axes, label):
+    return [line for line in axes.lines if line.get_label() == label]
+
+
+def test_the_title_states_what_the_comparison_shows(figure):
+    assert figure.texts[0].get_text() == (
+        "per-request-leaked: 7.8 descriptors a request, dead after 129 requests; shared stays at 51"
+    )
+
+
+def test_the_panels(figure):
+    assert [axes.get_label() for axes in figure.axes] == [
+        "fds",
+        "established",
+        "time_wait",
+        "threads",
+        "rss",
+        "latency",
+        "requests",
+    ]
+
+
+@pytest.mark.parametrize("key", ["fds", "established", "time_wait", "threads", "rss"])
+def test_strategies_differ_in_colour_dashes_or_width_and_marker(figure, key):
+    drawn = [line for name in STRATEGIES for line in named(panel(figure, key), name)]
+    assert len(drawn) == 5
+    assert len({line.get_color() for line in drawn}) == 5
+    assert len({line.get_marker() for line in drawn}) == 5
+    assert len({line.get_linewidth() for line in drawn}) == 5
+
+
+def test_every_strategy_is_named_beside_its_line_in_its_colour(figure):
+    axes = panel(figure, "fds")
+    for name in STRATEGIES:
+        (label,) = [text for text in axes.texts if text.get_text().startswith(f"{name} ")]
+        assert label.get_color() == style.STRATEGY_LOOKS[name].ink
+
+
+def test_names_do_not_overlap(figure):
+    renderer = figure.canvas.get_renderer()
+    for axes in figure.axes:
+        # An annotation's own extent includes its leader; the words alone must not overlap.
+        for text in axes.texts:
+            text.update_positions(renderer)
+        boxes = [Text.get_window_extent(text, renderer) for text in axes.texts]
+        for i, one in enumerate(boxes):
+            for other in boxes[i + 1 :]:
+                overlap = min(one.y1, other.y1) - max(one.y0, other.y0)
+                if min(one.x1, other.x1) > max(one.x0, other.x0):
+                    assert overlap < 0.35 * one.height, axes.get_label()
+
+
+def test_nothing_is_clipped_at_the_edges(figure):
+    renderer = figure.canvas.get_renderer()
+    width, _ = figure.canvas.get_width_height()
+    drawn = [t for axes in figure.axes for t in (*axes.texts, *axes.get_yticklabels())]
+    for text in [*figure.texts, *drawn]:
+        box = text.get_window_extent(renderer)
+        assert box.x0 >= 0, text.get_text()
+        assert box.x1 <= width, text.get_text()
+
+
+def test_limit_and_emfile_are_marked(judged, figure):
+    axes = panel(figure, "fds")
+    assert named(axes, "limit")[0].is_dashed()
+    (mark,) = named(axes, "EMFILE")
+    event = judged[0][0].first_event("emfile")
+    assert (mark.get_xdata()[0], mark.get_ydata()[0]) == (event.elapsed_s, 1024.0)
+
+
+def test_a_colour_belongs_to_a_strategy_whatever_it_is_compared_with(judged):
+    alone = draw_comparison(judged[-2:])
+    (line,) = named(panel(alone, "fds"), "shared")
+    assert line.get_color() == style.STRATEGY_LOOKS["shared"].colour
+
+
+def test_requests_answered_and_failed_are_bars(judged, figure):
+    bars = panel(figure, "requests").patches
+    lengths = [bar.get_width() for bar in bars]
+    last = judged[0][0].requests.iloc[-1]
+    assert last["requests"] - last["failures"] in lengths
+    assert last["failures"] in lengths
+
+
+def test_unlike_runs_are_compared_with_a_warning(tmp_path):
+    paths = [
+        write_run(tmp_path / "a"),
+        write_run(tmp_path / "b", strategy="pooled", rate=4.0, kernel="5.10.0"),
+    ]
+    runs = [load_run(path) for path in paths]
+    figure = draw_comparison([(run, clean(run)) for run in runs])
+    warning = figure.texts[1].get_text()
+    assert "not alike" in warning
+    assert "request rate: 8.0 and 4.0" in warning
+    assert "kernel: 6.1.0 and 5.10.0" in warning
+
+
+def test_two_runs_of_one_strategy_go_by_their_directories(tmp_path):
+    runs = []
+    for name in ("before", "after"):
+        path = write_run(tmp_path / name)
+        runs.append(load_run(path.rename(tmp_path / f"{name}-run")))
+    figure = draw_comparison([(run, clean(run)) for run in runs])
+    assert named(panel(figure, "fds"), "before-run")
+    assert named(panel(figure, "fds"), "after-run")
+
+
+def test_a_panel_without_figures_is_left_out(tmp_path):
+    run = load_run(write_run(tmp_path, with_requests=False, outcome=None))
+    figure = draw_comparison([(run, clean(run))])
+    assert [axes.get_label() for axes in figure.axes] == ["fds", "established", "threads", "rss"]
+
+
+def test_known_and_unknown_strategies_get_distinct_looks():
+    found = style.looks([*STRATEGIES, "ours", "theirs"])
+    assert len({look.colour for look in found.values()}) == 7
+    assert len({look.marker for look in found.values()}) == 7

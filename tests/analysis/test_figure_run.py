@@ -1,0 +1,271 @@
+import json
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from analysis import style
+from analysis.figure_run import draw_run
+from analysis.run import load_run
+from tests.analysis.rundirs import Shape, write_run
+from tests.analysis.verdicts import clean, leak
+
+ALL = ["fds", "connections", "threads", "rss", "requests", "latency"]
+
+
+@pytest.fixture(scope="module")
+def leaked(tmp_path_factory):
+    run = load_run(write_run(tmp_path_factory.mktemp("leaked"), strategy="per-request-leaked"))
+    return run, draw_run(run, leak(run))
+
+
+def panel(figure, key):
+    return next(axes for axes in figure.axes if axes.get_label() == key)
+
+
+def lines(axes, label):
+    return [line for line in axes.lines if line.get_label() == label]
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def said(figure):
+    return [text.get_text() for text in figure.texts]
+
+
+def test_the_title_states_the_finding(leaked):
+    _, figure = leaked
+    assert (
+        said(figure)[0] == "per-request-leaked: 7.8 descriptors a request, dead after 129 requests"
+    )
+
+
+def test_all_panels_share_one_time_axis_with_its_unit(leaked):
+    run, figure = leaked
+    assert [axes.get_label() for axes in figure.axes] == ALL
+    assert {axes.get_xlim() for axes in figure.axes} == {(0.0, run.duration_s)}
+    assert figure.axes[-1].get_xlabel() == "time since the run began, seconds"
+
+
+def test_every_axis_has_a_unit(leaked):
+    _, figure = leaked
+    assert [axes.get_ylabel() for axes in figure.axes] == [
+        "descriptors",
+        "connections",
+        "threads",
+        "MiB",
+        "per second",
+        "ms (log)",
+    ]
+
+
+def test_the_descriptors_drawn_are_the_recorded_ones(leaked):
+    run, figure = leaked
+    worker = run.samples[run.samples["pid"] == 101]
+    (line,) = lines(panel(figure, "fds"), "gunicorn 101")
+    assert np.array_equal(line.get_xdata(), worker["elapsed_s"])
+    assert np.array_equal(line.get_ydata(), worker["fds"])
+
+
+def test_the_limit_is_a_dashed_line_inside_the_panel(leaked):
+    _, figure = leaked
+    axes = panel(figure, "fds")
+    (limit,) = lines(axes, "limit")
+    assert set(limit.get_ydata()) == {1024.0}
+    assert limit.is_dashed()
+    assert axes.get_ylim()[1] > 1024
+    assert "limit 1,024" in texts(axes)
+
+
+def test_emfile_is_marked_through_all_panels_and_named(leaked):
+    run, figure = leaked
+    at = run.first_event("emfile").elapsed_s
+    for axes in figure.axes:
+        assert at in [line.get_xdata()[0] for line in lines(axes, "_mark")]
+    assert any(text.startswith("EMFILE at 16") for text in texts(figure.axes[0]))
+
+
+def test_fit_forecast_and_band_are_drawn_from_the_verdict(leaked):
+    run, figure = leaked
+    found = leak(run).resources["fds"]
+    axes = panel(figure, "fds")
+    forecast = found.forecast_check.forecast
+    (line,) = lines(axes, "forecast")
+    assert list(line.get_xdata()) == [forecast.made_at_elapsed_s, forecast.elapsed_s]
+    assert list(line.get_ydata()) == [forecast.level, forecast.limit]
+    (band,) = [patch for patch in axes.patches if patch.get_label() == "forecast band"]
+    ends = {tuple(corner) for corner in band.get_xy()}
+    assert (forecast.interval_s.low, forecast.limit) in ends
+    assert (forecast.interval_s.high, forecast.limit) in ends
+    (fit,) = lines(axes, "fit")
+    assert fit.get_ydata()[0] == found.fit.against_elapsed_s.at(fit.get_xdata()[0])
+    assert any("early forecast" in text for text in texts(axes))
+
+
+def test_time_wait_is_told_apart_from_the_leak(leaked):
+    _, figure = leaked
+    axes = panel(figure, "connections")
+    assert lines(axes, "TIME_WAIT")
+    assert not lines(axes, "CLOSE_WAIT")
+    assert any("not a leak" in text for text in texts(axes))
+
+
+def test_threads_are_stacked_by_name(leaked):
+    _, figure = leaked
+    names = {collection.get_label() for collection in panel(figure, "threads").collections}
+    assert {"rdk:broker*", "rdk:main", "gunicorn"} <= names
+
+
+def test_memory_is_in_mebibytes(leaked):
+    run, figure = leaked
+    (line,) = lines(panel(figure, "rss"), "all processes")
+    total = run.samples[run.samples["pid"] > 0].groupby("elapsed_s")["rss_bytes"].sum()
+    assert line.get_ydata() == pytest.approx(total.to_numpy() / 2**20)
+
+
+def test_failures_and_answers_are_counted(leaked):
+    run, figure = leaked
+    last = run.requests.iloc[-1]
+    shown = texts(panel(figure, "requests"))
+    assert f"{int(last['failures'])} failed" in shown
+    assert f"{int(last['requests'] - last['failures'])} answered" in shown
+
+
+def test_a_wide_range_of_response_times_is_logarithmic(leaked):
+    _, figure = leaked
+    assert panel(figure, "latency").get_yscale() == "log"
+
+
+def test_text_is_readable_at_1200_pixels(leaked):
+    _, figure = leaked
+    pixels_per_point = 1200 / figure.get_figwidth() / 72
+    drawn = [t for axes in figure.axes for t in (*axes.texts, axes.title, axes.yaxis.label)]
+    sizes = [text.get_fontsize() for text in [*figure.texts, *drawn] if text.get_text()]
+    assert min(sizes) * pixels_per_point >= 11
+
+
+def test_nothing_is_clipped_at_the_edges(leaked):
+    _, figure = leaked
+    renderer = figure.canvas.get_renderer()
+    width, height = figure.canvas.get_width_height()
+    for text in [*figure.texts, *(t for axes in figure.axes for t in axes.texts)]:
+        box = text.get_window_extent(renderer)
+        assert box.x0 >= 0, text.get_text()
+        assert box.x1 <= width, text.get_text()
+        assert box.y0 >= 0, text.get_text()
+        assert box.y1 <= height, text.get_text()
+
+
+def test_without_what_was_not_recorded_the_panels_are_left_out(tmp_path):
+    path = write_run(tmp_path, with_requests=False, with_composition=False)
+    run = load_run(path)
+    figure = draw_run(run, clean(run))
+    assert [axes.get_label() for axes in figure.axes] == ["fds", "connections", "threads", "rss"]
+    assert figure.axes[-1].get_xlabel()
+
+
+def test_what_was_not_read_is_a_hole_and_no_zero(tmp_path):
+    run = load_run(write_run(tmp_path, gap=(10.0, 14.0)))
+    figure = draw_run(run, clean(run))
+    (line,) = lines(panel(figure, "fds"), "gunicorn 101")
+    hole = np.isnan(line.get_ydata())
+    assert hole.sum() == 1
+    assert 10.0 < line.get_xdata()[hole][0] < 14.0
+    assert np.nanmin(line.get_ydata()) > 0
+
+
+def test_outages_and_gaps_are_shaded_and_named(tmp_path):
+    run = load_run(write_run(tmp_path, outage=(10.0, 20.0), gap=(25.0, 28.0)))
+    figure = draw_run(run, clean(run))
+    spans = [patch for patch in figure.axes[2].patches if patch.get_label() == "_span"]
+    assert len(spans) == 2
+    assert spans[0].get_x() == 10.0
+    assert spans[0].get_width() == 10.0
+    assert {"broker 127.0.0.1:40001 down", "not sampled"} <= set(texts(figure.axes[0]))
+
+
+def test_three_samples_are_drawn_with_their_dots(tmp_path):
+    run = load_run(write_run(tmp_path, requests=3))
+    figure = draw_run(run, clean(run, verdict="inconclusive"))
+    (line,) = lines(panel(figure, "fds"), "gunicorn 101")
+    assert line.get_marker() == "o"
+    assert said(figure)[0].startswith("shared: cannot tell")
+
+
+def test_a_limit_far_above_is_told_and_does_not_flatten_the_line(tmp_path):
+    run = load_run(write_run(tmp_path, fds_limit=1_048_576))
+    verdict = clean(run)
+    fds = verdict.resources["fds"]
+    far = {**verdict.resources, "fds": type(fds)(**{**_fields(fds), "limit": 1_048_576.0})}
+    axes = panel(draw_run(run, clean(run, resources=far)), "fds")
+    assert not lines(axes, "limit")
+    assert axes.get_ylim()[1] < 100
+    assert "limit 1,048,576, far above" in texts(axes)
+
+
+def _fields(found):
+    return {name: getattr(found, name) for name in type(found).__dataclass_fields__}
+
+
+def test_the_time_axis_reaches_a_death_that_is_near(tmp_path):
+    run = load_run(write_run(tmp_path, strategy="per-request-leaked", requests=80))
+    verdict = leak(run, dead=False)
+    figure = draw_run(run, verdict)
+    assert figure.axes[0].get_xlim()[1] > verdict.resources["fds"].forecast.elapsed_s
+    assert "end of the run" in texts(figure.axes[0])
+    assert "in another 49 requests" in said(figure)[0]
+
+
+def test_the_process_that_leaks_stands_out_of_the_others(tmp_path):
+    path = write_run(tmp_path, strategy="per-request-leaked", workers=4, leaking_workers=1, rate=20)
+    run = load_run(path)
+    axes = panel(draw_run(run, leak(run)), "fds")
+    colours = {line.get_label(): to_hex(line.get_color()).upper() for line in axes.lines}
+    assert colours["gunicorn 101"] == style.VERMILION
+    assert {colours[f"gunicorn {pid}"] for pid in (100, 102, 103, 104)} == {style.FAINT.upper()}
+
+
+def test_a_replaced_worker_keeps_the_colour_of_the_one_before(tmp_path):
+    path = write_run(tmp_path, restarts=(10.0, 20.0), shape=Shape(fds_per_request=0.2))
+    run = load_run(path)
+    axes = panel(draw_run(run, clean(run)), "fds")
+    colours = {line.get_label(): to_hex(line.get_color()).upper() for line in axes.lines}
+    assert {colours[f"gunicorn {pid}"] for pid in (101, 201, 301)} == {style.VERMILION}
+    assert "restart (first of 2)" in texts(axes)
+
+
+def test_a_day_is_drawn_with_few_points_and_every_peak(tmp_path):
+    path = write_run(tmp_path, requests=86_400, rate=1, interval_s=1.0)
+    run = load_run(path)
+    run.samples.loc[run.samples["elapsed_s"].between(40_000, 40_001), "fds"] = 900.0
+    figure = draw_run(run, clean(run))
+    axes = panel(figure, "fds")
+    assert sum(len(line.get_xdata()) for axes in figure.axes for line in axes.lines) < 20_000
+    highest = max(c.get_datalim(axes.transData).y1 for c in axes.collections)
+    assert highest == pytest.approx(900.0)
+    assert figure.axes[-1].get_xlabel() == "time since the run began, hours"
+
+
+def test_an_aborted_run_says_so(tmp_path):
+    run = load_run(write_run(tmp_path, outcome=None, requests=60))
+    assert said(draw_run(run, clean(run)))[0].endswith("(run aborted)")
+
+
+def test_the_picture_does_not_depend_on_the_machines_settings(tmp_path):
+    run = load_run(write_run(tmp_path, requests=40))
+    expected = style.png(draw_run(run, clean(run)))
+    with matplotlib.rc_context({"font.size": 22.0, "axes.grid": False, "lines.linewidth": 9.0}):
+        assert style.png(draw_run(run, clean(run))) == expected
+
+
+def test_a_name_with_markup_is_drawn_as_it_is(tmp_path):
+    run = load_run(write_run(tmp_path, requests=40))
+    raw = {**run.metadata.raw, "strategy": "a$x^2$_{b} & <i>"}
+    (run.path / "run.json").write_text(json.dumps(raw))
+    run = load_run(run.path)
+    figure = draw_run(run, clean(run))
+    assert said(figure)[0].startswith("a$x^2$_{b} & <i>: flat")
+    assert style.png(figure).startswith(b"\x89PNG")

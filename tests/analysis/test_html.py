@@ -1,0 +1,195 @@
+import base64
+import dataclasses
+import json
+from html.parser import HTMLParser
+
+import pytest
+
+from analysis.html import render_comparison, render_run
+from analysis.model import Messages
+from analysis.run import Event, load_run
+from tests.analysis.rundirs import write_comparison, write_run
+from tests.analysis.verdicts import clean, leak
+
+PICTURE = b"\x89PNG\r\n\x1a\n picture"
+HOSTILE = "<script>alert(1)</script>\"'&{{ 7 * 7 }}<img src=x onerror=alert(1)>"
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects what a page holds and complains about tags that do not match."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open, self.tags, self.attributes, self.text = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text.append(" ".join(data.split()))
+
+    @property
+    def words(self):
+        return " ".join(filter(None, self.text))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return load_run(write_run(tmp_path_factory.mktemp("run"), strategy="per-request-leaked"))
+
+
+@pytest.fixture(scope="module")
+def page(run):
+    return Page(render_run(run, leak(run), PICTURE))
+
+
+def test_it_says_verdict_reason_and_finding(run, page):
+    assert "per-request-leaked: 7.8 descriptors a request, dead after 129 requests" in page.words
+    assert leak(run).reason in page.words
+    assert ("span", "class", "badge leak") in page.attributes
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        "7.8",
+        "7.75 to 7.84",
+        "1,024",
+        "310 KiB",
+        "process 101",
+        "The early forecast against what happened",
+        "131 requests",
+        "122 requests to 141 requests",
+        "129 requests",
+        "+1.6 %",
+        "28,232",
+        "rdk:broker*",
+        "OSError: [Errno 24] Too many open files",
+        "host.versions.librdkafka",
+        "2.16.1",
+    ],
+)
+def test_it_holds_what_a_reader_looks_for(page, figure):
+    assert figure in page.words
+
+
+def test_it_needs_nothing_from_anywhere(page):
+    sources = [value for _, name, value in page.attributes if name in {"src", "href", "action"}]
+    assert sources == ["data:image/png;base64," + base64.b64encode(PICTURE).decode()]
+    assert {"script", "link", "iframe", "object", "form"}.isdisjoint(page.tags)
+    policy = [v for _, n, v in page.attributes if n == "content" and "default-src" in (v or "")]
+    assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+
+
+def test_the_style_loads_nothing(run):
+    text = render_run(run, leak(run), PICTURE)
+    assert "url(" not in text
+    assert "@import" not in text
+
+
+def test_it_is_made_for_phones_print_and_the_dark(run):
+    text = render_run(run, leak(run), PICTURE)
+    assert 'name="viewport"' in text
+    assert "@media print" in text
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_pictures_are_described(page):
+    described = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
+    assert described == ["per-request-leaked: 7.8 descriptors a request, dead after 129 requests"]
+
+
+def hostile_run(tmp_path):
+    path = write_run(tmp_path)
+    document = json.loads((path / "run.json").read_text())
+    document |= {"strategy": HOSTILE, HOSTILE: HOSTILE, "brokers": [HOSTILE]}
+    (path / "run.json").write_text(json.dumps(document))
+    composition = path / "composition.csv"
+    quoted = '"' + HOSTILE.replace('"', '""') + '"'
+    composition.write_text(composition.read_text().replace("rdk:main", quoted))
+    run = load_run(path)
+    events = (Event(1.0, 1.0, "emfile", {"line": HOSTILE}), Event(2.0, 2.0, HOSTILE, {}))
+    return dataclasses.replace(run, events=events)
+
+
+def test_everything_is_escaped(tmp_path):
+    run = hostile_run(tmp_path)
+    verdict = clean(run)
+    resources = {
+        name: dataclasses.replace(found, reason=HOSTILE, scope=HOSTILE)
+        for name, found in verdict.resources.items()
+    }
+    verdict = clean(run, run=HOSTILE, reason=HOSTILE, resources=resources, warnings=(HOSTILE,))
+    for text in (
+        render_run(run, verdict, PICTURE),
+        render_comparison([(run, verdict)], HOSTILE, PICTURE, [PICTURE]),
+    ):
+        page = Page(text)
+        assert "script" not in page.tags
+        assert not [name for _, name, _ in page.attributes if name.startswith("on")]
+        assert page.tags.count("img") == text.count("data:image/png;base64,")
+        assert page.words.count("{{ 7 * 7 }}") >= 10
+
+
+def test_what_looks_like_a_secret_is_not_shown(tmp_path):
+    path = write_run(tmp_path)
+    document = json.loads((path / "run.json").read_text())
+    document["kafka"] = {
+        "sasl.password": "hunter2",
+        "ssl": {"key.Password": "hunter2"},
+        "acks": "all",
+    }
+    document["sasl_secret"] = {"inner": "hunter2"}
+    (path / "run.json").write_text(json.dumps(document))
+    run = load_run(path)
+    text = render_run(run, clean(run), PICTURE)
+    assert "hunter2" not in text
+    assert "kafka.acks" in text
+
+
+def test_messages_of_the_ledger_are_shown(run):
+    found = leak(run, messages=Messages(accepted=391, delivered=387, lost=4))
+    words = Page(render_run(run, found, PICTURE)).words
+    assert "391 387 4" in words
+
+
+def test_a_bare_run_is_reported_too(tmp_path):
+    path = write_run(tmp_path, with_requests=False, with_composition=False, outcome=None)
+    (path / "events.jsonl").unlink()
+    run = load_run(path)
+    words = Page(render_run(run, clean(run), PICTURE)).words
+    assert "What grew, by name" not in words
+    assert "Events" not in words
+
+
+def test_a_comparison_holds_every_run(tmp_path):
+    runs = [load_run(path) for path in write_comparison(tmp_path, requests=20)]
+    judged = [(run, clean(run)) for run in runs]
+    page = Page(render_comparison(judged, "the finding", PICTURE, [PICTURE] * 5))
+    assert page.tags.count("section") == 5
+    anchors = {value for tag, name, value in page.attributes if (tag, name) == ("section", "id")}
+    links = {value for tag, name, value in page.attributes if (tag, name) == ("a", "href")}
+    assert links == {f"#{anchor}" for anchor in anchors}
+    assert page.tags.count("img") == 6
+    for run in runs:
+        assert run.strategy in page.words
+
+
+def test_unlike_runs_are_compared_with_a_warning(tmp_path):
+    runs = [
+        load_run(write_run(tmp_path / str(rate), rate=rate, requests=20)) for rate in (4.0, 8.0)
+    ]
+    judged = [(run, clean(run)) for run in runs]
+    words = Page(render_comparison(judged, "x", PICTURE, [PICTURE] * 2)).words
+    assert "request rate: 4.0 and 8.0" in words

@@ -1,0 +1,57 @@
+import dataclasses
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.markdown import escape, render_markdown
+from analysis.model import ResourceVerdict, Verdict
+from analysis.run import load_run
+from tests.analysis.rundirs import write_run
+from tests.analysis.verdicts import clean, leak
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return load_run(write_run(tmp_path_factory.mktemp("run"), strategy="per-request-leaked"))
+
+
+def tables(text):
+    """Return the rows of all tables, each as its cells."""
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    return [re.split(r"(?<!\\)\|", row)[1:-1] for row in rows]
+
+
+def test_a_verdict_is_a_heading_a_reason_and_a_table(run):
+    text = render_markdown(leak(run))
+    assert "### per-request-leaked: LEAK" in text
+    assert "reached the limit of 1,024" in text
+    rows = tables(text)
+    assert len(rows) == 2 + 4
+    assert rows[2][0].strip() == "File descriptors"
+    assert rows[2][2].strip() == "7.8 (7.75 to 7.84)"
+    assert text.endswith("\n")
+
+
+def test_several_verdicts_begin_with_an_overview(run):
+    text = render_markdown([leak(run), clean(run, run="other")], title="Two runs")
+    assert text.startswith("## Two runs\n")
+    assert [cell.strip() for cell in tables(text)[2][:2]] == ["per-request-leaked", "LEAK"]
+    assert [cell.strip() for cell in tables(text)[3][:2]] == ["other", "clean"]
+
+
+def test_warnings_are_quoted(run):
+    assert "> Only 3 samples\\_" in render_markdown(clean(run, warnings=("Only 3 samples_",)))
+
+
+@given(st.text())
+def test_no_text_breaks_a_table_or_becomes_markup(text):
+    found = {"fds": ResourceVerdict("fds", "leak", text)}
+    verdict = Verdict(text, "leak", text, found)
+    rows = tables(render_markdown([verdict, dataclasses.replace(verdict, run="x")]))
+    assert {len(row) for row in rows} == {3, 9}
+
+
+def test_markup_is_escaped():
+    assert escape("a|b\n<script>`x`*y*[z](u)") == ("a\\|b &lt;script&gt;\\`x\\`\\*y\\*\\[z\\](u)")
