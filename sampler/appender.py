@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import fcntl
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,8 +31,8 @@ def _ends_mid_line(descriptor: int) -> bool:
 def append_line(path: Path, line: bytes) -> None:
     """Append one line to a file that several processes may append to.
 
-    One `write` on an `O_APPEND` descriptor: lines of different writers do not mix. A torn
-    line that a killed writer left is ended first, so that only that one is lost.
+    One `write` on an `O_APPEND` descriptor, under a lock: lines of different writers do not
+    mix. A torn line that a killed writer left is ended first, so that only that one is lost.
 
     Args:
         path: The file; made if it is missing.
@@ -46,6 +47,7 @@ def append_line(path: Path, line: bytes) -> None:
     except OSError as error:
         raise _failed(path, error) from error
     try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # until it is closed, or its holder killed
         start = b"\n" if _ends_mid_line(descriptor) else b""
         _write_whole(descriptor, start + line + b"\n", path)
     finally:

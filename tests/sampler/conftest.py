@@ -1,0 +1,146 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from sampler.rundir import RunDirectory
+
+PUPPET = Path(__file__).with_name("puppet.py")
+DEADLINE_S = 20.0
+
+
+class Puppet:
+    """A child that runs the Python it is sent."""
+
+    def __init__(self, *, prefix=(), **options) -> None:
+        self.process = subprocess.Popen(
+            [*prefix, sys.executable, str(PUPPET)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def do(self, code: str):
+        self.process.stdin.write(json.dumps(code) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer, f"the puppet ended while it did {code!r}"
+        return json.loads(answer)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def puppets() -> Iterator[Callable[..., Puppet]]:
+    made: list[Puppet] = []
+
+    def make(**options) -> Puppet:
+        made.append(Puppet(**options))
+        made[-1].do("result = 1")
+        return made[-1]
+
+    yield make
+    for puppet in made:
+        puppet.end()
+
+
+@pytest.fixture
+def puppet(puppets) -> Puppet:
+    return puppets()
+
+
+@pytest.fixture
+def eventually() -> Callable[..., object]:
+    def wait(condition: Callable[[], object], what: str = "the condition") -> object:
+        deadline = time.monotonic() + DEADLINE_S
+        while time.monotonic() < deadline:
+            found = condition()
+            if found:
+                return found
+            os.sched_yield()
+        raise AssertionError(f"{what} did not come true in {DEADLINE_S} s")
+
+    return wait
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as server:
+        yield server
+
+
+class Sampler:
+    """`python -m sampler` as a child."""
+
+    def __init__(self, out: Path, *arguments: str, prefix=(), **options) -> None:
+        self.directory = RunDirectory(out)
+        self.process = subprocess.Popen(
+            [*prefix, sys.executable, "-m", "sampler", "--out", str(out), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    def ready(self) -> dict:
+        line = self.process.stdout.readline()
+        assert line, self.process.stderr.read()
+        return json.loads(line)
+
+    def rows(self, name: str = "samples.csv") -> list[dict[str, str]]:
+        lines = (self.directory.path / name).read_bytes()
+        whole = lines[: lines.rfind(b"\n") + 1].decode().splitlines()
+        header = whole[0].split(",")
+        return [dict(zip(header, line.split(","), strict=True)) for line in whole[1:]]
+
+    def events(self, name: str) -> list[dict]:
+        return [event for event in self.directory.read_events() if event["event"] == name]
+
+    def stop(self, number: int = signal.SIGINT) -> tuple[int, str]:
+        self.process.send_signal(number)
+        _, errors = self.process.communicate(timeout=DEADLINE_S)
+        return self.process.returncode, errors
+
+
+@pytest.fixture
+def samplers(tmp_path) -> Iterator[Callable[..., Sampler]]:
+    with ExitStack() as stack:
+
+        def make(pid: int, brokers: str, *arguments: str, out=None, **options) -> Sampler:
+            folder = out or tmp_path / "run"
+            sampler = Sampler(
+                folder, "--pid", str(pid), "--brokers", brokers, *arguments, **options
+            )
+            stack.callback(_end, sampler.process)
+            return sampler
+
+        yield make
+
+
+def _end(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+@pytest.fixture
+def address(listener) -> str:
+    host, port = listener.getsockname()
+    return f"{host}:{port}"
