@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from analysis import curves, downsample, events, finding, panels, style, units
 from analysis.curves import Curve
-from analysis.forecast_lines import draw_fit, draw_forecast, horizon_s
+from analysis.forecast_lines import draw_fit, draw_forecast, horizon_s, progress_of
 from analysis.labels import EndLabel, label_ends
 from analysis.model import ResourceVerdict, Verdict
 from analysis.panels import Heading, Panel
@@ -79,7 +79,7 @@ def _panels(run: Run, verdict: Verdict) -> list[Panel]:
     rss = curves.total(run.samples, "rss_bytes").scaled(1 / units.MIB)
     panel = Panel
     wanted = [
-        (bool(fds), panel("fds", 2.7, lambda a: _draw_fds(a, fds, found.get("fds")))),
+        (bool(fds), panel("fds", 2.7, lambda a: _draw_fds(a, fds, found.get("fds"), run))),
         (bool(states), panel("connections", 1.75, lambda a: _draw_states(a, states))),
         (
             bool(thread_total.read.size or threads),
@@ -125,7 +125,7 @@ def _subtitle(run: Run) -> str:
     return "   ·   ".join(part for part in parts if part)
 
 
-def _draw_fds(axes: Axes, found: list[Curve], judged: ResourceVerdict | None) -> Heading:
+def _draw_fds(axes: Axes, found: list[Curve], judged: ResourceVerdict | None, run: Run) -> Heading:
     style.count_axis(axes, "descriptors")
     lead = _lead(found, judged)
     limit = judged.limit if judged else None
@@ -133,7 +133,10 @@ def _draw_fds(axes: Axes, found: list[Curve], judged: ResourceVerdict | None) ->
     shown = limit if limit and limit <= LIMIT_WORTH_SHOWING * highest else None
     panels.headroom(axes, max(highest, shown or 0.0), 0.12)
     labels = _draw_processes(axes, found, lead)
-    remarks = [draw_fit(axes, judged), draw_forecast(axes, judged)] if judged and lead else []
+    remarks = []
+    if judged and lead:
+        progress = progress_of(run, judged.judged_until_s)
+        remarks = [draw_fit(axes, judged), draw_forecast(axes, judged, progress)]
     if shown:
         axes.axhline(shown, color=style.INK, lw=1.4, ls=(0, (6, 3)), label="limit", zorder=2.5)
         labels.append(EndLabel(shown, f"limit {units.count(shown)}", style.INK, "bold"))

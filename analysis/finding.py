@@ -45,6 +45,20 @@ def growth(found: ResourceVerdict) -> str:
     return f"{quantity(resource, found.per_request)} a request"
 
 
+def reason(found: ResourceVerdict) -> str:
+    """Return the reason of a verdict on a resource, which is named at its beginning."""
+    title = TITLES.get(found.resource, found.resource)
+    if found.reason.lower().startswith(title.lower()):
+        return title + found.reason[len(title) :]
+    return f"{title}: {found.reason}"
+
+
+def main_reason(verdict: Verdict) -> str:
+    """Return why: of several leaks that of the resource the verdict is about."""
+    found = leading(verdict)
+    return verdict.reason if found is None else reason(found)
+
+
 def leading(verdict: Verdict) -> ResourceVerdict | None:
     """Return the resource a verdict is about: what ran out, what will first, what leaks first."""
     found = verdict.resources

@@ -70,6 +70,11 @@ class Section:
     anchor: str
 
     @property
+    def reason(self) -> str:
+        """Why, in a sentence."""
+        return finding.main_reason(self.verdict)
+
+    @property
     def shown_events(self) -> list[tuple[str, str, str]]:
         """Time, name and details of each event that is listed."""
         listed = [event for event in self.run.events if event.name != "limits_read"][:MOST_EVENTS]
@@ -200,6 +205,7 @@ def _environment() -> Environment:
         "number": units.number,
         "percent": lambda value: f"{100 * value:+.1f} %",
         "word": lambda verdict: VERDICT_WORDS[verdict],
+        "reason": finding.reason,
         "resource": lambda name: finding.TITLES.get(name, name),
     }
     environment.globals |= {"interval": _interval, "moments": _moments, "predicted": _predicted}

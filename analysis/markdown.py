@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from analysis.finding import TITLES
+from analysis.finding import TITLES, main_reason, reason
 from analysis.model import Interval, ResourceVerdict, Verdict
 from analysis.units import amount, count, duration
 
@@ -50,7 +50,7 @@ def escape(text: str) -> str:
 
 
 def _section(verdict: Verdict) -> str:
-    lines = [f"### {escape(verdict.run)}: {WORDS[verdict.verdict]}", escape(verdict.reason)]
+    lines = [f"### {escape(verdict.run)}: {WORDS[verdict.verdict]}", escape(main_reason(verdict))]
     lines += [f"> {escape(warning)}" for warning in verdict.warnings]
     rows = [_row(found) for found in verdict.resources.values()]
     lines.append(_table(HEADER, rows, NUMBERS_FROM))
@@ -59,11 +59,11 @@ def _section(verdict: Verdict) -> str:
 
 
 def _overview(verdict: Verdict) -> tuple[str, ...]:
-    return escape(verdict.run), WORDS[verdict.verdict], escape(verdict.reason)
+    return escape(verdict.run), WORDS[verdict.verdict], escape(main_reason(verdict))
 
 
 def _reason(found: ResourceVerdict) -> str:
-    return f"- {TITLES.get(found.resource, found.resource)}: {escape(found.reason)}"
+    return f"- {escape(reason(found))}"
 
 
 def _row(found: ResourceVerdict) -> tuple[str, ...]:

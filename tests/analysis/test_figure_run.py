@@ -94,15 +94,42 @@ def test_fit_forecast_and_band_are_drawn_from_the_verdict(leaked):
     axes = panel(figure, "fds")
     forecast = found.forecast_check.forecast
     (line,) = lines(axes, "forecast")
+    assert (line.get_xdata()[0], line.get_ydata()[0]) == (
+        forecast.made_at_elapsed_s,
+        forecast.level,
+    )
+    assert line.get_ydata()[-1] == forecast.limit
+    (band,) = [patch for patch in axes.patches if patch.get_label() == "forecast band"]
+    at_limit = band.get_xy()[band.get_xy()[:, 1] == forecast.limit][:, 0]
+    assert at_limit.min() < line.get_xdata()[-1] < at_limit.max()
+    (fit,) = lines(axes, "fit")
+    assert fit.get_ydata()[0] == found.fit.against_elapsed_s.at(fit.get_xdata()[0])
+    said_of_it = "early forecast, limit after 131 requests (90 %: 122 to 141)"
+    assert any(said_of_it in text for text in texts(axes))
+
+
+def test_an_early_forecast_is_drawn_over_the_requests_that_came(leaked):
+    run, figure = leaked
+    (line,) = lines(panel(figure, "fds"), "forecast")
+    times = line.get_xdata()
+    answered = np.interp(times, run.requests["elapsed_s"], run.requests["requests"])
+    before = times < run.first_event("emfile").elapsed_s - 0.5
+    heights = np.interp(line.get_ydata(), line.get_ydata()[[0, -1]], [32.0, 131.0])
+    assert answered[before][5:] == pytest.approx(heights[before][5:], abs=4.0)
+
+
+def test_a_last_forecast_leads_straight_from_the_end_to_the_limit(tmp_path):
+    run = load_run(write_run(tmp_path, strategy="per-request-leaked", requests=80))
+    verdict = leak(run, dead=False)
+    forecast = verdict.resources["fds"].forecast
+    axes = panel(draw_run(run, verdict), "fds")
+    (line,) = lines(axes, "forecast")
     assert list(line.get_xdata()) == [forecast.made_at_elapsed_s, forecast.elapsed_s]
     assert list(line.get_ydata()) == [forecast.level, forecast.limit]
     (band,) = [patch for patch in axes.patches if patch.get_label() == "forecast band"]
     ends = {tuple(corner) for corner in band.get_xy()}
     assert (forecast.interval_s.low, forecast.limit) in ends
     assert (forecast.interval_s.high, forecast.limit) in ends
-    (fit,) = lines(axes, "fit")
-    assert fit.get_ydata()[0] == found.fit.against_elapsed_s.at(fit.get_xdata()[0])
-    assert any("early forecast" in text for text in texts(axes))
 
 
 def test_time_wait_is_told_apart_from_the_leak(leaked):

@@ -56,7 +56,7 @@ def page(run):
 
 def test_it_says_verdict_reason_and_finding(run, page):
     assert "per-request-leaked: 7.8 descriptors a request, dead after 129 requests" in page.words
-    assert leak(run).reason in page.words
+    assert leak(run).resources["fds"].reason in page.words
     assert ("span", "class", "badge leak") in page.attributes
 
 

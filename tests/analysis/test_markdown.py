@@ -26,7 +26,7 @@ def tables(text):
 def test_a_verdict_is_a_heading_a_reason_and_a_table(run):
     text = render_markdown(leak(run))
     assert "### per-request-leaked: LEAK" in text
-    assert "reached the limit of 1,024" in text
+    assert "File descriptors: Descriptors grow by 7.8 a request" in text
     rows = tables(text)
     assert len(rows) == 2 + 4
     assert rows[2][0].strip() == "File descriptors"
