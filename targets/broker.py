@@ -31,9 +31,17 @@ _PROGRAM = "python -m targets.broker"
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the brokers until a signal ends them; returns the exit code."""
-    options = build_parser().parse_args(arguments)
+def main(arguments: list[str] | None = None, program: str = _PROGRAM) -> int:
+    """Run the brokers until a signal ends them.
+
+    Args:
+        arguments: The command line; None for this process's own.
+        program: What the command is called in help and errors.
+
+    Returns:
+        The exit code.
+    """
+    options = build_parser(program).parse_args(arguments)
     bind_to_parent(options)
     # Before librdkafka's threads start, so that the signals wait for this one.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING_SIGNALS)
@@ -43,16 +51,16 @@ def main(arguments: list[str] | None = None) -> int:
         for topic in options.topic or [DEFAULT_TOPIC]:
             cluster.create_topic(topic, options.partitions)
     except TargetError as error:
-        fail(_PROGRAM, error)
+        fail(program, error)
     announce(bootstrap=cluster.bootstrap, pid=os.getpid())
     signal.sigwait(_ENDING_SIGNALS)
     return 0
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(program: str = _PROGRAM) -> argparse.ArgumentParser:
     """The command line."""
     parser = OneLineParser(
-        prog=_PROGRAM, description="Run Kafka brokers on loopback, in memory, for tests."
+        prog=program, description="Run Kafka brokers on loopback, in memory, for tests."
     )
     parser.add_argument("--brokers", type=positive, default=2, metavar="N", help="how many (2)")
     parser.add_argument(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import traceback
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -23,14 +24,20 @@ from targets.server import TargetServer
 from targets.system import count_open_descriptors, die_with_parent
 from targets.worker import TargetWorker
 
+_DESCRIPTORS_PER_BROKER_CONNECT = 2
+"""The connection, and for a moment what resolving the broker's address takes."""
+
+_LOOK_INTERVAL_S = 0.01
+_SETTLED_AFTER_LOOKS = 20
+
 
 @dataclass(frozen=True)
 class Needs:
     """What a worker was seen to need.
 
     Attributes:
-        descriptors: Open descriptors with one client, one connection of it to each broker
-            beside the one that it starts with, and one request accepted.
+        descriptors: Open ones with one client there, and what it still takes to write one
+            request to every broker.
     """
 
     descriptors: int
@@ -93,9 +100,23 @@ class _RehearsedWorker(TargetWorker):
     descriptors: int
 
     def run(self) -> None:
-        """Count the descriptors with a client connected."""
+        """Count the descriptors while a client is there."""
         brokers = len(cluster_brokers(self.kafka.bootstrap, self.kafka.dial_timeout_s))
-        accepted_request = 1
         client = Client(self.kafka)
-        self.descriptors = count_open_descriptors() + brokers + accepted_request
+        self.descriptors = (
+            _settled_descriptors()
+            + brokers * _DESCRIPTORS_PER_BROKER_CONNECT
+            + 1  # the accepted request
+        )
         client.close()
+
+
+def _settled_descriptors() -> int:
+    """The number of open descriptors, once librdkafka's threads have set themselves up."""
+    count, unchanged = count_open_descriptors(), 0
+    while unchanged < _SETTLED_AFTER_LOOKS:
+        time.sleep(_LOOK_INTERVAL_S)
+        now = count_open_descriptors()
+        unchanged = unchanged + 1 if now == count else 0
+        count = now
+    return count

@@ -31,21 +31,26 @@ _PROGRAM = "python -m targets.serve"
 _BACKLOG = 2048
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Serve until a signal ends it. Leaves with `SystemExit`, as gunicorn does."""
-    options = build_parser().parse_args(arguments)
+def main(arguments: list[str] | None = None, program: str = _PROGRAM) -> None:
+    """Serve until a signal ends it. Leaves with `SystemExit`, as gunicorn does.
+
+    Args:
+        arguments: The command line; None for this process's own.
+        program: What the command is called in help and errors.
+    """
+    options = build_parser(program).parse_args(arguments)
     bind_to_parent(options)
     logging.basicConfig(format="[%(asctime)s] [%(process)d] [%(levelname)s] %(message)s")
     try:
         server = _prepare(options)
     except TargetError as error:
-        fail(_PROGRAM, error)
+        fail(program, error)
     server.run()
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(program: str = _PROGRAM) -> argparse.ArgumentParser:
     """The command line."""
-    parser = OneLineParser(prog=_PROGRAM, description="Serve one target in the foreground.")
+    parser = OneLineParser(prog=program, description="Serve one target in the foreground.")
     parser.add_argument("strategy", metavar="STRATEGY", help=", ".join(STRATEGIES))
     parser.add_argument(
         "--bootstrap", required=True, metavar="HOST:PORT,...", help="Kafka brokers to start from"

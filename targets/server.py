@@ -51,7 +51,8 @@ class TargetServer(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, options: ServerOptions, listener: socket.socket) -> None:
         self._options = options
-        self._url = "http://{}:{}".format(*listener.getsockname()[:2])
+        host, port = listener.getsockname()[:2]
+        self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._listener_descriptor = listener.detach()
         super().__init__()
 

@@ -35,13 +35,18 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = PATI
         pause.wait(0.02)
 
 
-def is_running(pid: int) -> bool:
-    """Whether the process is there and no zombie."""
+def state(pid: int) -> str | None:
+    """The process's state as proc(5) has it (`T` is stopped, `Z` a zombie); None if gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
+        return None
+    return stat.rpartition(")")[2].split()[0]
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process is there and no zombie."""
+    return state(pid) not in (None, "Z")
 
 
 def children_of(pid: int) -> list[int]:
@@ -63,6 +68,13 @@ class Child:
     @property
     def log(self) -> str:
         return self.log_path.read_text()
+
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+        wait_until(lambda: state(self.pid) == "T", "the process is stopped")
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(how)

@@ -7,7 +7,6 @@ connections, and four threads of librdkafka's beside its own updater.
 from __future__ import annotations
 
 import gc
-import signal
 import threading
 import weakref
 
@@ -126,13 +125,13 @@ def test_a_broker_that_stops_answering(start_broker, open_descriptors):
     client = Client(config)
     producer = Producer.from_client(client)
     reports = weakref.ref(producer._reports)
-    broker.process.send_signal(signal.SIGSTOP)
+    broker.freeze()
     for message in BATCH:
         producer.send(message)
     with pytest.raises(DeliveryError, match="40 messages were not acknowledged within 1 s"):
         producer.close()
     client.close()
-    broker.process.send_signal(signal.SIGCONT)
+    broker.thaw()
     assert open_descriptors() == before
     del producer
     gc.collect()

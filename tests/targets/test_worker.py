@@ -1,10 +1,16 @@
-"""`targets.worker`: the pauses after a failed `accept`."""
+"""`targets.worker`: the pauses after a failed `accept`, and how it stops."""
 
 from __future__ import annotations
 
+import errno
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
 import pytest
 
-from targets.worker import AcceptBackoff
+from targets.worker import AcceptBackoff, Connection, TargetWorker
 
 
 def test_pauses_double_from_5_ms_to_1_s():
@@ -29,3 +35,55 @@ def test_the_pause_runs_from_the_failure():
     assert backoff.remaining_s(100.004) == pytest.approx(0.006)
     assert backoff.remaining_s(100.010) == pytest.approx(0.0)
     assert backoff.remaining_s(200.0) == 0.0
+
+
+@pytest.fixture
+def worker():
+    """A worker with as much of gunicorn around it as its methods ask for."""
+    worker = TargetWorker.__new__(TargetWorker)
+    worker.tpool = ThreadPoolExecutor(1)
+    worker.cfg = SimpleNamespace(worker_int=lambda _worker: None)
+    yield worker
+    worker.tpool.shutdown()
+
+
+@pytest.mark.timeout(10)
+def test_a_quick_stop_does_not_wait_for_the_pool(worker):
+    with worker.tpool._shutdown_lock, pytest.raises(SystemExit):  # as within `submit`
+        worker.handle_quit(signal.SIGQUIT, None)
+
+
+class _Listener:
+    def __init__(self, error: int) -> None:
+        self.error = error
+
+    def accept(self):
+        raise OSError(self.error, "no")
+
+
+def test_other_errors_of_accept_are_not_swallowed(worker):
+    with pytest.raises(OSError, match="no"):
+        worker.accept(_Listener(errno.ENOMEM))
+
+
+@pytest.mark.parametrize("error", [errno.EAGAIN, errno.ECONNABORTED])
+def test_a_connection_that_somebody_else_took_is_no_error(worker, error):
+    worker.accept(_Listener(error))
+
+
+def test_waiting_for_the_first_bytes():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        connection = Connection(None, ours, None, None)
+        assert connection.wait_for_data(0.0) is False
+        theirs.send(b"P")
+        assert connection.wait_for_data(5.0) is True
+    assert connection.wait_for_data(0.0) is True, "it has been seen already"
+
+
+def test_a_closed_connection_has_no_data():
+    ours, theirs = socket.socketpair()
+    connection = Connection(None, ours, None, None)
+    ours.close()
+    theirs.close()
+    assert connection.wait_for_data(0.0) is False
