@@ -29,6 +29,7 @@ ABORTED = "aborted"
 SAMPLER_LOG = "sampler.log"
 READY_TIMEOUT_S = 30.0
 CLUSTER_TIMEOUT_S = 5.0
+SAMPLER_BUDGET_PERCENT = 1.0  # of one core at one sample a second; in proportion when faster
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,7 @@ class SoakRun:
             f"--brokers={','.join(self._brokers)}",
             f"--out={self.path}",
             f"--interval={self.options.interval}",
+            f"--budget={SAMPLER_BUDGET_PERCENT * max(1.0, 1.0 / self.options.interval):g}",
             f"--started-monotonic={self.clock.started_monotonic_s!r}",
             "--join",
         ]

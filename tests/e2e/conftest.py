@@ -1,0 +1,155 @@
+"""Starts the real commands and makes sure that nothing they started is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+LOCUSTFILE = REPOSITORY / "locustfiles" / "ingest.py"
+TAG = "TIDEMARK_TEST_TAG"
+TIMEOUT_S = 90.0
+
+
+def eventually(holds: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+    """Poll until `holds` gives something true, and return that; fail when time is up."""
+    deadline = time.monotonic() + timeout_s
+    while not (result := holds()):
+        assert time.monotonic() < deadline, f"did not happen within {timeout_s:g} s"
+        os.sched_yield()
+    return result
+
+
+@dataclass
+class Finished:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Command:
+    """A command under way."""
+
+    process: subprocess.Popen[str]
+
+    def signal(self, signum: int) -> None:
+        """Send it a signal."""
+        self.process.send_signal(signum)
+
+    def wait(self) -> Finished:
+        """Wait for its end."""
+        out, err = self.process.communicate(timeout=TIMEOUT_S)
+        return Finished(self.process.returncode, out, err)
+
+
+@dataclass
+class Workbench:
+    """A folder to work in, and the processes that were started from it."""
+
+    folder: Path
+    tag: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def results(self) -> Path:
+        """Where runs go."""
+        return self.folder / "results"
+
+    def start(self, *arguments: str, **environment: str) -> Command:
+        """Start a Python module with arguments, in the folder of the workbench."""
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("LOCUST_", "TIDEMARK_"))}
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=self.folder,
+            env={**clean, TAG: self.tag, "NO_COLOR": "1", **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        return Command(process)
+
+    def run(self, *arguments: str, **environment: str) -> Finished:
+        """Run a Python module to its end."""
+        return self.start(*arguments, **environment).wait()
+
+    def locust(self, *arguments: str, **environment: str) -> Command:
+        """Start a headless run that samples every 0.2 s."""
+        return self.start(
+            "locust",
+            f"--locustfile={LOCUSTFILE}",
+            "--headless",
+            "--only-summary",
+            "--interval=0.2",
+            *arguments,
+            **environment,
+        )
+
+    def runs(self) -> list[Path]:
+        """The run directories so far, oldest first."""
+        return sorted(path.parent for path in self.results.glob("*/run.json"))
+
+    def left(self) -> list[str]:
+        """The command lines of processes that were started from here and still run."""
+        return [line for line in map(self._command_if_ours, psutil.process_iter()) if line]
+
+    def _command_if_ours(self, process: psutil.Process) -> str | None:
+        try:
+            ours = process.environ().get(TAG) == self.tag
+            return " ".join(process.cmdline()) if ours else None
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            return None
+
+    def expect_nothing_left(self) -> None:
+        """Fail when a process started from here goes on."""
+        eventually(lambda: not self.left(), timeout_s=15.0)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Workbench]:
+    workbench = Workbench(tmp_path)
+    yield workbench
+    left = workbench.left()
+    for process in psutil.process_iter():
+        if workbench._command_if_ours(process):
+            process.send_signal(signal.SIGKILL)
+    assert left == []
+
+
+def metadata(run: Path) -> dict[str, Any]:
+    """run.json of a run."""
+    content: dict[str, Any] = json.loads((run / "run.json").read_text())
+    return content
+
+
+def events(run: Path) -> list[dict[str, Any]]:
+    """The events of a run, torn lines left out."""
+    path = run / "events.jsonl"
+    lines = path.read_text().split("\n")[:-1] if path.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def event_names(run: Path) -> list[str]:
+    """The names of the events of a run."""
+    return [event["event"] for event in events(run)]
+
+
+def sampled(run: Path, rows: int = 5) -> bool:
+    """Whether a run has that many sample rows."""
+    path = run / "samples.csv"
+    return path.exists() and path.read_text().count("\n") > rows
