@@ -9,7 +9,8 @@ pieces is a random walk with drift, whose first passage is distributed as invers
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,47 +27,54 @@ NEVER = 1e15
 """A forecast beyond this many requests or seconds is none."""
 
 
-def forecast_limit(growth: Growth, window: Window, limit: float) -> Forecast | None:
-    """Forecast when the limit is reached, from the end of a window.
+def forecast_limit(growths: Sequence[Growth], window: Window, limit: float) -> Forecast | None:
+    """Forecast when the first of several processes reaches the limit that each of them has.
 
     Args:
-        growth: Growth of what approaches the limit.
+        growths: Growth of what approaches the limit, one entry for each process.
         window: What the growth was measured in.
         limit: The limit.
 
     Returns:
         None when nothing grows toward the limit, or when more than half of the draws never do.
     """
-    passage = _passages(growth, limit)
-    if passage is None:
+    passages = [_passages(growth, window, limit, number) for number, growth in enumerate(growths)]
+    reached = [passage for passage in passages if passage is not None]
+    if not reached or window.x_per_s <= 0:
         return None
-    remaining, level = passage
-    low, middle, high = (
-        float(np.quantile(remaining, q, method="nearest")) for q in (0.05, 0.5, 0.95)
-    )
-    if not middle < NEVER or window.x_per_s <= 0:
+    remaining = np.min([passage.remaining for passage in reached], axis=0)
+    ends = [float(np.quantile(remaining, q, method="nearest")) for q in (0.05, 0.5, 0.95)]
+    if not ends[1] < NEVER:
         return None
-    end_x = float(growth.track.x[-1])
-    end_s = float(growth.track.elapsed_s[-1])
-    in_time = [end_s + value / window.x_per_s for value in (low, middle, high)]
+    nearest = min(reached, key=lambda passage: float(np.median(passage.remaining)))
+    end_x, end_s = window.end_x, window.end_s
+    low, middle, high = (end_s + value / window.x_per_s for value in ends)
+    counted = window.per_request
     return Forecast(
         made_at_elapsed_s=end_s,
-        made_at_requests=end_x if window.per_request else None,
-        level=level,
+        made_at_requests=end_x if counted else None,
+        level=nearest.level,
         limit=limit,
-        requests=end_x + middle if window.per_request else None,
-        requests_interval=Interval(end_x + low, end_x + high) if window.per_request else None,
-        elapsed_s=in_time[1],
-        interval_s=Interval(in_time[0], in_time[2]),
+        requests=end_x + ends[1] if counted else None,
+        requests_interval=Interval(end_x + ends[0], end_x + ends[2]) if counted else None,
+        elapsed_s=middle,
+        interval_s=Interval(low, high),
     )
 
 
-def _passages(growth: Growth, limit: float) -> tuple[Floats, float] | None:
+@dataclass(frozen=True, slots=True)
+class _Passage:
     """What x has still to advance until the limit, drawn many times; and the present level."""
+
+    remaining: Floats
+    level: float
+
+
+def _passages(growth: Growth, window: Window, limit: float, number: int) -> _Passage | None:
     fit = growth.fit
     if fit is None or growth.slope <= 0:
         return None
-    random = np.random.default_rng(SEED)
+    random = np.random.default_rng([SEED, number])
     model = random.choice(len(fit.weights), size=DRAWS, p=fit.weights)
     student = random.standard_t(fit.freedom, size=DRAWS)
     slope = fit.means[model, 0] + student * np.sqrt(fit.covariances[model, 0, 0])
@@ -77,13 +85,14 @@ def _passages(growth: Growth, limit: float) -> tuple[Floats, float] | None:
     remaining = np.where(room > 0, np.inf, 0.0)
     mean = room[there] / slope[there]
     spread = np.maximum(fit.walk_variance[model][there], 1e-12)
-    shape = np.minimum(room[there] ** 2 / spread, 1e9 * mean)
-    remaining[there] = random.wald(mean, np.maximum(shape, 1e-9))
-    return remaining, float(np.median(level))
+    shape = np.clip(room[there] ** 2 / spread, 1e-9, 1e9 * mean)
+    remaining[there] = random.wald(mean, shape)
+    since = max(window.end_x - float(growth.points.x[-1]), 0.0)
+    return _Passage(np.maximum(remaining - since, 0.0), float(np.median(level)))
 
 
-Measure = Callable[[Window], Growth | None]
-"""Measures the scope of a resource in a window."""
+Measure = Callable[[Window], list[Growth]]
+"""Measures what approaches the limit of a resource in a window: one entry for each process."""
 
 
 def check_early_forecast(
@@ -103,12 +112,14 @@ def check_early_forecast(
     """
     begin, end = window.begin_x, _actual_x(window)
     early = window.until(begin + EARLY_SHARE * (end - begin))
-    growth = measure(early)
-    if growth is None:
+    growths = measure(early)
+    if not growths:
         return None
     if limit is not None:
-        return _check_exhaustion(growth, early, limit, end, per_request=window.per_request)
-    return None if level_at_end is None else _check_level(growth, end, level_at_end, unit)
+        return _check_exhaustion(growths, early, limit, end)
+    if level_at_end is None or len(growths) > 1:
+        return None
+    return _check_level(growths[0], end, level_at_end, unit)
 
 
 def _actual_x(window: Window) -> float:
@@ -121,13 +132,14 @@ def _actual_x(window: Window) -> float:
 
 
 def _check_exhaustion(
-    growth: Growth, early: Window, limit: float, actual: float, *, per_request: bool
+    growths: list[Growth], early: Window, limit: float, actual: float
 ) -> ForecastCheck | None:
-    forecast = forecast_limit(growth, early, limit)
+    forecast = forecast_limit(growths, early, limit)
     if forecast is None:
         return None
     predicted, interval = forecast.elapsed_s, forecast.interval_s
-    if per_request and forecast.requests is not None and forecast.requests_interval is not None:
+    per_request = early.per_request
+    if forecast.requests is not None and forecast.requests_interval is not None:
         predicted, interval = forecast.requests, forecast.requests_interval
     return ForecastCheck(
         forecast=forecast,
@@ -147,7 +159,7 @@ def _check_level(growth: Growth, end_x: float, actual: float, unit: str) -> Fore
         return None
     random = np.random.default_rng(SEED)
     model = random.choice(len(fit.weights), size=DRAWS, p=fit.weights)
-    ahead = max(end_x - float(growth.track.x[-1]), 0.0)
+    ahead = max(end_x - float(growth.points.x[-1]), 0.0)
     slope = fit.means[model, 0] + random.standard_t(fit.freedom, size=DRAWS) * np.sqrt(
         fit.covariances[model, 0, 0]
     )

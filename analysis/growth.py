@@ -31,6 +31,8 @@ LATEST_OF_SPEEDING = 0.6
 """Growth that speeds up is measured on its last part, but on no less than the rest after this."""
 FEWEST_POINTS = 8
 """Below this many points nothing is judged."""
+FEWEST_TO_FORECAST = 5
+"""A forecast carries its own uncertainty, so that fewer will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +90,20 @@ class Growth:
         return _longest_span(self.points)
 
 
-def measure(track: Track, resolution: float, first_start: float = 0.0) -> Growth | None:
+def measure(track: Track, resolution: float, fewest: int = FEWEST_POINTS) -> Growth | None:
     """Measure the growth of a track.
 
     Args:
         track: The track, load and limit already taken care of.
         resolution: The smallest step the resource can make.
-        first_start: Share of the track before which the judged part may not begin.
+        fewest: How many points there must be.
 
     Returns:
         None when there are too few points.
     """
     best: Growth | None = None
     for envelope in ENVELOPES:
-        found = _measure_envelope(track, resolution, envelope, first_start)
+        found = _measure_envelope(track, resolution, envelope, fewest)
         if found is not None and (best is None or _clearer(found, best)):
             best = found
     return best
@@ -119,22 +121,18 @@ def later_parts(track: Track, resolution: float, after: float) -> Iterator[Growt
         if start > after:
             for envelope in ENVELOPES:
                 found = measure_from(track, resolution, start, envelope)
-                if found is not None:
+                if found is not None and len(found.points) >= FEWEST_POINTS:
                     yield found
 
 
-def _measure_envelope(
-    track: Track, resolution: float, envelope: str, first_start: float
-) -> Growth | None:
+def _measure_envelope(track: Track, resolution: float, envelope: str, fewest: int) -> Growth | None:
     found: Growth | None = None
     for start in STARTS:
-        if start < first_start:
-            continue
         if found is not None and not found.slowing and start > LATEST_OF_SPEEDING:
             break
         slowed = found is not None and (found.slowing or found.slowed)
         following = measure_from(track, resolution, start, envelope, slowed=slowed)
-        if following is None:
+        if following is None or len(following.points) < fewest:
             break
         found = following
         if not found.slowing and not found.speeding:
@@ -156,7 +154,7 @@ def measure_from(
     """
     part = track.after(start)
     points = part.points(envelope)
-    if len(points) < FEWEST_POINTS or not enough(points, bent=True) or part.span_x <= 0:
+    if len(points) < FEWEST_TO_FORECAST or not enough(points, bent=True) or part.span_x <= 0:
         return None
     return _growth(_Part(start, part, envelope, slowed), points, resolution)
 

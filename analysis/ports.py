@@ -92,11 +92,12 @@ def _forecast(at: Floats, held: Floats, window: Window, ports: float | None) -> 
         held[inside],
         np.zeros(int(inside.sum()), dtype=np.intp),
         np.empty((int(inside.sum()), 0)),
+        np.zeros(int(inside.sum())),
     )
     found = decide(track, SCALE, None)
     if found.decision != "leak" or found.growth is None:
         return None
-    return forecast_limit(found.growth, window, ports)
+    return forecast_limit([found.growth], window, ports)
 
 
 def _reason(

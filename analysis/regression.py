@@ -5,7 +5,8 @@ a slow leak of whole descriptors is a staircase: its deviations from a line are 
 least squares line that takes the points as independent is far too sure of itself with either.
 
 Here the errors are the sum of three parts, each with its own share: white noise, noise with an
-exponential memory (AR(1) in continuous time, so that gaps do no harm) and a random walk. The
+exponential memory (AR(1) in continuous time, so that gaps do no harm) and a random walk; the
+white part may be stronger at busy moments. The
 shares are not known; instead of picking the likeliest ones, the line is fitted under each of a
 fixed set of them and the fits are averaged with their restricted likelihoods as weights. That
 keeps intervals honest where the data are too few to tell noise with a long memory from growth.
@@ -49,6 +50,7 @@ class Points:
         life: Which life of a process each point belongs to, 0 to lives - 1. Every life has a
             level of its own, and errors of different lives are independent.
         load: Covariates, shape `(n, k)`: what the load explains and growth must not.
+        doubt: Relative variance of the white noise of each point, should it differ; ones if not.
     """
 
     elapsed_s: Floats
@@ -56,6 +58,7 @@ class Points:
     y: Floats
     life: NDArray[np.intp]
     load: Floats
+    doubt: Floats
 
     def __len__(self) -> int:
         return len(self.y)
@@ -217,6 +220,8 @@ def _covariances(points: Points) -> tuple[Floats, Floats]:
     apart = np.abs(points.elapsed_s[:, None] - points.elapsed_s) / span
     white = np.eye(len(points))
     rest = [white]
+    if np.ptp(points.doubt) > 0:
+        rest.append(np.diag(points.doubt))
     for memory in MEMORIES:
         memorable = np.where(same, np.exp(-apart / memory), 0.0)
         rest += [share * memorable + (1 - share) * white for share in AR_SHARES]

@@ -11,10 +11,9 @@ from analysis import reasons
 from analysis.control import beyond_control
 from analysis.decision import Finding, Judgement, Scale, decide
 from analysis.forecast import check_early_forecast, forecast_limit
-from analysis.growth import Growth
 from analysis.limits import Limits
 from analysis.model import Forecast, Interval, ResourceVerdict
-from analysis.scope import Scope, find_scope, fit_of, measure_scope, series_of
+from analysis.scope import Scope, find_scope, fit_of, measure_all, measure_scope, series_of
 from analysis.series import ProcessSeries
 from analysis.tracks import Track, tracks_of
 from analysis.window import Window
@@ -166,13 +165,13 @@ def _assemble(
     resolution = SCALES[resource].resolution
     dead = resource == "fds" and window.death is not None
     own = measure_scope(scope, window, subject.processes, resolution)
-    forecast = _forecast(scope, own, window) if leaks and not dead else None
+    forecast = _forecast(scope, subject, resolution) if leaks and not dead else None
     last = level_at(scope, window, math.inf)
     check = None
     if leaks and own is not None and own.track.lives == 1:
         check = check_early_forecast(
             window,
-            lambda early: measure_scope(scope, early, subject.processes, resolution),
+            lambda early: measure_all(scope, early, subject.processes, resolution),
             scope.limit if dead else None,
             level_at(scope, window, window.end_s),
             resource,
@@ -209,11 +208,12 @@ def _per_request(rate: Rate | None, window: Window) -> float | None:
     return rate.slope if rate is not None and window.per_request else None
 
 
-def _forecast(scope: Scope, own: Growth | None, window: Window) -> Forecast | None:
+def _forecast(scope: Scope, subject: Subject, resolution: float) -> Forecast | None:
     """None for workers that are recycled: each life begins anew."""
-    if own is None or scope.limit is None or own.track.lives > 1:
+    if scope.limit is None:
         return None
-    return forecast_limit(own, window, scope.limit)
+    growths = measure_all(scope, subject.window, subject.processes, resolution)
+    return forecast_limit(growths, subject.window, scope.limit)
 
 
 def _requests_to_limit(forecast: Forecast | None, window: Window, *, dead: bool) -> float | None:

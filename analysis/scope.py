@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.growth import Growth, measure
+from analysis.growth import FEWEST_TO_FORECAST, Growth, measure
 from analysis.limits import Limits
 from analysis.model import Fit, Floats, Line, Series
 from analysis.series import ProcessSeries, summed
@@ -95,13 +95,31 @@ def measure_scope(
 ) -> Growth | None:
     """The growth of a scope in a window; None where there is too little to measure."""
     if scope.process is not None:
-        track = window.view.of_process(scope.process, scope.resource)
+        return _measure_process(scope.resource, scope.process, window, resolution)
+    tracks = tracks_of(scope.resource, processes, window.view)
+    return measure(tracks[0], resolution, FEWEST_TO_FORECAST) if tracks else None
+
+
+def _measure_process(
+    resource: str, process: ProcessSeries, window: Window, resolution: float
+) -> Growth | None:
+    track = window.view.of_process(process, resource)
+    return measure(track, resolution, FEWEST_TO_FORECAST) if len(track) else None
+
+
+def measure_all(
+    scope: Scope, window: Window, processes: list[ProcessSeries], resolution: float
+) -> list[Growth]:
+    """The growth of everything that has the limit of a scope: each process, or their sum."""
+    if scope.process is None:
+        found = [measure_scope(scope, window, processes, resolution)]
     else:
-        tracks = tracks_of(scope.resource, processes, window.view)
-        if not tracks:
-            return None
-        track = tracks[0]
-    return measure(track, resolution) if len(track) else None
+        found = [
+            _measure_process(scope.resource, process, window, resolution)
+            for process in processes
+            if process.fds_limit == scope.process.fds_limit
+        ]
+    return [growth for growth in found if growth is not None and growth.track.lives == 1]
 
 
 def series_of(scope: Scope, window: Window) -> Series:

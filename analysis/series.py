@@ -30,12 +30,15 @@ class Bins:
         elapsed_s: Mean time of the samples in each bin; NaN in an empty one.
         requests: Cumulative requests at that time; None where requests are unknown.
         users: Users at that time; None where unknown.
+        busy: Requests answered within one bin before to one bin after that time; zeros where
+            requests are unknown. Samples of a busy moment are uncertain by that many requests.
     """
 
     edges: Floats
     elapsed_s: Floats
     requests: Floats | None
     users: Floats | None
+    busy: Floats
 
     def __len__(self) -> int:
         return len(self.elapsed_s)
@@ -107,11 +110,17 @@ def _bins(run: Run, edges: Floats, elapsed: Floats, index: NDArray[np.intp]) -> 
     mean = np.full(len(count), np.nan)
     np.divide(total, count, out=mean, where=count > 0)
     requests = users = None
+    busy = np.zeros(len(count))
     if len(run.requests):
         at = run.requests["elapsed_s"].to_numpy()
-        requests = _interpolated(mean, at, run.requests["requests"].to_numpy())
+        counts = run.requests["requests"].to_numpy()
+        width = float(edges[1] - edges[0])
+        requests = _interpolated(mean, at, counts)
         users = _interpolated(mean, at, run.requests["users"].to_numpy())
-    return Bins(edges, mean, requests, users)
+        before, after = (_interpolated(mean + d, at, counts) for d in (-width, width))
+        if before is not None and after is not None:
+            busy = np.nan_to_num(after - before)
+    return Bins(edges, mean, requests, users, busy)
 
 
 def _interpolated(at: Floats, known_at: Floats, values: Floats) -> Floats | None:

@@ -22,6 +22,10 @@ FEWEST_PER_LIFE = 4
 """A life with fewer bins says nothing about growth."""
 MOST_LIVES = 24
 """Lives that are looked at; the longest ones are taken."""
+SAME_X = 1e-6
+"""X has not advanced between bins that are no further apart."""
+QUIET_VARIANCE = 0.003
+"""Variance of a quiet moment relative to that of the mean one."""
 LASTING_SHARE = 0.85
 """A process seen in this share of the run's bins lives through the run."""
 
@@ -39,6 +43,7 @@ class Track:
         floor: Minimum of the resource in each bin.
         life: Which life each bin belongs to.
         load: What describes the load (users, or the rate), shape `(n, k)`, k is 0, 1 or 2.
+        busy: Requests answered around each bin.
         parallel: How many processes of this kind live at a time.
     """
 
@@ -50,6 +55,7 @@ class Track:
     floor: Floats
     life: NDArray[np.intp]
     load: Floats
+    busy: Floats
     parallel: float = 1.0
 
     def __len__(self) -> int:
@@ -75,6 +81,7 @@ class Track:
             floor=self.floor[keep],
             life=_renumbered(self.life[keep]),
             load=self.load[keep],
+            busy=self.busy[keep],
         )
 
     def after(self, share: float) -> Track:
@@ -110,10 +117,14 @@ class Track:
             y=np.array([float(combine(part)) for part in picked]),
             life=_renumbered(self.life[start]),
             load=_useful(load.reshape(len(start), self.load.shape[1])),
+            doubt=_doubt(_group_mean(self.busy, start, size)),
         )
 
     def _groups(self, most: int) -> NDArray[np.intp]:
-        """The group of each bin; -1 in lives that are too short."""
+        """The group of each bin; -1 in lives that are too short.
+
+        Bins between which x does not advance are one measurement, not several.
+        """
         counts = np.bincount(self.life, minlength=self.lives)
         kept = np.flatnonzero(counts >= min(FEWEST_PER_LIFE, counts.max(initial=0)))
         kept = kept[np.argsort(-counts[kept], kind="stable")][:MOST_LIVES]
@@ -123,8 +134,10 @@ class Track:
         for life in np.sort(kept):
             inside = np.flatnonzero(self.life == life)
             share = max(FEWEST_PER_LIFE, round(most * len(inside) / total))
-            parts = min(len(inside), share)
-            group[inside] = following + np.arange(len(inside)) * parts // len(inside)
+            step = np.cumsum(np.diff(self.x[inside], prepend=self.x[inside[0]]) > SAME_X)
+            different = int(step[-1]) + 1
+            parts = min(different, share)
+            group[inside] = following + step * parts // different
             following += parts
         return group
 
@@ -146,6 +159,20 @@ def _useful(load: Floats) -> Floats:
     if load.shape[1] == 2 and _correlation(load[:, 0], load[:, 1]) > 0.98:
         load = load[:, :1]
     return np.asarray(load)
+
+
+def _doubt(busy: Floats) -> Floats:
+    """Relative variance of the points by how busy their moments were; mean about 1.
+
+    What a request holds for as long as it lasts, and the requests that a count at one moment and
+    a sample at another differ by, both grow with the requests around a sample; a sample of a quiet
+    moment is exact. Under a load without quiet moments all points are alike.
+    """
+    spread = float(busy.std()) if len(busy) else 0.0
+    if spread <= 0.3 * float(busy.mean() if len(busy) else 0.0) or spread == 0.0:
+        return np.ones(len(busy))
+    power = busy**2 / float(np.mean(busy**2))
+    return np.asarray((power + QUIET_VARIANCE) / (1.0 + QUIET_VARIANCE))
 
 
 def _correlation(one: Floats, other: Floats) -> float:
@@ -181,6 +208,7 @@ class View:
             floor=floor[where],
             life=np.zeros(int(where.sum()), dtype=np.intp),
             load=self.load[where],
+            busy=self.bins.busy[where],
         )
 
     def of_process(self, process: ProcessSeries, resource: str) -> Track:
@@ -247,5 +275,6 @@ def _joined(name: str, lives: list[Track], alive: NDArray[np.intp]) -> Track:
         floor=np.concatenate([track.floor for track in lives]),
         life=np.repeat(np.arange(len(lives)), [len(track) for track in lives]),
         load=np.concatenate([track.load for track in lives]),
+        busy=np.concatenate([track.busy for track in lives]),
         parallel=parallel,
     )

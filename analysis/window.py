@@ -15,6 +15,10 @@ from analysis.tracks import View
 
 FEWEST_REQUESTS = 10
 """With fewer requests than these growth is counted per hour."""
+FIRST_REQUESTS = 2.0
+FIRST_SHARE = 0.1
+"""The first requests pay for what is made only once; growth is judged after so many of them, or
+after this share of all, if that is less."""
 AT_LIMIT = 0.995
 """A process whose descriptors reach this share of its limit, to stay, has run out of them."""
 AT_LIMIT_TOLD = 0.9
@@ -49,8 +53,11 @@ class Window:
 
     @property
     def keep(self) -> NDArray[np.bool_]:
-        """Which bins are judged."""
-        return self._between(max(self.load.steady_from_s, self.begin_s), self.end_s)
+        """Which bins are judged: those of a steady load, without the very first requests."""
+        steady = self._between(max(self.load.steady_from_s, self.begin_s), self.end_s)
+        first = min(FIRST_REQUESTS, FIRST_SHARE * (self.end_x - self.begin_x))
+        first = first if self.per_request else 0.0
+        return steady & (self.x >= self.begin_x + first)
 
     @property
     def loaded(self) -> NDArray[np.bool_]:
