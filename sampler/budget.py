@@ -63,26 +63,29 @@ class Cadence:
     Args:
         budget: The account that it shares with the others.
         part: Its part of what the cheap figures leave of the budget, 0 to 1.
-        least_s: Never more often than this, seconds.
     """
 
-    def __init__(self, budget: Budget, part: float, least_s: float) -> None:
+    def __init__(self, budget: Budget, part: float) -> None:
         self._budget = budget
         self._part = part
-        self._least_s = least_s
         self._last_s = float("-inf")
         self._expected_s = 0.0
 
     @property
     def every_s(self) -> float:
-        """Seconds between two runs, at the cost that is expected."""
-        return max(self._least_s, self._expected_s / (self._budget.free_share * self._part))
+        """Seconds from one run to the next, at the cost that is expected."""
+        return self._expected_s / (self._budget.free_share * self._part)
 
-    def due(self, now_s: float) -> bool:
-        """Whether it is time, and affordable. `now_s` is monotonic, seconds."""
+    def due(self, now_s: float, expected_s: float | None = None) -> bool:
+        """Whether it is time, and affordable.
+
+        Args:
+            now_s: Monotonic, seconds.
+            expected_s: CPU time that it will take, seconds; None: as much as the last time.
+        """
         if now_s - self._last_s < self.every_s - _TICK_SLACK_S:
             return False
-        return self._budget.affords(now_s, self._expected_s)
+        return self._budget.affords(now_s, self._expected_s if expected_s is None else expected_s)
 
     def done(self, now_s: float, cost_s: float, once_s: float = 0.0) -> None:
         """Say that it was run.

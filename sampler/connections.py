@@ -39,7 +39,7 @@ class Connections:
     by_process: dict[int, dict[int, int]] = field(default_factory=dict)
     by_endpoint: dict[str, EndpointCount] | None = None
     denied: dict[int, str] = field(default_factory=dict)
-    learning_cost_s: float = 0.0
+    learning_cost_s: float = field(default=0.0, compare=False)
 
 
 class ConnectionSource(Protocol):

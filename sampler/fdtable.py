@@ -144,17 +144,17 @@ class FdTable:
         """List all descriptors and read those that are not known sockets."""
         with FdFolder(self.pid) as folder:
             names = folder.names()
-            self._top = max(map(int, names), default=-1)
-            self._free = set(range(self._top)) - set(map(int, names))
             held = set(map(str, known))
             new = [name for name in names if name not in held] if held else names
             inodes = folder.inodes(new)
         self.listed = True
-        numbers = list(map(int, new))
-        found: Found = {
-            inode: at for inode, at in zip(inodes, numbers, strict=True) if inode in wanted
-        }
-        self._others = set(numbers).difference(found.values())
+        listed = set(map(int, names))
+        self._top = max(listed, default=-1)
+        self._free = set(range(self._top)) - listed
+        pairs = zip(inodes, map(int, new), strict=True)
+        found: Found = {inode: at for inode, at in pairs if inode in wanted}
+        self._early = {}
+        self._others = listed.difference(map(int, held), found.values())
         return found
 
     def _sort(self, descriptor: int, inode: int, wanted: set[int], found: Found) -> None:

@@ -4,8 +4,9 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import repeat
-from operator import and_, rshift
+from operator import and_, is_not, rshift
 
 from sampler.difference import difference
 from sampler.errors import DeniedError, NoSuchProcessError
@@ -17,6 +18,9 @@ _MANY_CHANGES = 2000
 """From about here on, comparing two dumps as sets is quicker."""
 _READ_COST, _LIST_COST = 3, 1
 """What reading a link costs, in terms of listing one descriptor."""
+
+
+_is_known = partial(is_not, None)
 
 
 class SocketOwners:
@@ -197,6 +201,6 @@ class SocketOwners:
 
     def count(self, inodes: Iterable[int]) -> Counter[int]:
         """How many of these sockets each process holds, by pid; strangers are left out."""
-        holders = filter(None.__ne__, map(self._holders.get, inodes))
+        holders = filter(_is_known, map(self._holders.get, inodes))
         slots = Counter(map(rshift, holders, repeat(_SLOT_BITS)))
         return Counter({self._tables[slot].pid: count for slot, count in slots.items()})

@@ -45,10 +45,7 @@ def _slurp(path: str) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         data = os.read(descriptor, _READ_SIZE)
-        while len(data) and len(data) % _READ_SIZE == 0:
-            more = os.read(descriptor, _READ_SIZE)
-            if not more:
-                break
+        while more := os.read(descriptor, _READ_SIZE):  # the kernel gives a page or so at a time
             data += more
         return data
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from sampler.brokers import BrokerRefresh, Brokers
-from sampler.budget import Budget, Cadence
+from sampler.budget import WINDOW_S, Budget, Cadence
 from sampler.clock import Instant, RunClock
 from sampler.composition import count_descriptors, count_threads
 from sampler.connections import Connections, ConnectionSource, state_columns
@@ -30,6 +30,10 @@ Row = dict[str, object]
 
 _CONNECTIONS_PART, _COMPOSITION_PART = 0.8, 0.2
 _COMPOSITION_LEAST_TICKS = 5
+_STEP_PART = 0.1
+_LINK_COST_S, _THREAD_COST_S = 4e-6, 15e-6
+"""What a name of a descriptor and of a thread cost, roughly, before it is measured."""
+_SLACK_S = 1e-3
 _SWAP_LEAST_S = 10.0
 _STRIKES = 3
 """After so many dumps in a row that failed, the next best source is taken."""
@@ -99,10 +103,10 @@ class Recorder:
         self._source = source
         self._interval_s = interval_s
         self._budget = Budget(budget_share)
-        self._connections_due = Cadence(self._budget, _CONNECTIONS_PART, 0.0)
-        self._composition_due = Cadence(
-            self._budget, _COMPOSITION_PART, _COMPOSITION_LEAST_TICKS * interval_s
-        )
+        self._connections_due = Cadence(self._budget, _CONNECTIONS_PART)
+        self._composition_due = Cadence(self._budget, _COMPOSITION_PART)
+        self._snapshot_due_s = 0.0
+        self._pending: list[int] = []
         self._swap_due_s = 0.0
         self._known: set[Process] = set()
         self._denied: set[str] = set()
@@ -117,8 +121,7 @@ class Recorder:
 
     def pause_composition(self) -> None:
         """Leave threads' and descriptors' names out from now on, whatever the budget allows."""
-        self._composition_due = Cadence(self._budget, _COMPOSITION_PART, math.inf)
-        self._composition_due.done(time.monotonic(), 0.0)
+        self._snapshot_due_s = math.inf
 
     def tick(self) -> None:
         """Take one sample and write it.
@@ -136,7 +139,7 @@ class Recorder:
         rows = self._process_rows(now_s)
         dear_cpu_s = time.process_time()
         connections = self._connections(now_s)
-        composition = self._composition(now_s)
+        composition = self._composition(now_s, rows)
         dear_cpu_s = time.process_time() - dear_cpu_s
         self._add_connections(rows, connections)
         self._update_glance(instant, rows, connections)
@@ -229,21 +232,50 @@ class Recorder:
             self._source = ProcfsSource(self._brokers)
             self.event("source_changed", source=self._source.name, reason=str(error))
 
-    def _composition(self, now_s: float) -> list[Row]:
-        """What threads and descriptors are, if it is due."""
-        if not self._composition_due.due(now_s):
+    def _composition(self, now_s: float, rows: list[Row]) -> list[Row]:
+        """What threads and descriptors are, if it is due.
+
+        Of all processes at once where that is cheap, otherwise of a few at a time.
+        """
+        if not self._pending and now_s >= self._snapshot_due_s:
+            self._snapshot_due_s = now_s + _COMPOSITION_LEAST_TICKS * self._interval_s - _SLACK_S
+            self._pending = list(self._tree.members)
+        step = self._composition_step(rows)
+        expected_s = sum(cost_s for _, cost_s in step)
+        if not step or not self._composition_due.due(now_s, expected_s):
             return []
         before_s = time.process_time()
-        rows: list[Row] = []
-        for pid in self._tree.members:
-            try:
-                rows += _counts(pid, "thread", count_threads(self._host.thread_names(pid)))
-                rows += _counts(pid, "fd", count_descriptors(self._host.fd_links(pid)))
-            except NoSuchProcessError:
-                continue
-            except (DeniedError, ShortageError) as error:
-                self._unread(error, pid)
+        found: list[Row] = []
+        for pid, _ in step:
+            self._pending.remove(pid)
+            found += self._composition_of(pid)
         self._composition_due.done(now_s, time.process_time() - before_s)
+        return found
+
+    def _composition_step(self, rows: list[Row]) -> list[tuple[int, float]]:
+        """The next processes and what each is expected to cost, within a part of the budget."""
+        sizes = {row["pid"]: row for row in rows}
+        self._pending = [pid for pid in self._pending if pid in sizes]
+        step: list[tuple[int, float]] = []
+        left_s = self._budget.free_share * WINDOW_S * _STEP_PART
+        for pid in self._pending:
+            fds, threads = (sizes[pid].get(name) or 0 for name in ("fds", "threads"))
+            cost_s = _LINK_COST_S * int(str(fds)) + _THREAD_COST_S * int(str(threads))
+            left_s -= cost_s
+            if step and left_s < 0:
+                break
+            step.append((pid, cost_s))
+        return step
+
+    def _composition_of(self, pid: int) -> list[Row]:
+        rows: list[Row] = []
+        try:
+            rows += _counts(pid, "thread", count_threads(self._host.thread_names(pid)))
+            rows += _counts(pid, "fd", count_descriptors(self._host.fd_links(pid)))
+        except NoSuchProcessError:
+            pass  # it went while it was read: what was read before stands
+        except (DeniedError, ShortageError) as error:
+            self._unread(error, pid)
         return rows
 
     def _add_connections(self, rows: list[Row], connections: Connections | None) -> None:
