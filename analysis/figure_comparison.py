@@ -34,6 +34,8 @@ LIMIT_WORTH_SHOWING = 60.0
 WIDEST_PT = 3.6
 NARROWEST_PT = 1.4
 MARKS = 9
+LEAST_ROOM = 3.2
+ROOM_SHARE = 0.36
 
 
 @dataclass(frozen=True)
@@ -301,7 +303,9 @@ def _draw_latency(axes: Axes, shown: Sequence[Entry]) -> None:
     axes.set_xscale("log")
     values = [value for _, pair in timed for value in pair if value > 0]
     if values:
-        axes.set_xlim(min(values) / 3.2, max(values) * 3.2)
+        # Room for the figures beside the marks, which take the same space on paper at any span.
+        room = max(LEAST_ROOM, (max(values) / min(values)) ** ROOM_SHARE)
+        axes.set_xlim(min(values) / room, max(values) * room)
     for row, (entry, pair) in enumerate(timed):
         axes.plot(pair, [row, row], color=entry.look.colour, lw=2.5, label=entry.name, zorder=3)
         for value, place, face in ((pair[0], -7, entry.look.colour), (pair[1], 7, "white")):

@@ -1,26 +1,22 @@
 """The picture of one run: what its processes held, on one time axis, and where that leads."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import curves, downsample, events, finding, panels, style, units
+from analysis import curves, downsample, events, finding, load_panels, panels, style, units
 from analysis.curves import Curve
 from analysis.forecast_lines import draw_fit, draw_forecast, horizon_s, progress_of
 from analysis.labels import EndLabel, label_ends
 from analysis.model import ResourceVerdict, Verdict
 from analysis.panels import Heading, Panel
 from analysis.run import Run
-from analysis.summary import overall_latency
 
 MANY_PROCESSES = 6
 LIMIT_WORTH_SHOWING = 60.0
-LOG_RANGE = 30.0
-RATE_BINS = 160
-DENSE_POINTS = 1600
+PROCESS_LETTERS = 13
 STATE_LOOKS = {
     "ESTABLISHED": (style.BLUE, "solid"),
     "TIME_WAIT": (style.FAINT, (0, (5, 2))),
@@ -89,19 +85,16 @@ def _panels(run: Run, verdict: Verdict) -> list[Panel]:
             bool(memory),
             panel("rss", 1.35, lambda a: _draw_memory(a, memory, rss, found.get("rss_bytes"))),
         ),
-        (_served(run), panel("requests", 1.25, lambda a: _draw_requests(a, run))),
-        (_timed(run), panel("latency", 1.35, lambda a: _draw_latency(a, run))),
+        (
+            load_panels.counted(run),
+            panel("requests", 1.25, lambda a: load_panels.draw_requests(a, run)),
+        ),
+        (
+            load_panels.timed(run),
+            panel("latency", 1.35, lambda a: load_panels.draw_latency(a, run)),
+        ),
     ]
     return [panel for there, panel in wanted if there]
-
-
-def _served(run: Run) -> bool:
-    return len(run.requests) >= 2 and float(run.requests["requests"].iloc[-1]) > 0
-
-
-def _timed(run: Run) -> bool:
-    columns = run.requests[["p50_ms", "p99_ms"]]
-    return bool(columns.notna().to_numpy().any())
 
 
 def _end_s(run: Run, verdict: Verdict) -> float:
@@ -178,7 +171,9 @@ def _draw_processes(axes: Axes, found: Sequence[Curve], lead: Curve | None) -> l
 
 
 def _end(curve: Curve, colour: str, weight: str) -> EndLabel:
-    return EndLabel(curve.last, f"{curve.name}: {units.number(curve.last, 4)}", colour, weight)
+    process, _, pid = curve.name.rpartition(" ")
+    name = f"{_shorten(process, PROCESS_LETTERS)} {pid}"
+    return EndLabel(curve.last, f"{name}: {units.number(curve.last, 4)}", colour, weight)
 
 
 def _lineage(found: Sequence[Curve], lead: Curve | None) -> list[Curve]:
@@ -271,77 +266,3 @@ def _draw_memory(
     text = f"{units.number(total.last, 3)} MiB"
     label_ends(axes, [EndLabel(total.last, text, style.darker(style.BLUE), "bold")])
     return Heading(title, remark)
-
-
-def _draw_requests(axes: Axes, run: Run) -> Heading:
-    style.count_axis(axes, "per second", whole=False)
-    times = run.requests["elapsed_s"].to_numpy(dtype=float)
-    finished = run.requests["requests"].to_numpy(dtype=float)
-    failed = run.requests["failures"].to_numpy(dtype=float)
-    edges, answered_rate = downsample.rate(times, finished - failed, RATE_BINS)
-    _, failed_rate = downsample.rate(times, failed, RATE_BINS)
-    panels.headroom(axes, float(np.nanmax([answered_rate, failed_rate])), 0.1)
-    axes.stairs(answered_rate, edges, color=style.SKY_BLUE, label="answered", fill=True, lw=0)
-    labels = [_requests_label("answered", finished[-1] - failed[-1], answered_rate, style.BLUE)]
-    if failed[-1] > 0:
-        axes.stairs(
-            failed_rate, edges, color=style.ALARM, label="failed", fill=True, lw=0, zorder=3
-        )
-        labels.append(_requests_label("failed", failed[-1], failed_rate, style.ALARM))
-    label_ends(axes, labels)
-    return Heading("Requests")
-
-
-def _requests_label(text: str, count: float, rates: downsample.Floats, colour: str) -> EndLabel:
-    known = rates[np.isfinite(rates)]
-    height = float(known[-1]) if known.size else 0.0
-    return EndLabel(height, f"{units.count(count)} {text}", style.darker(colour), "bold")
-
-
-def _draw_latency(axes: Axes, run: Run) -> Heading:
-    times = run.requests["elapsed_s"].to_numpy(dtype=float)
-    labels, seen, overall = [], [], overall_latency(run)
-    for column, name, colour, whole in (
-        ("p99_ms", "p99", style.ORANGE, overall.p99_ms),
-        ("p50_ms", "median", style.BLUE, overall.p50_ms),
-    ):
-        curve = Curve(name, times, run.requests[column].to_numpy(dtype=float))
-        if not curve.read.size:
-            continue
-        _draw_points(axes, curve, colour)
-        text = f"{name} {units.milliseconds(whole)}"
-        labels.append(EndLabel(float(np.median(curve.read)), text, style.darker(colour), "bold"))
-        seen.append(curve.read)
-    _latency_scale(axes, np.concatenate(seen))
-    about = ", approximate" if overall.approximate else ""
-    label_ends(axes, labels)
-    dense = any(readings.size > DENSE_POINTS for readings in seen)
-    shown = "line and shade: median and range of the ticks" if dense else "dots: each tick"
-    return Heading("Response time", f"{shown}; figures: the whole run{about}")
-
-
-def _draw_points(axes: Axes, curve: Curve, colour: str) -> None:
-    if curve.read.size > DENSE_POINTS:
-        panels.line(axes, curve, color=colour, lw=1.4, zorder=3)
-        return
-    axes.plot(
-        curve.time_s,
-        curve.values,
-        "o",
-        markersize=2.8 if curve.read.size < DENSE_POINTS / 4 else 1.8,
-        markeredgewidth=0,
-        color=colour,
-        alpha=0.85,
-        label=curve.name,
-        zorder=3,
-    )
-
-
-def _latency_scale(axes: Axes, seen: downsample.Floats) -> None:
-    positive = seen[seen > 0]
-    if positive.size and positive.max() > LOG_RANGE * positive.min():
-        style.log_axis(axes, "ms (log)")
-        axes.set_ylim(positive.min() / 1.5, positive.max() * 1.6)
-        return
-    style.count_axis(axes, "ms", whole=False)
-    panels.headroom(axes, float(seen.max()) if math.isfinite(seen.max()) else 1.0)
