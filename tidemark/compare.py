@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
+from analysis.baseline import ResourceChange, compare_runs
 from analysis.report import write_comparison
+from analysis.run import load_run
 from analysis.summary import Summary
 from sampler.errors import RunDirectoryError
 from sampler.schema import SAMPLES_CSV
@@ -125,3 +127,16 @@ def explain(paths: Sequence[Path], folder: Path) -> list[Summary]:
     """Write every report there is material for and return the rows of the table."""
     recorded = [path for path in paths if (path / SAMPLES_CSV).exists()]
     return write_comparison(recorded, folder) if recorded else []
+
+
+def changes_since(
+    baseline: Path, folder: Path, strategies: Sequence[str]
+) -> dict[str, list[ResourceChange]]:
+    """What changed in each strategy since an earlier comparison; those it lacks are left out."""
+    return {
+        strategy: list(
+            compare_runs(load_run(folder / strategy), load_run(baseline / strategy)).values()
+        )
+        for strategy in strategies
+        if (baseline / strategy).is_dir()
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analysis.baseline import ResourceChange
 from analysis.model import ResourceVerdict, Verdict
 from analysis.summary import Summary
 from analysis.units import UNKNOWN, amount, count, duration, milliseconds
@@ -138,3 +139,22 @@ def _shown(path: Path) -> str:
     """The path as the user would type it: relative where that is shorter."""
     relative = os.path.relpath(path)
     return relative if not relative.startswith("..") else str(path)
+
+
+CHANGE_STYLE = {"worse": "bold red", "better": "green", "same": "", "cannot tell": "yellow"}
+
+
+def print_changes(
+    console: Console, changes: Mapping[str, Sequence[ResourceChange]], baseline: Path
+) -> bool:
+    """Print what changed since the baseline; return whether anything got worse."""
+    console.print()
+    console.print(Text(f"compared with {_shown(baseline)}"), soft_wrap=True)
+    if not changes:
+        console.print("  it holds none of these strategies")
+    for strategy, found in changes.items():
+        for change in found:
+            line = Text(f"  {strategy:<22} ")
+            line.append(f"{change.change:<12}", CHANGE_STYLE[change.change])
+            console.print(line.append(change.reason), soft_wrap=True)
+    return any(change.change == "worse" for found in changes.values() for change in found)

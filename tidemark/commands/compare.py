@@ -13,10 +13,10 @@ from rich.console import Console
 
 from targets.strategies import STRATEGIES, resolve
 from tidemark.commands.options import run_options
-from tidemark.compare import Comparison, explain, make_folder, run_all
+from tidemark.compare import Comparison, changes_since, explain, make_folder, run_all
 from tidemark.options import RunOptions
 from tidemark.progress import Progress
-from tidemark.terminal import make_console, print_comparison
+from tidemark.terminal import make_console, print_changes, print_comparison
 
 DEFAULT_DURATION_S = 60.0
 
@@ -44,17 +44,30 @@ DEFAULT_DURATION_S = 60.0
     metavar="N",
     help="users of the closed workload; the open one needs only one",
 )
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="an earlier comparison: say per strategy what got worse; exit 1 when something did",
+)
 @run_options(leave_out=("strategy", "target_pid", "no_report"))
-def compare(strategies: str, duration: float, users: int, **values: Any) -> None:
+def compare(
+    strategies: str, duration: float, users: int, baseline: Path | None, **values: Any
+) -> int:
     """Run every strategy in turn under the same load and explain them together."""
     chosen = tuple(resolve(name.strip()) for name in strategies.split(",") if name.strip())
     if not chosen:
         raise click.UsageError("--strategies: name at least one")
     comparison = Comparison(_unique(chosen), duration, users, RunOptions.parse(values))
-    run_comparison(comparison, make_console())
+    console = make_console()
+    folder = run_comparison(comparison, console)
+    if baseline is None:
+        return 0
+    changes = changes_since(baseline, folder, comparison.strategies)
+    return 1 if print_changes(console, changes, baseline) else 0
 
 
-def run_comparison(comparison: Comparison, console: Console) -> None:
+def run_comparison(comparison: Comparison, console: Console) -> Path:
     """Run, report and print; what was recorded is reported even when it is interrupted."""
     folder = make_folder(comparison.options)
     progress = Progress(console)
@@ -70,6 +83,7 @@ def run_comparison(comparison: Comparison, console: Console) -> None:
             print_comparison(console, summaries, folder)
         else:
             console.print(f"nothing was recorded; logs are in {folder}", soft_wrap=True)
+    return folder
 
 
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -23,7 +23,15 @@ from tidemark.terminal import make_console, print_comparison, print_run
     type=click.Path(path_type=Path, file_okay=False),
     help="folder for the comparison of several runs  [default: the folder they are in]",
 )
-def report(directories: tuple[Path, ...], as_json: bool, out: Path | None) -> None:
+@click.option(
+    "--control",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="a run of the same load on a clean service; for a single run",
+)
+def report(
+    directories: tuple[Path, ...], as_json: bool, out: Path | None, control: Path | None
+) -> None:
     """(Re)build verdict.json, report.png and report.html of each run DIR.
 
     Of several runs, or of a folder that holds several, the comparison is built as well.
@@ -31,7 +39,7 @@ def report(directories: tuple[Path, ...], as_json: bool, out: Path | None) -> No
     runs = [run for directory in directories for run in _runs_in(directory)]
     console = make_console()
     if len(runs) == 1 and runs == list(directories):
-        verdict = write_run_report(runs[0])
+        verdict = write_run_report(runs[0], control)
         if not as_json:
             print_run(console, verdict, runs[0])
     else:
