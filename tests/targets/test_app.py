@@ -68,7 +68,7 @@ def test_refused_bodies_produce_nothing(make_client, broker, strategy, refusal):
     "strategy", ["per-request-leaked", "per-request-closed", "pooled", "shared"]
 )
 def test_an_unreachable_broker_is_503_and_leaks_nothing(
-    make_client, unreachable, open_descriptors, strategy
+    make_client, unreachable, open_descriptors, wait_until, strategy
 ):
     client = make_client(strategy, unreachable)
     before = open_descriptors()
@@ -77,9 +77,10 @@ def test_an_unreachable_broker_is_503_and_leaks_nothing(
     assert "within 1 s" in response.json["error"]
     kept = open_descriptors()
     assert client.post("/ingest", json=["message"]).status_code == 503
-    assert open_descriptors() == kept, "the second failure costs nothing more"
+    # The shared producer's attempts to connect come and go.
+    wait_until(lambda: open_descriptors() <= kept, "the second failure costs nothing more")
     if strategy != "shared":
-        assert kept == before
+        assert kept == open_descriptors() == before
 
 
 def test_unflushed_does_not_even_notice(make_client, unreachable, open_descriptors):
