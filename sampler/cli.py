@@ -201,7 +201,7 @@ def _loop(
     ticker = Ticker(options.interval_s, time.monotonic())
     ending = False
     while True:
-        recorder.tick()
+        recorder.tick(full=ending)
         live.show(recorder.glance)
         if on_ready is not None:
             on_ready()

@@ -123,8 +123,12 @@ class Recorder:
         """Leave threads' and descriptors' names out from now on, whatever the budget allows."""
         self._snapshot_due_s = math.inf
 
-    def tick(self) -> None:
+    def tick(self, *, full: bool = False) -> None:
         """Take one sample and write it.
+
+        Args:
+            full: Read the connections whether or not the budget allows for it: the last
+                sample of a run is a whole one.
 
         Raises:
             RunDirectoryError: It cannot be written, for another reason than lack of space.
@@ -138,7 +142,7 @@ class Recorder:
         self._announce()
         rows = self._process_rows(now_s)
         dear_cpu_s = time.process_time()
-        connections = self._connections(now_s)
+        connections = self._connections(now_s, full=full)
         composition = self._composition(now_s, rows)
         dear_cpu_s = time.process_time() - dear_cpu_s
         self._add_connections(rows, connections)
@@ -206,9 +210,9 @@ class Recorder:
             self._unread(error, pid)
         return row
 
-    def _connections(self, now_s: float) -> Connections | None:
+    def _connections(self, now_s: float, *, full: bool) -> Connections | None:
         """The connections if they are due; None leaves their fields empty."""
-        if not self._connections_due.due(now_s):
+        if not full and not self._connections_due.due(now_s):
             return None
         before_s = time.process_time()
         try:

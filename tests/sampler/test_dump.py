@@ -46,7 +46,10 @@ ADDRESSES = st.one_of(
     st.lists(st.tuples(ADDRESSES, st.integers(1, 65535)), min_size=1, max_size=6, unique=True),
     st.lists(
         st.tuples(
-            st.integers(0, 5), st.sampled_from([1, 2, 5, 6, 8, 9]), st.integers(0, 99), st.booleans()
+            st.integers(0, 5),
+            st.sampled_from([1, 2, 5, 6, 8, 9]),
+            st.integers(0, 99),
+            st.booleans(),
         ),
         max_size=30,
     ),

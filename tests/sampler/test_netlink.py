@@ -53,9 +53,7 @@ def messages_in(runs):
     for kind, length, run in runs:
         stride = (length + 3) & ~3
         assert len(run) % stride == 0
-        found += [
-            (kind, length, run[at + 16 : at + length]) for at in range(0, len(run), stride)
-        ]
+        found += [(kind, length, run[at + 16 : at + length]) for at in range(0, len(run), stride)]
     return found
 
 

@@ -1,0 +1,317 @@
+"""`python -m sampler` as a user has it: what it writes, how it ends, what it survives."""
+
+import ctypes
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from sampler import schema
+from sampler.rundir import RunDirectory
+
+PR_CAPBSET_DROP, CAP_SYS_PTRACE = 24, 19
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def ticks(sampler, **wanted):
+    rows = sampler.rows()
+    return [row for row in rows if all(row[key] == str(value) for key, value in wanted.items())]
+
+
+def test_a_run_from_start_to_sigint(puppet, samplers, listener, address, eventually):
+    host, port = listener.getsockname()
+    puppet.do(f"made = [connect({host!r}, {port}) for _ in range(3)]")
+    sampler = samplers(puppet.pid, address, "--interval", "0.1")
+    assert sampler.ready() == {"ready": True, "pid": sampler.process.pid}
+    first = ticks(sampler, pid=puppet.pid)[0]
+    assert first["established"] == "3"
+    assert int(first["fds"]) >= 6
+    assert int(first["rss_bytes"]) > 0
+    assert first["threads"] == "1"
+    eventually(lambda: len(ticks(sampler, pid=puppet.pid)) >= 5, "five ticks")
+    status, errors = sampler.stop(signal.SIGINT)
+    assert (status, errors) == (0, "")
+    metadata = sampler.directory.read_metadata()
+    assert metadata["outcome"] == "completed"
+    assert metadata["started_at"] < metadata["ended_at"]
+    assert metadata["brokers"] == [address]
+    assert metadata["target"]["pid"] == puppet.pid
+    assert {"kernel", "cpus", "page_size", "python"} <= metadata["host"].keys()
+    kernel = ticks(sampler, pid=0)[-1]
+    assert kernel["process"] == "kernel"
+    assert kernel["fds"] == "" and kernel["time_wait"] == "0"
+    endpoints = sampler.rows(schema.ENDPOINTS_CSV)
+    assert {(row["endpoint"], row["held"]) for row in endpoints} == {(address, "3")}
+    kinds = {(row["kind"], row["name"]) for row in sampler.rows(schema.COMPOSITION_CSV)}
+    assert {("fd", "socket"), ("fd", "pipe")} <= kinds
+    assert any(kind == "thread" for kind, _ in kinds)
+    (started,) = sampler.events("sampler_started")
+    assert (started["source"], started["interval_s"]) == ("netlink", 0.1)
+    (limits,) = sampler.events("limits_read")
+    assert limits["pid"] == puppet.pid
+    assert limits["fds_limit"] > 0
+    assert 0 < limits["local_ports_low"] < limits["local_ports_high"]
+    assert not list(sampler.directory.path.glob(".*")), "nothing is left behind"
+
+
+def test_sigterm_is_an_orderly_end_too(puppet, samplers, address):
+    sampler = samplers(puppet.pid, address, "--interval", "5")
+    sampler.ready()
+    assert sampler.stop(signal.SIGTERM) == (0, "")
+    assert len(ticks(sampler, pid=puppet.pid)) == 2, "the first sample and a last one"
+
+
+def test_elapsed_time_is_that_of_the_run(puppet, samplers, address, tmp_path):
+    RunDirectory.create(tmp_path / "run").write_metadata({"strategy": "shared"})
+    began = time.monotonic() - 1000
+    sampler = samplers(puppet.pid, address, "--join", "--started-monotonic", repr(began))
+    sampler.ready()
+    assert sampler.stop() == (0, "")
+    assert 1000 <= float(sampler.rows()[0]["elapsed_s"]) < 1100
+    assert sampler.directory.read_metadata() == {"format": 1, "strategy": "shared"}
+
+
+def test_a_joined_sampler_ends_with_who_started_it(
+    puppets, samplers, address, tmp_path, eventually
+):
+    target, parent = puppets(), puppets()
+    RunDirectory.create(tmp_path / "run").write_metadata({})
+    command = [sys.executable, "-m", "sampler", "--join", "--interval", "0.05"]
+    command += ["--pid", str(target.pid), "--brokers", address, "--out", str(tmp_path / "run")]
+    pid = parent.do(f"""
+import subprocess
+child = subprocess.Popen({command!r}, stdout=subprocess.PIPE)
+child.stdout.readline()
+result = child.pid
+""")
+    parent.end()
+    eventually(lambda: not os.path.exists(f"/proc/{pid}"), "the sampler's end")
+
+
+def test_kill_9_costs_at_most_the_sample_in_hand(puppet, samplers, address, eventually):
+    sampler = samplers(puppet.pid, address, "--interval", "0.02")
+    sampler.ready()
+    eventually(lambda: len(ticks(sampler, pid=puppet.pid)) >= 10, "ten ticks")
+    seen = len(ticks(sampler, pid=puppet.pid))
+    sampler.stop(signal.SIGKILL)
+    times = [float(row["elapsed_s"]) for row in ticks(sampler, pid=puppet.pid)]
+    assert len(times) >= seen
+    assert times == sorted(times)
+    assert "outcome" not in sampler.directory.read_metadata()
+    raw = (sampler.directory.path / schema.SAMPLES_CSV).read_bytes()
+    assert raw.count(b"\n") > seen
+    with sampler.directory.samples_writer() as writer:  # and it can be gone on with
+        writer.append({"pid": 1})
+    assert sampler.rows()[-1]["pid"] == "1"
+
+
+def test_a_missed_tick_is_a_gap_and_the_grid_stays(puppet, samplers, address, eventually):
+    sampler = samplers(puppet.pid, address, "--interval", "0.1")
+    sampler.ready()
+    sampler.process.send_signal(signal.SIGSTOP)
+    until = time.monotonic() + 0.5
+    eventually(lambda: time.monotonic() > until)
+    sampler.process.send_signal(signal.SIGCONT)
+    (gap, *_) = eventually(lambda: sampler.events("gap"), "a gap")
+    assert gap["missed_ticks"] >= 3
+    assert gap["interval_s"] == 0.1
+    sampler.stop()
+
+
+def test_a_full_disk(puppet, samplers, address, tmp_path, eventually):
+    if os.geteuid() != 0:
+        pytest.skip("needs root to mount a small tmpfs")
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("may not mount a tmpfs")
+    try:
+        sampler = samplers(
+            puppet.pid, address, "--interval", "0.02", "--budget", "inf", out=small / "run"
+        )
+        sampler.ready()
+        with (small / "filler").open("wb", buffering=0) as filler:
+            with pytest.raises(OSError, match="No space"):
+                while True:
+                    filler.write(b"x" * 4096)
+        (event,) = eventually(lambda: sampler.events("disk_full"), "the event")
+        assert "No space left" in event["reason"]
+        (small / "filler").unlink()
+        eventually(lambda: sampler.events("disk_has_room"), "that it goes on")
+        assert sampler.events("disk_has_room")[0]["lost_samples"] >= 1
+        status, errors = sampler.stop()
+        assert status == 2
+        assert "No space left" in errors.splitlines()[0]
+        assert "samples found no room" in errors.splitlines()[-1]
+        assert sampler.directory.read_metadata()["outcome"] == "completed"
+        for name in (schema.SAMPLES_CSV, schema.COMPOSITION_CSV, schema.ENDPOINTS_CSV):
+            assert (small / "run" / name).read_bytes().endswith(b"\n")
+            assert sampler.rows(name)
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def without_ptrace():
+    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_PTRACE, 0, 0, 0)
+
+
+@needs_root
+def test_permission_denied_is_empty_and_one_event(puppet, samplers, listener, address, eventually):
+    host, port = listener.getsockname()
+    puppet.do(f"made = [connect({host!r}, {port}) for _ in range(3)]")
+    puppet.do("os.setgid(65534); os.setuid(65534)")
+    sampler = samplers(puppet.pid, address, "--interval", "0.05", preexec_fn=without_ptrace)
+    sampler.ready()
+    eventually(lambda: len(ticks(sampler, pid=puppet.pid)) >= 4, "four ticks")
+    assert sampler.stop() == (0, "")
+    for row in ticks(sampler, pid=puppet.pid):
+        assert row["established"] == "", "unread is empty, never 0"
+        assert int(row["threads"]) == 1
+        assert int(row["rss_bytes"]) > 0
+    denied = sampler.events("permission_denied")
+    assert [event["what"] for event in denied] == [f"/proc/{puppet.pid}/fd"]
+    assert "CAP_SYS_PTRACE" in denied[0]["missing"]
+    assert sampler.rows(schema.ENDPOINTS_CSV) == []
+
+
+@pytest.fixture
+def in_a_namespace(puppets):
+    """A puppet in a network namespace of its own, with three connections to itself."""
+    if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("ip"):
+        pytest.skip("needs root, unshare and ip to make a network namespace")
+    if subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("network namespaces are forbidden here")
+    puppet = puppets(prefix=["unshare", "-n"])
+    port = puppet.do("""
+import subprocess
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+server = socket.create_server(("127.0.0.1", 0))
+made = [connect(*server.getsockname()) for _ in range(3)]
+result = server.getsockname()[1]
+""")
+    return puppet, f"127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("source", ["netlink", "procfs"])
+def test_a_target_in_another_network_namespace(in_a_namespace, samplers, source):
+    puppet, address = in_a_namespace
+    puppet.do("gone = connect(*server.getsockname())")
+    puppet.do("accepted = [server.accept()[0] for _ in range(4)]; gone.close()")
+    sampler = samplers(puppet.pid, address, "--source", source)
+    sampler.ready()
+    sampler.stop()
+    assert ticks(sampler, pid=puppet.pid)[-1]["established"] == "3"
+    assert ticks(sampler, pid=0)[-1]["fin_wait2"] == "1"
+    assert sampler.events("sampler_started")[0]["source"] == source
+
+
+def test_a_target_that_is_started_again(puppets, samplers, address, eventually):
+    first = puppets()
+    sampler = samplers(first.pid, address, "--interval", "0.05")
+    sampler.ready()
+    first.end()
+    (exited,) = eventually(lambda: sampler.events("target_exited"), "target_exited")
+    assert exited["pid"] == first.pid
+    second = puppets()
+    (restarted,) = eventually(lambda: sampler.events("target_restarted"), "target_restarted")
+    assert (restarted["pid"], restarted["former_pid"]) == (second.pid, first.pid)
+    eventually(lambda: ticks(sampler, pid=second.pid), "rows of the second")
+    second.end()
+    third = puppets()
+    eventually(lambda: ticks(sampler, pid=third.pid), "rows of the third")
+    assert sampler.stop() == (0, "")
+    assert len(sampler.events("target_restarted")) == 2
+    assert [event["pid"] for event in sampler.events("limits_read")] == [
+        first.pid,
+        second.pid,
+        third.pid,
+    ]
+
+
+def test_a_restart_that_a_pid_file_tells(puppets, samplers, address, tmp_path, eventually):
+    first = puppets()
+    other = subprocess.Popen(["sleep", "60"])
+    try:
+        pid_file = tmp_path / "pid"
+        pid_file.write_text(f"{first.pid}\n")
+        sampler = samplers(first.pid, address, "--interval", "0.05", "--pid-file", str(pid_file))
+        sampler.ready()
+        first.end()
+        eventually(lambda: sampler.events("target_exited"), "target_exited")
+        pid_file.write_text(f"{other.pid}\n")
+        (event,) = eventually(lambda: sampler.events("target_restarted"), "target_restarted")
+        assert (event["pid"], event["process"]) == (other.pid, "sleep")
+        sampler.stop()
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_restart_is_not_followed_when_not_wanted(puppets, samplers, address, eventually):
+    first = puppets()
+    sampler = samplers(first.pid, address, "--interval", "0.05", "--no-follow", "--budget", "inf")
+    sampler.ready()
+    first.end()
+    eventually(lambda: sampler.events("target_exited"), "target_exited")
+    puppets()
+    seen = len(ticks(sampler, pid=0))
+    eventually(lambda: len(ticks(sampler, pid=0)) >= seen + 5, "five more ticks")
+    sampler.stop()
+    assert sampler.events("target_restarted") == []
+
+
+def test_a_terminal_gets_a_live_line(puppet, samplers, address, eventually):
+    ours, theirs = pty.openpty()
+    out = samplers(puppet.pid, address, "--interval", "0.05")
+    out.ready()
+    assert out.stop() == (0, ""), "no terminal, no line"
+    command = [sys.executable, "-m", "sampler", "--interval", "0.05", "--pid", str(puppet.pid)]
+    command += ["--brokers", address, "--out", str(out.directory.path.with_name("second"))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        process.stdout.readline()
+        text = os.read(ours, 4096).decode()
+        process.send_signal(signal.SIGINT)
+    os.close(ours)
+    assert re.search(r"\r +0:00  1 processes  fds \d+  threads 1 ", text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--pid", "999999999"], "no process has the id 999999999"),
+        (["--brokers", "localhost"], "give host:port"),
+        (["--brokers", "no-such-host.invalid:9092"], "does not resolve"),
+        (["--brokers", ","], "no broker given"),
+        (["--interval", "0"], "give 0.01 seconds or more"),
+        (["--budget", "0"], "more than 0 %"),
+        (["--out", "/proc/nothing"], "choose another folder"),
+    ],
+)
+def test_bad_options_end_with_one_line_and_2(puppet, tmp_path, arguments, message):
+    command = [sys.executable, "-m", "sampler", "--pid", str(puppet.pid)]
+    command += ["--brokers", "localhost:9092", "--out", str(tmp_path / "run"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_an_existing_run_is_never_overwritten(puppet, samplers, address):
+    sampler = samplers(puppet.pid, address)
+    sampler.ready()
+    sampler.stop()
+    before = (sampler.directory.path / schema.RUN_JSON).read_bytes()
+    again = samplers(puppet.pid, address)
+    _, errors = again.process.communicate()
+    assert again.process.returncode == 2
+    assert "holds a run already" in errors
+    assert (sampler.directory.path / schema.RUN_JSON).read_bytes() == before
