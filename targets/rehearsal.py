@@ -29,6 +29,7 @@ _DESCRIPTORS_PER_BROKER_CONNECT = 2
 
 _LOOK_INTERVAL_S = 0.01
 _SETTLED_AFTER_LOOKS = 20
+_SETTLED_AT_LATEST_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,14 @@ class _RehearsedWorker(TargetWorker):
 
 
 def _settled_descriptors() -> int:
-    """The number of open descriptors, once librdkafka's threads have set themselves up."""
+    """The number of open descriptors, once librdkafka's threads have set themselves up.
+
+    They never settle while it tries to connect to a broker that is down; then the last
+    count has to do.
+    """
     count, unchanged = count_open_descriptors(), 0
-    while unchanged < _SETTLED_AFTER_LOOKS:
+    deadline = time.monotonic() + _SETTLED_AT_LATEST_S
+    while unchanged < _SETTLED_AFTER_LOOKS and time.monotonic() < deadline:
         time.sleep(_LOOK_INTERVAL_S)
         now = count_open_descriptors()
         unchanged = unchanged + 1 if now == count else 0
