@@ -6,10 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import curves, downsample, events, finding, load_panels, panels, style, units
+from analysis import curves, downsample, events, finding, panels, style, units
 from analysis.curves import Curve
 from analysis.forecast_lines import draw_fit, draw_forecast, horizon_s, progress_of
 from analysis.labels import EndLabel, label_ends
+from analysis.load_panels import counted, draw_latency, draw_requests, timed
 from analysis.model import ResourceVerdict, Verdict
 from analysis.panels import Heading, Panel
 from analysis.run import Run
@@ -86,12 +87,12 @@ def _panels(run: Run, verdict: Verdict) -> list[Panel]:
             panel("rss", 1.35, lambda a: _draw_memory(a, memory, rss, found.get("rss_bytes"))),
         ),
         (
-            load_panels.counted(run),
-            panel("requests", 1.25, lambda a: load_panels.draw_requests(a, run)),
+            counted(run),
+            panel("requests", 1.25, lambda a: draw_requests(a, run)),
         ),
         (
-            load_panels.timed(run),
-            panel("latency", 1.35, lambda a: load_panels.draw_latency(a, run)),
+            timed(run),
+            panel("latency", 1.35, lambda a: draw_latency(a, run)),
         ),
     ]
     return [panel for there, panel in wanted if there]

@@ -105,7 +105,7 @@ def _outlook(found: ResourceVerdict) -> str:
     if found.limit is None or found.requests_to_limit is None:
         return ""
     limit = units.amount(found.resource, found.limit, 4)
-    return f", limit of {limit} in another {units.number(found.requests_to_limit, 2)} requests"
+    return f", limit of {limit} in about {units.rounded(found.requests_to_limit)} requests"
 
 
 def _level(run: Run, verdict: Verdict) -> str:

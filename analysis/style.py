@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ClassVar, ParamSpec, TypeVar, cast
 
 import matplotlib
 import numpy as np
@@ -41,6 +41,8 @@ DPI = 150
 TEXT_PT = 9.5
 SMALL_PT = 8.8
 TITLE_PT = 17.0
+MOST_FRACTIONS = 3
+"""Below so many whole steps, an axis of times is divided into fractions."""
 
 THEME: dict[str, Any] = {
     "font.family": "DejaVu Sans",
@@ -211,17 +213,28 @@ def time_axis(axes: Axes, unit: units.TimeUnit, *, labelled: bool) -> None:
 
 
 class _TimeLocator(MaxNLocator):
-    """Round ticks in the unit of the axis, not in seconds."""
+    """At most ten ticks, round in the unit of the axis: every 12 hours, every 15 minutes."""
+
+    STEPS: ClassVar = {
+        "seconds": (1, 2, 5, 10, 20, 30, 60),
+        "minutes": (1, 2, 5, 10, 15, 30, 60),
+        "hours": (1, 2, 3, 6, 12, 24),
+        "days": (1, 2, 5, 7, 14, 28, 56),
+    }
+    MOST = 10
 
     def __init__(self, unit: units.TimeUnit) -> None:
-        steps = [1, 2, 3, 6, 10] if unit.name == "hours" else [1, 2, 5, 10]
-        super().__init__(nbins=10, steps=steps)
+        super().__init__(nbins=self.MOST, steps=[1, 2, 5, 10])
         self._seconds = unit.seconds
+        self._steps = self.STEPS[unit.name]
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
         """Return ticks in seconds."""
-        ticks = super().tick_values(vmin / self._seconds, vmax / self._seconds)
-        return np.asarray(ticks) * self._seconds
+        low, high = vmin / self._seconds, vmax / self._seconds
+        step = next((step for step in self._steps if high - low <= self.MOST * step), None)
+        if step is None or high - low < MOST_FRACTIONS * step:
+            return np.asarray(super().tick_values(low, high)) * self._seconds
+        return np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step * self._seconds
 
 
 def plain_log_x(axes: Axes, unit: str) -> None:

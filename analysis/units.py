@@ -66,6 +66,14 @@ def count(value: float | None) -> str:
     return UNKNOWN if value is None or not math.isfinite(value) else f"{value:,.0f}"
 
 
+def rounded(value: float | None, digits: int = 2) -> str:
+    """Return a count with no more digits than it deserves: 14,799,557 becomes 15,000,000."""
+    if value is None or not math.isfinite(value) or value == 0:
+        return count(value)
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    return count(round(value, places))
+
+
 def size(value: float | None, digits: int = 3) -> str:
     """Return a number of bytes in the binary unit that suits it: 310 KiB."""
     if value is None or not math.isfinite(value):

@@ -243,7 +243,7 @@ def test_the_time_axis_reaches_a_death_that_is_near(tmp_path):
     figure = draw_run(run, verdict)
     assert figure.axes[0].get_xlim()[1] > verdict.resources["fds"].forecast.elapsed_s
     assert "end of the run" in texts(figure.axes[0])
-    assert "in another 49 requests" in said(figure)[0]
+    assert "in about 49 requests" in said(figure)[0]
 
 
 def test_the_process_that_leaks_stands_out_of_the_others(tmp_path):

@@ -26,7 +26,7 @@ def test_a_death_without_requests(run):
 
 def test_a_leak_that_has_not_killed_yet(run):
     said = finding(run, leak(run, dead=False))
-    assert said.endswith("7.8 descriptors a request, limit of 1,024 in another 49 requests")
+    assert said.endswith("7.8 descriptors a request, limit of 1,024 in about 49 requests")
 
 
 def test_what_dies_first_is_what_is_told(run):

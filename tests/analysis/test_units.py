@@ -76,3 +76,11 @@ def test_milliseconds_become_seconds():
     assert units.milliseconds(1.42) == "1.4 ms"
     assert units.milliseconds(5000) == "5 s"
     assert units.milliseconds(None) == units.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(14_799_557, "15,000,000"), (49, "49"), (1.4, "1"), (0, "0"), (None, "\u2013")],
+)
+def test_a_count_has_no_more_digits_than_it_deserves(value, text):
+    assert units.rounded(value) == text
