@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sampler import netlink
+from sampler.brokers import Brokers
+from sampler.dump import Columns, DumpReader
 from sampler.errors import DumpInterruptedError, NetlinkError
 from sampler.netlink import NLM_F_DUMP_INTR, filter_bytecode, raise_for, split_runs
 
@@ -17,14 +19,25 @@ from messages import done, error, header, sock
 
 sys.path.pop(0)
 
-# A read of a dump on Linux 6.18 (x86_64): an IPv4 socket in ESTABLISHED and one in TIME_WAIT.
+# A read of a dump on Linux 6.18 (x86_64): ESTABLISHED over IPv6, ESTABLISHED over IPv4,
+# TIME_WAIT, and FIN_WAIT2 over an IPv4-mapped address.
 CAPTURED = bytes.fromhex(
-    "7c00000012000200a0e5b700a525000002010000d4b64a947f0000010000000000000000000000007f000009"
-    "000000000000000000000000000000000a000000000000000000000000000000000000000000000001170000"
-    "050008000000000008000f00000000000c00150001000000000000000600160052000000"
-    "5800000012000200a0e5b700a52500000206030040004a947f0000010000000000000000000000007f000009"
-    "00000000000000000000000000000000f30100000000000000ea0000000000000000000000000000" + "00000000"
+    """
+7c0000001200020000a0e5b7e70700000a0100009b3a4a950000000000000000000000000000000100000000
+00000000000000000000000100000000c7cc15000000000000000000000000000000000000000000b4935200
+050008000000000008000f00000000000c001500010000000000000006001600120000007c00000012000200
+00a0e5b7e707000002010000c3e24a957f0000010000000000000000000000007f0000090000000000000000
+0000000000000000c8cc15000000000000000000000000000000000000000000b09352000500080000000000
+08000f00000000000c00150001000000000000000600160052000000600000001200020000a0e5b7e7070000
+02060300c3f04a957f0000010000000000000000000000007f00000900000000000000000000000000000000
+c9cc150000000000fce900000000000000000000000000000000000008000f00000000007c00000012000200
+00a0e5b7e70700000a050000c3fe4a9500000000000000000000ffff7f00000100000000000000000000ffff
+7f00000900000000cacc15000000000000000000000000000000000000000000b69352000500080002000000
+08000f00000000000c00150001000000000000000600160012000000
+"""
 )
+WHOLE_AT = (124, 248, 344)
+"""Where a message of it ends, short of the end."""
 
 SOCKETS = st.builds(
     sock,
@@ -59,15 +72,30 @@ def messages_in(runs):
 
 def test_a_captured_read_is_split():
     runs = split_runs(CAPTURED)
-    assert [(kind, length) for kind, length, _ in runs] == [(18, 124), (18, 88)]
-    assert runs[0][2][17] == 1
-    assert runs[1][2][17] == 6
+    assert [(kind, length, len(run) // length) for kind, length, run in runs] == [
+        (18, 124, 3),
+        (18, 96, 1),
+    ]
+    assert [run[17::length] for _, length, run in runs] == [b"\x01\x01\x05", b"\x06"]
+
+
+def test_a_captured_read_makes_columns():
+    brokers = Brokers.resolve(["127.0.0.9:19093", "[::1]:19093"])
+    columns = Columns()
+    reader = DumpReader(brokers, with_cgroups=True)
+    for _, length, run in split_runs(CAPTURED):
+        reader.add(columns, length, run)
+    rows = zip(columns.states, columns.inodes, columns.endpoints, strict=True)
+    assert sorted(rows) == [(1, 0x5293B0, 0), (1, 0x5293B4, 1), (5, 0x5293B6, 0)]
+    assert (columns.orphan_states, columns.orphan_endpoints) == (b"\x06", b"\0")
+    assert list(columns.cgroups[0]) == [1, 1, 1]
 
 
 @pytest.mark.parametrize("cut", range(1, len(CAPTURED)))
 def test_every_truncation_of_it_is_noticed(cut):
-    if cut == 124:
-        assert len(split_runs(CAPTURED[:cut])) == 1  # exactly one whole message
+    if cut in WHOLE_AT:
+        expected = WHOLE_AT.index(cut) + 1
+        assert sum(len(run) // length for _, length, run in split_runs(CAPTURED[:cut])) == expected
     else:
         with pytest.raises(NetlinkError):
             split_runs(CAPTURED[:cut])

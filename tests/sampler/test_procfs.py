@@ -1,0 +1,190 @@
+import os
+import resource
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sampler import limits, procfs, proctcp
+from sampler.errors import DeniedError, NoSuchProcessError, ShortageError
+from sampler.host import ProcfsHost
+from sampler.psutil_host import PsutilHost
+
+STAT = (
+    b"2032 (my (odd) name) R 2017 2017 5861 0 -1 4194304 102 0 0 0 150 50 0 0 20 0 7 0 498762"
+    b" 3133440 389 18446744073709551615 94238161358848 94238161378729 0 0 0 0\n"
+)
+STATUS = b"Name:\tcat\nUmask:\t0022\nVmRSS:\t    2072 kB\nVmSwap:\t      12 kB\nThreads:\t1\n"
+TCP = (
+    b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout"
+    b" inode\n"
+    b"   0: 0100007F:B2E7 0900007F:4A95 01 00000000:00000000 00:00000000 00000000     0        0"
+    b" 942069 1 00000000542325e8 100 0 0 10 0\n"
+    b"   1: 0100007F:4A95 0100007F:B2E7 01 00000000:00000000 00:00000000 00000000     0        0"
+    b" 942070 1 00000000542325e8 100 0 0 10 0\n"
+    b"   2: 0100007F:A343 0900007F:4A95 06 00000000:00000000 00:00000000 00000000     0        0"
+    b" 0 1 00000000a236b8ac 100 0 0 10 0\n"
+)
+TCP6_MAPPED = b"0000000000000000FFFF00000900007F:4A95"
+
+
+def test_a_name_with_spaces_and_brackets():
+    stat = procfs.parse_stat(STAT)
+    assert stat == procfs.Stat("my (odd) name", "R", 2017, 2.0, 7, 498762, 389 * 4096)
+
+
+@pytest.mark.parametrize("cut", range(len(STAT)))
+def test_a_truncated_stat_is_an_error_or_has_all_that_is_read(cut):
+    try:
+        stat = procfs.parse_stat(STAT[:cut])
+    except ValueError:
+        return
+    assert (stat.start_ticks, stat.threads) == (498762, 7)
+
+
+@given(st.binary(max_size=80))
+def test_a_garbled_stat_is_a_value_error(data):
+    try:
+        procfs.parse_stat(data)
+    except ValueError:
+        return
+
+
+def test_status_figures():
+    assert procfs.parse_status_bytes(STATUS, b"VmSwap") == 12 * 1024
+    assert procfs.parse_status_bytes(STATUS, b"VmLck") is None
+    assert procfs.parse_status_bytes(STATUS[:60], b"VmSwap") is None
+    assert procfs.parse_status_bytes(b"Name:\tx\nVmSwap:\t 1", b"VmSwap") is None
+
+
+def test_the_limit_of_open_files():
+    text = b"Limit    Soft Limit   Hard Limit  Units\nMax open files     1024      4096    files\n"
+    assert procfs.parse_fds_limit(text) == 1024
+    assert procfs.parse_fds_limit(text.replace(b"1024", b"unlimited")) is None
+    assert procfs.parse_fds_limit(text[:66]) is None
+
+
+def test_tcp_lines_towards_the_wanted_ports():
+    found = list(proctcp.parse_tcp(TCP, frozenset({0x4A95})))
+    assert [(str(one.remote[0]), one.state, one.inode) for one in found] == [
+        ("127.0.0.9", 1, 942069),
+        ("127.0.0.9", 6, 0),
+    ]
+
+
+def test_ipv4_mapped_addresses_are_ipv4():
+    assert str(proctcp.parse_address(TCP6_MAPPED)[0]) == "127.0.0.9"
+
+
+@given(st.integers(0, len(TCP)))
+def test_a_torn_table_gives_its_whole_lines(cut):
+    whole = TCP[:cut].count(b"\n") - 1
+    found = list(proctcp.parse_tcp(TCP[:cut], frozenset({0x4A95, 0xB2E7})))
+    assert len(found) == max(whole, 0)
+
+
+@given(st.ip_addresses(), st.integers(0, 65535))
+def test_addresses_round_trip(address, port):
+    packed = address.packed
+    words = [packed[at : at + 4][::-1].hex().upper() for at in range(0, len(packed), 4)]
+    found, found_port = proctcp.parse_address("".join(words).encode() + b":%04X" % port)
+    mapped = address.ipv4_mapped if address.version == 6 else None
+    assert (found, found_port) == (mapped or address, port)
+
+
+def test_a_line_of_another_format_is_refused():
+    with pytest.raises(ValueError, match="not a line of it"):
+        list(proctcp.parse_tcp(b"header\nwhat is this\n", frozenset({1})))
+
+
+def test_gone_and_denied_are_different():
+    with pytest.raises(NoSuchProcessError) as gone:
+        procfs.read_stat(999_999_999)
+    assert gone.value.pid == 999_999_999
+    with pytest.raises(DeniedError) as denied:
+        with procfs.reading(7, "/proc/7/fd"):
+            raise PermissionError(13, "Permission denied")
+    assert (denied.value.pid, denied.value.what) == (7, "/proc/7/fd")
+
+
+def test_running_out_of_descriptors_is_neither(puppet):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    kept = []
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+        with pytest.raises(ShortageError, match="raise the sampler's own limits"):
+            while True:
+                kept.append(open("/dev/null"))  # noqa: SIM115
+                if len(kept) > 150:
+                    procfs.read_stat(puppet.pid)
+    except OSError:
+        with pytest.raises(ShortageError, match="raise the sampler's own limits"):
+            procfs.read_stat(puppet.pid)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for file in kept:
+            file.close()
+
+
+def test_both_ways_of_counting_descriptors_agree(puppet, monkeypatch):
+    puppet.do("files = [open('/dev/null') for _ in range(37)]")
+    expected = psutil.Process(puppet.pid).num_fds()
+    assert ProcfsHost().fds(puppet.pid) == expected
+    monkeypatch.setattr(procfs, "count_fds_by_size", lambda pid: 0)  # before Linux 6.2
+    assert ProcfsHost().fds(puppet.pid) == expected
+
+
+def test_psutil_and_procfs_read_the_same(puppet):
+    puppet.do("import threading; e = threading.Event(); threading.Thread(target=e.wait).start()")
+    ours, theirs = ProcfsHost(), PsutilHost()
+    mine, other = ours.stat(puppet.pid), theirs.stat(puppet.pid)
+    assert (mine.parent_pid, mine.threads) == (other.parent_pid, other.threads) == (os.getpid(), 2)
+    assert ours.fds(puppet.pid) == theirs.fds(puppet.pid)
+    assert ours.fds_limit(puppet.pid) == theirs.fds_limit(puppet.pid)
+    assert ours.command(puppet.pid) == theirs.command(puppet.pid)
+    assert ours.owner(puppet.pid) == theirs.owner(puppet.pid)
+    assert ours.working_directory(puppet.pid) == theirs.working_directory(puppet.pid)
+    assert puppet.pid in ours.pids() and puppet.pid in theirs.pids()
+    assert len(ours.thread_names(puppet.pid)) == 2
+    assert ours.swap_bytes(puppet.pid) == 0
+    assert theirs.limits(puppet.pid).fds_limit == ours.limits(puppet.pid).fds_limit
+    puppet.do("e.set()")
+    for host in (ours, theirs):
+        with pytest.raises(NoSuchProcessError):
+            host.stat(999_999_999)
+
+
+def test_limits_of_a_process(puppet):
+    puppet.do("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (123, 456))")
+    found = limits.read_limits(puppet.pid)
+    assert found.fds_limit == 123
+    assert found.threads_limit > 0
+    assert found.threads_limit_source
+    assert found.rss_bytes_limit > 2**20
+    assert found.local_ports_low < found.local_ports_high
+
+
+def test_limit_words():
+    assert limits.parse_limit("max\n") is None
+    assert limits.parse_limit("9223372036854771712\n") is None
+    assert limits.parse_limit("4096\n") == 4096
+
+
+def test_cgroup_and_mount_tables():
+    groups = limits.parse_cgroups("4:memory:/a/b\n8:pids,cpu:/c\n0::/d:e\ngarbage\n")
+    assert groups == {"memory": "/a/b", "pids": "/c", "cpu": "/c", "": "/d:e"}
+    mounts = limits.parse_mounts(
+        "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n"
+        "cgroup /sys/fs/cgroup/pids cgroup rw,relatime,pids 0 0\nx\n"
+    )
+    assert str(mounts[""]) == "/sys/fs/cgroup/unified"
+    assert str(mounts["pids"]) == "/sys/fs/cgroup/pids"
+
+
+def test_the_lowest_limit_on_the_way_up_counts(tmp_path, monkeypatch):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "memory.max").write_text("5000\n")
+    (tmp_path / "a" / "b" / "memory.max").write_text("max\n")
+    found = limits._lowest(limits._memory({"": "/a/b"}, {"": tmp_path}))
+    assert found == (5000, "cgroup memory.max")

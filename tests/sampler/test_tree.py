@@ -1,0 +1,163 @@
+import os
+
+import pytest
+
+from sampler.composition import count_descriptors, count_threads, descriptor_kind, fold_thread_name
+from sampler.errors import NoSuchProcessError
+from sampler.host import ProcfsHost
+from sampler.tree import ProcessTree, descendants, identify, short_name
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["/usr/bin/python3", "-m", "targets.serve", "shared"], "targets.serve"),
+        (["/opt/venv/bin/python3.11", "-u", "/srv/app/main.py", "--x"], "main.py"),
+        (["python", "-c", "pass"], "python"),
+        (["python"], "python"),
+        (["/usr/sbin/nginx", "-g", "daemon off;"], "nginx"),
+        (["nginx: worker process"], "nginx"),
+        (["gunicorn: master [app]"], "gunicorn"),
+        ([], "comm"),
+    ],
+)
+def test_short_names(command, expected):
+    assert short_name(command, "comm") == expected
+
+
+def test_descendants_of_several_roots():
+    parents = {2: 1, 3: 2, 4: 3, 5: 1, 6: 5, 7: 99}
+    assert descendants(parents, {3, 5}) == {3, 4, 5, 6}
+
+
+def tree_of(pid):
+    return ProcessTree(ProcfsHost(), identify(ProcfsHost(), pid))
+
+
+def test_children_and_grandchildren_come_and_go(puppet, eventually):
+    tree = tree_of(puppet.pid)
+    child = puppet.do("result = fork()")
+    grandchild = puppet.do(
+        "r, w = os.pipe(); c = fork(lambda: os.write(w, b'%d' % fork()));"
+        "result = int(os.read(r, 20))"
+    )
+    tree.refresh(0.0)
+    assert list(tree.members)[0] == puppet.pid
+    assert {child, grandchild} <= set(tree.members)
+    assert len(tree.members) == 4
+    assert set(tree.stats) == set(tree.members)
+    puppet.do(f"os.kill({child}, 9); os.waitpid({child}, 0)")
+    tree.refresh(0.1)
+    assert child not in tree.members
+
+
+def test_a_member_stays_when_its_parent_ends(puppet, eventually):
+    # The grandchild asks not to be killed with its parent.
+    grandchild = puppet.do("""
+r, w = os.pipe()
+def middle():
+    inner = os.fork()
+    if inner == 0:
+        signal.pause()
+    os.write(w, b"%d" % inner)
+c = fork(middle)
+result = int(os.read(r, 20))
+""")
+    try:
+        tree = tree_of(puppet.pid)
+        tree.refresh(0.0)
+        assert grandchild in tree.members
+        puppet.do("os.kill(c, 9); os.waitpid(c, 0)")
+        tree.refresh(0.1)
+        assert grandchild in tree.members
+        assert len(tree.members) == 2
+    finally:
+        os.kill(grandchild, 9)
+
+
+def test_a_zombie_is_dead(puppet, eventually):
+    child = puppet.do("result = fork()")
+    tree = tree_of(puppet.pid)
+    tree.refresh(0.0)
+    assert child in tree.members
+    puppet.do(f"os.kill({child}, 9)")
+    eventually(lambda: ProcfsHost().stat(child).state == "Z", "the zombie")
+    tree.refresh(0.1)
+    assert child not in tree.members
+    with pytest.raises(NoSuchProcessError):
+        identify(ProcfsHost(), child)
+
+
+class Reborn(ProcfsHost):
+    """A host on which every process has just begun."""
+
+    def stat(self, pid):
+        stat = super().stat(pid)
+        return type(stat)(stat.name, stat.state, stat.parent_pid, 0.0, 1, stat.start_ticks + 1, 0)
+
+
+def test_a_pid_that_comes_back_is_another_process(puppet):
+    tree = tree_of(puppet.pid)
+    tree.refresh(0.0)
+    first = tree.members[puppet.pid]
+    tree._host = Reborn()
+    tree.refresh(0.1)
+    assert first not in tree.members.values()
+
+
+def test_the_name_stays_when_the_process_executes_another_program(puppet, eventually):
+    child = puppet.do("""
+child = os.fork()
+if child == 0:
+    end_with_parent()
+    os.execvp("sleep", ["sleep", "60"])
+result = child
+""")
+    eventually(lambda: ProcfsHost().command(child)[:1] == ["sleep"], "the exec")
+    tree = tree_of(puppet.pid)
+    tree.refresh(0.0)
+    assert tree.members[child].name == "sleep"
+    assert tree.members[puppet.pid].name == "puppet.py"
+
+
+@pytest.mark.parametrize(
+    ("name", "folded"),
+    [
+        ("rdk:broker1", "rdk:broker*"),
+        ("rdk:broker-1", "rdk:broker*"),
+        ("rdk:main", "rdk:main"),
+        ("ThreadPoolExecutor-0_12", "ThreadPoolExecutor-0*"),
+        ("worker 3", "worker*"),
+        ("42", "42"),
+        ("", ""),
+    ],
+)
+def test_thread_names_are_folded(name, folded):
+    assert fold_thread_name(name) == folded
+
+
+@pytest.mark.parametrize(
+    ("link", "kind"),
+    [
+        ("socket:[4711]", "socket"),
+        ("pipe:[12]", "pipe"),
+        ("anon_inode:[eventfd]", "eventfd"),
+        ("anon_inode:[eventpoll]", "eventpoll"),
+        ("anon_inode:inotify", "inotify"),
+        ("/dev/null", "device"),
+        ("/var/log/x (deleted)", "file"),
+        ("/memfd:x (deleted)", "file"),
+        ("net:[4026531840]", "net"),
+        ("", "other"),
+    ],
+)
+def test_descriptor_kinds(link, kind):
+    assert descriptor_kind(link) == kind
+
+
+def test_counts_by_name():
+    assert count_threads(["rdk:broker1", "rdk:broker-1", "rdk:main"]) == {
+        "rdk:broker*": 2,
+        "rdk:main": 1,
+    }
+    assert count_descriptors(["socket:[1]", "socket:[2]", "/x"]) == {"socket": 2, "file": 1}
