@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, TypeGuard
 
 from analysis import units
 from analysis.run import Event, Run
@@ -13,6 +14,7 @@ MARKED = {
     "stalled": "stalled",
     "worker_lost": "load worker lost",
     "generator_saturated": "load generator saturated",
+    "disk_full": "disk full",
 }
 """Events that get a line of their own in a picture, and what stands beside it."""
 
@@ -91,12 +93,19 @@ def _outages(run: Run) -> list[Span]:
 
 
 def _gaps(events: Iterable[Event]) -> list[Span]:
+    """Return the stretches without samples; the sampler notes one when it is over."""
     found = []
     for event in events:
-        missed = event.fields.get("missed_s", event.fields.get("duration_s"))
-        if event.name == "gap" and isinstance(missed, int | float) and missed > 0:
-            found.append(Span(event.elapsed_s - missed, event.elapsed_s, "not sampled"))
+        missed, interval_s = event.fields.get("missed_ticks"), event.fields.get("interval_s")
+        if event.name != "gap" or not _is_figure(missed) or not _is_figure(interval_s):
+            continue
+        start = max(0.0, event.elapsed_s - float(missed) * float(interval_s))
+        found.append(Span(start, event.elapsed_s, "not sampled"))
     return found
+
+
+def _is_figure(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 def told(event: Event) -> str:

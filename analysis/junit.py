@@ -7,23 +7,43 @@ no verdict at all. The schema is the one that Jenkins, GitLab and GitHub's repor
 
 import re
 import xml.etree.ElementTree as ET  # only written here, never parsed
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.baseline import ResourceChange
 from analysis.errors import UnusableRunError
 from analysis.model import Interval, ResourceVerdict, Verdict
+from analysis.thresholds import Violation, apply_thresholds
 from analysis.units import amount, count
+
+PASSED, SKIPPED = "passed", "skipped"
 
 NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, escaped or not (section 2.2, Char)."""
 
 
-def write_junit(verdict: Verdict, path: Path) -> None:
+def write_junit(
+    verdict: Verdict,
+    path: Path,
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    changes: Iterable[ResourceChange] = (),
+) -> None:
     """Write a verdict as JUnit XML.
+
+    Args:
+        verdict: The verdict.
+        path: The file.
+        thresholds: Growth per request that is allowed, by resource; such a resource passes or
+            fails by its threshold in place of its verdict.
+        changes: What changed since a baseline; each becomes a test of its own.
 
     Raises:
         UnusableRunError: The file cannot be written.
     """
-    tree = ET.ElementTree(_suites(verdict))
+    cases = [*_resource_cases(verdict, thresholds or {}), *map(_change_case, changes)]
+    tree = ET.ElementTree(_suites(verdict, cases))
     ET.indent(tree)
     try:
         with Path(path).open("wb") as file:
@@ -34,13 +54,54 @@ def write_junit(verdict: Verdict, path: Path) -> None:
         ) from error
 
 
-def _suites(verdict: Verdict) -> ET.Element:
-    found = list(verdict.resources.values())
+@dataclass(frozen=True)
+class Case:
+    """One test: what it is called, how it went ("passed" or a kind of failure), and why."""
+
+    name: str
+    result: str
+    reason: str
+    details: str = ""
+
+
+def _resource_cases(verdict: Verdict, thresholds: Mapping[str, float]) -> list[Case]:
+    violations = {found.resource: found for found in apply_thresholds(verdict, thresholds)}
+    return [
+        _threshold_case(found, violations.get(name))
+        if name in thresholds
+        else _verdict_case(found, verdict)
+        for name, found in verdict.resources.items()
+    ]
+
+
+def _threshold_case(found: ResourceVerdict, violation: Violation | None) -> Case:
+    if violation is None:
+        return Case(found.resource, PASSED, f"no more than is allowed: {found.reason}")
+    result = "threshold" if violation.certain else SKIPPED
+    return Case(found.resource, result, violation.reason, _figures(found))
+
+
+def _verdict_case(found: ResourceVerdict, verdict: Verdict) -> Case:
+    if found.verdict == "clean":
+        return Case(found.resource, PASSED, found.reason)
+    if found.verdict == "inconclusive":
+        return Case(found.resource, SKIPPED, found.reason)
+    dead = verdict.exhausted is not None and verdict.exhausted.resource == found.resource
+    return Case(found.resource, "exhausted" if dead else "leak", found.reason, _figures(found))
+
+
+def _change_case(change: ResourceChange) -> Case:
+    results = {"worse": "worse", "cannot tell": SKIPPED}
+    name = f"{change.resource} since the baseline"
+    return Case(name, results.get(change.change, PASSED), change.reason)
+
+
+def _suites(verdict: Verdict, cases: Sequence[Case]) -> ET.Element:
     counts = {
-        "tests": str(len(found)),
-        "failures": str(sum(one.verdict == "leak" for one in found)),
+        "tests": str(len(cases)),
+        "failures": str(sum(case.result not in {PASSED, SKIPPED} for case in cases)),
         "errors": "0",
-        "skipped": str(sum(one.verdict == "inconclusive" for one in found)),
+        "skipped": str(sum(case.result == SKIPPED for case in cases)),
     }
     suites = ET.Element("testsuites", {"name": "tidemark", **counts})
     name = _clean(f"tidemark.{verdict.run}")
@@ -48,23 +109,21 @@ def _suites(verdict: Verdict) -> ET.Element:
     properties = ET.SubElement(suite, "properties")
     for key, value in (("verdict", verdict.verdict), ("reason", verdict.reason)):
         ET.SubElement(properties, "property", {"name": key, "value": _clean(value)})
-    for one in found:
-        _add_case(suite, name, one, verdict)
+    for case in cases:
+        _add(suite, name, case)
     return suites
 
 
-def _add_case(suite: ET.Element, name: str, found: ResourceVerdict, verdict: Verdict) -> None:
-    case = ET.SubElement(suite, "testcase", {"classname": name, "name": found.resource})
-    reason = _clean(found.reason)
-    if found.verdict == "leak":
-        dead = verdict.exhausted is not None and verdict.exhausted.resource == found.resource
-        kind = "exhausted" if dead else "leak"
-        failure = ET.SubElement(case, "failure", {"type": kind, "message": reason})
-        failure.text = _figures(found)
-    elif found.verdict == "inconclusive":
-        ET.SubElement(case, "skipped", {"message": reason})
+def _add(suite: ET.Element, name: str, case: Case) -> None:
+    element = ET.SubElement(suite, "testcase", {"classname": name, "name": case.name})
+    reason = _clean(case.reason)
+    if case.result == PASSED:
+        ET.SubElement(element, "system-out").text = reason
+    elif case.result == SKIPPED:
+        ET.SubElement(element, "skipped", {"message": reason})
     else:
-        ET.SubElement(case, "system-out").text = reason
+        failure = ET.SubElement(element, "failure", {"type": case.result, "message": reason})
+        failure.text = _clean(case.details)
 
 
 def _figures(found: ResourceVerdict) -> str:
@@ -74,7 +133,7 @@ def _figures(found: ResourceVerdict) -> str:
     def between(interval: Interval | None) -> str:
         return f" (90 %: {say(interval.low)} to {say(interval.high)})" if interval else ""
 
-    return _clean(
+    return (
         f"growth per request: {say(found.per_request)}{between(found.per_request_interval)}\n"
         f"growth per hour: {say(found.per_hour)}{between(found.per_hour_interval)}\n"
         f"from {say(found.baseline, 4)} to {say(found.last, 4)}, limit {say(found.limit, 4)}\n"

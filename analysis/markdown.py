@@ -1,10 +1,12 @@
 """A verdict as GitHub-flavoured Markdown, as it fits the summary of a CI job."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from analysis.baseline import ResourceChange
 from analysis.finding import TITLES, main_reason, reason
 from analysis.model import Interval, ResourceVerdict, Verdict
+from analysis.thresholds import apply_thresholds
 from analysis.units import amount, count, duration
 
 WORDS = {"leak": "LEAK", "clean": "clean", "inconclusive": "cannot tell"}
@@ -23,23 +25,47 @@ HEADER = (
 NUMBERS_FROM = 2
 
 
-def render_markdown(verdicts: Verdict | Sequence[Verdict], title: str = "Tidemark") -> str:
+def render_markdown(
+    verdicts: Verdict | Sequence[Verdict],
+    title: str = "Tidemark",
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    changes: Iterable[ResourceChange] = (),
+) -> str:
     """Return one verdict, or several beside each other, as Markdown.
 
     Args:
         verdicts: One verdict or several.
         title: The heading.
+        thresholds: Growth per request that is allowed, by resource.
+        changes: What changed since a baseline.
 
     Returns:
         A heading, the reason, and a table of the resources, for each verdict; for several, a
-        table of the verdicts before them. It ends in a newline.
+        table of the verdicts before them; what is above its threshold, and what changed since the
+        baseline, after them. It ends in a newline.
     """
     each = [verdicts] if isinstance(verdicts, Verdict) else list(verdicts)
     parts = [f"## {escape(title)}"]
     if len(each) != 1:
         parts.append(_table(("Run", "Verdict", "Reason"), [_overview(one) for one in each], 3))
     parts += [_section(one) for one in each]
+    if thresholds:
+        parts += [_allowed(one, thresholds) for one in each]
+    rows = [(escape(change.reason), change.change) for change in changes]
+    if rows:
+        parts.append("### Since the baseline\n\n" + _table(("Resource", "Change"), rows, 2))
     return "\n\n".join(parts) + "\n"
+
+
+def _allowed(verdict: Verdict, thresholds: Mapping[str, float]) -> str:
+    lines = [f"### Allowed growth: {escape(verdict.run)}", ""]
+    found = {one.resource: one for one in apply_thresholds(verdict, thresholds)}
+    for name, allowed in thresholds.items():
+        violation = found.get(name)
+        limit = f"{TITLES[name]}: at most {amount(name, allowed, 3)} a request: kept"
+        lines.append(f"- {escape(violation.reason)}" if violation else f"- {limit}")
+    return "\n".join(lines)
 
 
 def escape(text: str) -> str:

@@ -346,7 +346,9 @@ def _events(plan: Plan, series: _Series) -> list[tuple[float, str, dict[str, Any
         found += [(plan.outage[0], "broker_down", {"broker": plan.brokers[0]})]
         found += [(plan.outage[1], "broker_up", {"broker": plan.brokers[0]})]
     if plan.gap:
-        found.append((plan.gap[1], "gap", {"missed_s": plan.gap[1] - plan.gap[0]}))
+        missed = round((plan.gap[1] - plan.gap[0]) / plan.interval_s)
+        fields = {"missed_ticks": missed, "interval_s": plan.interval_s}
+        found.append((plan.gap[1], "gap", fields))
     if series.death_s is not None:
         found.append((series.death_s + 0.1, "emfile", {"line": EMFILE_LINE, "source": "log"}))
         found.append((series.death_s + 5.0, "stalled", {"seconds": 5.0}))

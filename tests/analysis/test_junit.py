@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.baseline import ResourceChange
 from analysis.errors import UnusableRunError
 from analysis.junit import write_junit
-from analysis.model import ResourceVerdict, Verdict
+from analysis.model import Interval, ResourceVerdict, Verdict
 from analysis.run import load_run
 from tests.analysis.rundirs import write_run
 from tests.analysis.verdicts import leak
@@ -63,3 +64,29 @@ def test_a_file_that_cannot_be_written_is_one_clear_line(verdict, tmp_path):
     with pytest.raises(UnusableRunError, match="cannot be written") as caught:
         write_junit(verdict, tmp_path / "missing" / "junit.xml")
     assert "\n" not in str(caught.value)
+
+
+def change(resource, verdict, reason):
+    return ResourceChange(resource, verdict, 8.0, 7.8, 0.2, Interval(0.1, 0.3), True, reason)
+
+
+def test_a_threshold_stands_in_place_of_the_verdict(verdict, tmp_path):
+    path = tmp_path / "junit.xml"
+    write_junit(verdict, path, thresholds={"fds": 10.0, "connections": 1.0, "threads": 3.8})
+    root = ET.parse(path).getroot()
+    assert root.find(".//testcase[@name='fds']/failure") is None
+    assert root.find(".//testcase[@name='connections']/failure").get("type") == "threshold"
+    assert root.find(".//testcase[@name='threads']/skipped") is None
+    assert root.find(".//testcase[@name='rss_bytes']/failure").get("type") == "leak"
+
+
+def test_what_got_worse_since_a_baseline_fails(verdict, tmp_path):
+    path = tmp_path / "junit.xml"
+    found = [change("fds", "worse", "faster"), change("threads", "same", "as before")]
+    write_junit(verdict, path, changes=[*found, change("rss_bytes", "cannot tell", "unknown")])
+    root = ET.parse(path).getroot()
+    assert root.get("tests") == "7"
+    failure = root.find(".//testcase[@name='fds since the baseline']/failure")
+    assert (failure.get("type"), failure.get("message")) == ("worse", "faster")
+    assert root.find(".//testcase[@name='threads since the baseline']/failure") is None
+    assert root.find(".//testcase[@name='rss_bytes since the baseline']/skipped") is not None

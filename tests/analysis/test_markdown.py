@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.baseline import ResourceChange
 from analysis.markdown import escape, render_markdown
-from analysis.model import ResourceVerdict, Verdict
+from analysis.model import Interval, ResourceVerdict, Verdict
 from analysis.run import load_run
 from tests.analysis.rundirs import write_run
 from tests.analysis.verdicts import clean, leak
@@ -55,3 +56,12 @@ def test_no_text_breaks_a_table_or_becomes_markup(text):
 
 def test_markup_is_escaped():
     assert escape("a|b\n<script>`x`*y*[z](u)") == ("a\\|b &lt;script&gt;\\`x\\`\\*y\\*\\[z\\](u)")
+
+
+def test_thresholds_and_changes_are_told(run):
+    changes = [ResourceChange("fds", "worse", 8, 7, 1, Interval(0.5, 1.5), True, "fds: a|b")]
+    thresholds = {"fds": 0.01, "connections": 99.0}
+    text = render_markdown(leak(run), thresholds=thresholds, changes=changes)
+    assert "at most 0.01 descriptors a request are allowed" in text
+    assert "Broker connections: at most 99 a request: kept" in text
+    assert "| fds: a\\|b | worse |" in text
