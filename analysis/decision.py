@@ -9,7 +9,7 @@ from analysis.growth import Growth, later_parts, measure
 from analysis.model import Decision
 from analysis.tracks import Track
 
-SURE = 0.001
+SURE = 0.002
 """A leak is called when the probability that there is no growth is below this."""
 SUSPECT = 0.03
 """Below this, growth cannot be dismissed either."""

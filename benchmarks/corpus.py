@@ -24,8 +24,8 @@ Floats = NDArray[np.float64]
 Label = Literal["leak", "clean", "undecided"]
 Rng = np.random.Generator
 
-LEAST_Z = 5.0
-"""A leak can be told when an observer who knows the noise sees it at five standard deviations."""
+LEAST_Z = 6.0
+"""A leak can be told when an observer who knows the noise sees it at six standard deviations."""
 LEAST_EFFECTIVE = 20.0
 """A clean series can be told when it is worth this many independent samples."""
 UNLIMITED = 1_000_000.0
@@ -89,6 +89,7 @@ def make_clock(
     duration_s: float,
     interval_s: float,
     rate: float,
+    *,
     shape: Callable[[Floats], Floats] | None = None,
     users: float = 10.0,
 ) -> Clock:

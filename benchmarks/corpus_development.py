@@ -30,7 +30,7 @@ def _clock(rng: Rng, shape: Callable[[Floats], Floats] | None = None) -> Clock:
     duration = float(np.exp(rng.uniform(np.log(120), np.log(86_400))))
     interval = float(rng.choice([1.0, 1.0, 0.5])) if duration < 7_200 else 5.0
     return make_clock(
-        rng, duration, interval, float(np.exp(rng.uniform(np.log(2), np.log(100)))), shape
+        rng, duration, interval, float(np.exp(rng.uniform(np.log(2), np.log(100)))), shape=shape
     )
 
 
@@ -89,8 +89,8 @@ def _clean(
     clock: Clock,
     extra: Floats | float,
     noise: Noise,
+    *,
     gaps: np.ndarray | None = None,
-    informative: bool = True,
 ) -> Case:
     level = _base(rng) + extra + noise.draw(rng, clock.at)
     run = build_run(
@@ -103,7 +103,7 @@ def _clean(
         shape,
         "clean",
         "fds",
-        informative and clean_is_visible(clock, noise),
+        clean_is_visible(clock, noise),
         run,
         {"noise": noise, "duration_s": clock.duration_s},
     )
@@ -316,7 +316,7 @@ def clean_gaps(rng: Rng) -> Case:
     clock = _clock(rng)
     begin = rng.uniform(0.1, 0.7)
     gaps = (clock.share > begin) & (clock.share < begin + rng.uniform(0.05, 0.25))
-    return _clean("clean-gaps", rng, clock, 0.0, _noise(rng, clock), gaps)
+    return _clean("clean-gaps", rng, clock, 0.0, _noise(rng, clock), gaps=gaps)
 
 
 def clean_restarts(rng: Rng) -> Case:

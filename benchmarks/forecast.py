@@ -49,6 +49,11 @@ class Life:
         )
 
     @property
+    def interval_s(self) -> float:
+        """Seconds between samples: short lives need more of them."""
+        return 0.1 if self.fds_limit < 512 else 0.2
+
+    @property
     def longest_s(self) -> float:
         """Seconds after which a life that has not ended is given up."""
         requests = self.fds_limit / FDS_PER_REQUEST * self.workers
@@ -95,7 +100,7 @@ def record(life: Life, folder: Path) -> Path:
         "--only-summary", "--users=1", "--spawn-rate=1", f"--run-time={life.longest_s:.0f}s",
         "--strategy=per-request-leaked", f"--fds-limit={life.fds_limit}", f"--rate={life.rate}",
         f"--batch-size={life.batch_size}", f"--workers={life.workers}", f"--ramp={life.ramp_s}",
-        f"--seed={life.seed}", "--interval=0.2", "--plateau=1", "--request-timeout=3",
+        f"--seed={life.seed}", f"--interval={life.interval_s}", "--plateau=1", "--request-timeout=3",
         f"--results={folder}", f"--run-name={life.name}", "--no-report",
     ]  # fmt: skip
     subprocess.run(command, capture_output=True, check=False, timeout=life.longest_s + 120)
@@ -115,17 +120,17 @@ def judge_runs(paths: list[Path]) -> bool:
     for path in paths:
         run = load_run(path)
         if run.first_event("emfile") is None:
-            print(f"{path.name:52} did not die")
+            print(f"{path.name:48} did not die")
             continue
         deaths += 1
         early = check(run)
         if early is None:
-            print(f"{path.name:52} no forecast from its first quarter")
+            print(f"{path.name:48} no forecast from its first quarter")
             continue
         found.append(early)
         inside = "covered" if early.covered else "MISSED"
         print(
-            f"{path.name:52} died after {early.actual:6.0f}, forecast {early.predicted:7.0f}"
+            f"{path.name:48} died after {early.actual:6.0f}, forecast {early.predicted:7.0f}"
             f" [{early.interval.low:6.0f}, {early.interval.high:7.0f}]"
             f" {early.relative_error:+7.1%} {inside}"
         )
