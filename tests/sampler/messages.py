@@ -11,7 +11,7 @@ def header(length, kind=TCPDIAG_GETSOCK, flags=2, sequence=7, port=99):
     return struct.pack("=IHHII", length, kind, flags, sequence, port)
 
 
-def sock(state=1, inode=1, remote=("127.0.0.1", 9092), cgroup=None, family=None, extra=b""):
+def sock(state=1, inode=1, remote=("127.0.0.1", 9092), *, cgroup=None, family=None, extra=b""):
     """One socket; attributes as a 6.x kernel orders them."""
     address = ipaddress.ip_address(remote[0])
     if family is None:

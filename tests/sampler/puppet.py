@@ -52,5 +52,6 @@ if __name__ == "__main__":
     names = dict(globals())
     for line in sys.stdin:
         exec(json.loads(line), names)
-        print(json.dumps(names.pop("result", None)), flush=True)
+        sys.stdout.write(json.dumps(names.pop("result", None)) + "\n")
+        sys.stdout.flush()
     os._exit(0)

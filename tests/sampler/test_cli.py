@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_a_run_from_start_to_sigint(puppet, samplers, listener, address, eventua
     assert {"kernel", "cpus", "page_size", "python"} <= metadata["host"].keys()
     kernel = ticks(sampler, pid=0)[-1]
     assert kernel["process"] == "kernel"
-    assert kernel["fds"] == "" and kernel["time_wait"] == "0"
+    assert (kernel["fds"], kernel["time_wait"]) == ("", "0")
     endpoints = sampler.rows(schema.ENDPOINTS_CSV)
     assert {(row["endpoint"], row["held"]) for row in endpoints} == {(address, "3")}
     kinds = {(row["kind"], row["name"]) for row in sampler.rows(schema.COMPOSITION_CSV)}
@@ -91,7 +92,7 @@ child.stdout.readline()
 result = child.pid
 """)
     parent.end()
-    eventually(lambda: not os.path.exists(f"/proc/{pid}"), "the sampler's end")
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), "the sampler's end")
 
 
 def test_kill_9_costs_at_most_the_sample_in_hand(puppet, samplers, address, eventually):
@@ -124,6 +125,12 @@ def test_a_missed_tick_is_a_gap_and_the_grid_stays(puppet, samplers, address, ev
     sampler.stop()
 
 
+def fill_up(path):
+    with path.open("wb", buffering=0) as filler:
+        while True:
+            filler.write(b"x" * 4096)
+
+
 def test_a_full_disk(puppet, samplers, address, tmp_path, eventually):
     if os.geteuid() != 0:
         pytest.skip("needs root to mount a small tmpfs")
@@ -137,10 +144,8 @@ def test_a_full_disk(puppet, samplers, address, tmp_path, eventually):
             puppet.pid, address, "--interval", "0.02", "--budget", "inf", out=small / "run"
         )
         sampler.ready()
-        with (small / "filler").open("wb", buffering=0) as filler:
-            with pytest.raises(OSError, match="No space"):
-                while True:
-                    filler.write(b"x" * 4096)
+        with pytest.raises(OSError, match="No space"):
+            fill_up(small / "filler")
         (event,) = eventually(lambda: sampler.events("disk_full"), "the event")
         assert "No space left" in event["reason"]
         (small / "filler").unlink()

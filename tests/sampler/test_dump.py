@@ -60,9 +60,9 @@ def test_columns_say_what_the_messages_said(remotes, sockets):
     for at, state, inode, mapped in sockets:
         endpoint = at % len(remotes)
         family = socket.AF_INET6 if mapped else None
-        inode = 0 if state == 6 else inode + (state in (1, 2, 8))
-        messages.append(sock(state, inode, remotes[endpoint], family=family))
-        (held if inode else orphans).append((state, inode, endpoint))
+        one = 0 if state == 6 else inode + (state in (1, 2, 8))
+        messages.append(sock(state, one, remotes[endpoint], family=family))
+        (held if one else orphans).append((state, one, endpoint))
     columns = read(brokers, messages)
     found = zip(columns.states, columns.inodes, columns.endpoints, strict=True)
     assert Counter(found) == Counter(held)
@@ -147,7 +147,7 @@ def test_differences_are_those_of_sets(before, changes):
 
 def test_few_changes_in_a_long_sequence_are_found_without_giving_up():
     before = list(range(1, 20_001))
-    after = before[:500] + [90_001, 90_002] + before[503:12_000] + before[12_001:] + [90_003]
+    after = [*before[:500], 90_001, 90_002, *before[503:12_000], *before[12_001:], 90_003]
     found = difference(array("I", before), array("I", after), limit=10)
     assert found is not None
     assert set(found[0]) - set(found[1]) == {90_001, 90_002, 90_003}

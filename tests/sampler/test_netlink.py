@@ -1,3 +1,4 @@
+import contextlib
 import ipaddress
 import socket
 import struct
@@ -131,10 +132,8 @@ def test_a_flipped_byte_never_hangs_or_crashes(messages, data):
     changed = bytearray(b"".join(messages))
     at = data.draw(st.integers(0, len(changed) - 1))
     changed[at] ^= data.draw(st.integers(1, 255))
-    try:
-        split_runs(bytes(changed))
-    except NetlinkError as refused:
-        assert str(refused).startswith("netlink:")
+    with contextlib.suppress(NetlinkError):
+        assert split_runs(bytes(changed))
 
 
 @pytest.mark.parametrize("at", [0, 1, 4])

@@ -1,5 +1,8 @@
+import contextlib
 import os
 import resource
+from contextlib import ExitStack
+from pathlib import Path
 
 import psutil
 import pytest
@@ -102,29 +105,22 @@ def test_gone_and_denied_are_different():
     with pytest.raises(NoSuchProcessError) as gone:
         procfs.read_stat(999_999_999)
     assert gone.value.pid == 999_999_999
-    with pytest.raises(DeniedError) as denied:
-        with procfs.reading(7, "/proc/7/fd"):
-            raise PermissionError(13, "Permission denied")
+    with pytest.raises(DeniedError) as denied, procfs.reading(7, "/proc/7/fd"):
+        raise PermissionError(13, "Permission denied")
     assert (denied.value.pid, denied.value.what) == (7, "/proc/7/fd")
 
 
 def test_running_out_of_descriptors_is_neither(puppet):
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    kept = []
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
-        with pytest.raises(ShortageError, match="raise the sampler's own limits"):
-            while True:
-                kept.append(open("/dev/null"))  # noqa: SIM115
-                if len(kept) > 150:
-                    procfs.read_stat(puppet.pid)
-    except OSError:
+    limits_before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+    with ExitStack() as stack:
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits_before)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, limits_before[1]))
+        with contextlib.suppress(OSError):
+            while True:  # the holes below
+                stack.callback(os.close, os.dup(0))
         with pytest.raises(ShortageError, match="raise the sampler's own limits"):
             procfs.read_stat(puppet.pid)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        for file in kept:
-            file.close()
 
 
 def test_both_ways_of_counting_descriptors_agree(puppet, monkeypatch):
@@ -145,7 +141,7 @@ def test_psutil_and_procfs_read_the_same(puppet):
     assert ours.command(puppet.pid) == theirs.command(puppet.pid)
     assert ours.owner(puppet.pid) == theirs.owner(puppet.pid)
     assert ours.working_directory(puppet.pid) == theirs.working_directory(puppet.pid)
-    assert puppet.pid in ours.pids() and puppet.pid in theirs.pids()
+    assert puppet.pid in set(ours.pids()) & set(theirs.pids())
     assert len(ours.thread_names(puppet.pid)) == 2
     assert ours.swap_bytes(puppet.pid) == 0
     assert theirs.limits(puppet.pid).fds_limit == ours.limits(puppet.pid).fds_limit

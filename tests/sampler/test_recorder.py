@@ -400,7 +400,7 @@ def test_entering_a_namespace_leaves_this_process_where_it_is(puppets):
     mine = procfs.network_namespace(os.getpid())
     theirs = procfs.network_namespace(inside.pid)
     assert mine != theirs
-    found = open_in_namespace(inside.pid, lambda: os.stat("/proc/thread-self/net/tcp").st_ino)
+    found = open_in_namespace(inside.pid, lambda: Path("/proc/thread-self/net/tcp").stat().st_ino)
     assert found == theirs
     assert procfs.network_namespace(os.getpid()) == mine
 

@@ -42,7 +42,7 @@ def test_children_and_grandchildren_come_and_go(puppet, eventually):
         "result = int(os.read(r, 20))"
     )
     tree.refresh(0.0)
-    assert list(tree.members)[0] == puppet.pid
+    assert next(iter(tree.members)) == puppet.pid
     assert {child, grandchild} <= set(tree.members)
     assert len(tree.members) == 4
     assert set(tree.stats) == set(tree.members)
