@@ -78,7 +78,7 @@ class Section:
     def shown_events(self) -> list[tuple[str, str, str]]:
         """Time, name and details of each event that is listed."""
         listed = [event for event in self.run.events if event.name != "limits_read"][:MOST_EVENTS]
-        return [(units.duration(e.elapsed_s), e.name, events.told(e)) for e in listed]
+        return [(units.duration(round(e.elapsed_s, 1)), e.name, events.told(e)) for e in listed]
 
     @property
     def hidden_events(self) -> int:
