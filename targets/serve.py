@@ -135,7 +135,7 @@ def _listen(bind: str) -> socket.socket:
         listener.listen(_BACKLOG)
     except (OSError, ValueError, OverflowError) as error:
         raise TargetError(
-            f"cannot listen on {bind!r} ({error}): choose another --bind HOST:PORT, "
+            f"cannot listen on {bind!r} ({error}): choose another port, "
             "or port 0 for any free one"
         ) from error
     return listener

@@ -13,4 +13,4 @@ FORWARDED = {"ignore_unknown_options": True, "allow_extra_args": True, "help_opt
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def broker(arguments: tuple[str, ...]) -> int:
     """Run the embedded broker and print its address (--help for its options)."""
-    return main(list(arguments))
+    return main(list(arguments), program="tidemark broker")

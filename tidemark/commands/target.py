@@ -12,4 +12,4 @@ from tidemark.commands.broker import FORWARDED
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def target(arguments: tuple[str, ...]) -> None:
     """Serve one target STRATEGY (--help for its options)."""
-    main(list(arguments))
+    main(list(arguments), program="tidemark target")
