@@ -1,0 +1,79 @@
+"""A service that is already there: driven with --host, sampled by its PID, or only watched."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from .conftest import Command, Workbench, eventually, metadata, sampled
+
+pytestmark = pytest.mark.e2e
+
+
+@dataclass
+class Service:
+    """A target that somebody else has started."""
+
+    url: str
+    pid: int
+    bootstrap: str
+
+
+def _ready(command: Command) -> dict[str, Any]:
+    assert command.process.stdout is not None
+    ready: dict[str, Any] = json.loads(command.process.stdout.readline())
+    return ready
+
+
+@pytest.fixture
+def service(bench: Workbench) -> Iterator[Service]:
+    broker = bench.start("tidemark", "broker")
+    bootstrap = ",".join(_ready(broker)["bootstrap"])
+    target = bench.start("tidemark", "target", "shared", f"--bootstrap={bootstrap}")
+    ready = _ready(target)
+    yield Service(ready["url"], ready["pid"], bootstrap)
+    for command in (target, broker):
+        command.signal(signal.SIGTERM)
+        assert command.wait().code == 0
+
+
+def test_a_foreign_service_is_driven_and_sampled(bench: Workbench, service: Service) -> None:
+    finished = bench.locust(
+        "--run-time=6s", "--rate=20", f"--host={service.url}", f"--target-pid={service.pid}",
+        f"--bootstrap={service.bootstrap}",
+    ).wait()  # fmt: skip
+    assert finished.code == 0, finished.err
+    (run,) = bench.runs()
+    assert metadata(run)["strategy"] is None
+    assert metadata(run)["target"]["url"] == service.url
+    samples = pd.read_csv(run / "samples.csv")
+    assert service.pid in set(samples["pid"])
+    assert samples["established"].max() >= 1
+    assert (run / "report.png").exists()
+
+
+def test_a_service_is_left_running(bench: Workbench, service: Service) -> None:
+    run = bench.locust("--run-time=2s", f"--host={service.url}", "--no-report").wait()
+    assert run.code == 0, run.err
+    watched = bench.start(
+        "tidemark", "sample", f"--pid={service.pid}", f"--brokers={service.bootstrap}",
+        f"--out={bench.results / 'watched'}", "--interval=0.2",
+    )  # fmt: skip
+    eventually(lambda: sampled(bench.results / "watched", 30))
+    watched.signal(signal.SIGINT)
+    assert watched.wait().code == 0
+    assert metadata(bench.results / "watched")["outcome"] == "completed"
+    check = bench.run("tidemark", "check", "results/watched")
+    assert check.code in {0, 3}, check.err
+
+
+def test_sampling_needs_to_know_the_brokers(bench: Workbench) -> None:
+    finished = bench.locust("--host=http://127.0.0.1:1", "--target-pid=1", "--run-time=2s").wait()
+    assert finished.code == 2
+    assert "--bootstrap" in finished.err.strip().splitlines()[-1]
