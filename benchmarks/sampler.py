@@ -1,6 +1,6 @@
 """What the sampler costs beside ss, netstat, psutil and a bare dump, on the same sockets.
 
-    python benchmarks/sampler.py --sizes 1000,20000,180234
+    python -m benchmarks.sampler --sizes 1000,20000,180234
 
 Ten processes listen on ten loopback addresses and ten connect to them, since a process may
 hold some 20,000 descriptors; the ten that connect are the target. While everything is
@@ -211,10 +211,10 @@ def serve_samples(root: int) -> None:
     """Take a full sample, or a bare dump, whenever asked to; no budget, so that all is read."""
     from sampler import cli, netlink
     from sampler.brokers import Brokers
-    from sampler.clock import RunClock
     from sampler.host import this_host
     from sampler.journal import Journal
     from sampler.rundir import RunDirectory
+    from sampler.source import open_source
     from sampler.tree import ProcessTree, identify
 
     die_with_parent()
@@ -229,7 +229,7 @@ def serve_samples(root: int) -> None:
             host=host,
             tree=ProcessTree(host, identify(host, root)),
             brokers=brokers,
-            clock=RunClock.start(),
+            source=open_source(brokers, root)[0],
             journal=Journal(directory),
         )
         recorder.pause_composition()

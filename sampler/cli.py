@@ -9,6 +9,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 from sampler import procfs
 from sampler.brokers import Brokers, parse_endpoints
 from sampler.clock import RunClock
+from sampler.connections import ConnectionSource
 from sampler.errors import DiskFullError, SamplerError, TidemarkError
 from sampler.follow import RootWatch
 from sampler.host import Host, this_host
@@ -113,27 +115,25 @@ def run(
     host = this_host()
     tree = ProcessTree(host, identify(host, options.pid))
     brokers = Brokers.resolve(options.brokers)
-    started_s = options.started_monotonic_s
-    clock = RunClock.start() if started_s is None else RunClock(started_s)
-    directory = RunDirectory(options.out) if options.join else RunDirectory.create(options.out)
-    metadata = {} if options.join else _metadata(options, host)
-    if not options.join:
-        directory.write_metadata(metadata)
-    _raise_descriptor_limit()
-    journal = Journal(directory)
-    recorder = make_recorder(
-        options, host=host, tree=tree, brokers=brokers, clock=clock, journal=journal
-    )
-    live = LiveLine(sys.stderr)
-    try:
-        with StopSignal() as stop:
-            _loop(recorder, stop, options, live=live, on_ready=on_ready, on_sample=on_sample)
-    finally:
-        live.close()
-        recorder.close()
+    source, shortcoming = open_source(brokers, options.pid, options.source)
+    with ExitStack() as stack:
+        stack.callback(source.close)
+        metadata = {} if options.join else _metadata(options, host)
+        directory = RunDirectory(options.out) if options.join else RunDirectory.create(options.out)
         if not options.join:
-            ended = {"ended_at": _utc_now(), "outcome": "completed"}
-            directory.write_metadata({**metadata, **ended})
+            directory.write_metadata(metadata)
+            stack.push(_end_of(directory, metadata))
+        _raise_descriptor_limit()
+        journal = Journal(directory)
+        recorder = make_recorder(
+            options, host=host, tree=tree, brokers=brokers, source=source, journal=journal
+        )
+        stack.callback(recorder.close)
+        recorder.start(shortcoming)
+        live = LiveLine(sys.stderr)
+        stack.callback(live.close)
+        stop = stack.enter_context(StopSignal())
+        _loop(recorder, stop, options, live=live, on_ready=on_ready, on_sample=on_sample)
     if journal.lost_in_all:
         raise DiskFullError(
             f"{options.out}: {journal.lost_in_all} samples found no room on the disk and are lost;"
@@ -142,43 +142,38 @@ def run(
     return 0
 
 
+def _end_of(directory: RunDirectory, metadata: dict[str, object]) -> Callable[..., None]:
+    """Writes how the run ended into `run.json` when the context is left."""
+
+    def end(kind: type[BaseException] | None, *_: object) -> None:
+        outcome = "completed" if kind is None else "aborted"
+        directory.write_metadata({**metadata, "ended_at": _utc_now(), "outcome": outcome})
+
+    return end
+
+
 def make_recorder(
     options: Options,
     *,
     host: Host,
     tree: ProcessTree,
     brokers: Brokers,
-    clock: RunClock,
+    source: ConnectionSource,
     journal: Journal,
 ) -> Recorder:
-    """Put a recorder together and record that it began.
-
-    Raises:
-        SamplerError: The wanted source does not work here.
-        RunDirectoryError: The run directory cannot be written.
-    """
-    source, shortcoming = open_source(brokers, options.pid, options.source)
-    watch = RootWatch(host, tree, options.pid_file, follow=options.follow)
-    recorder = Recorder(
+    """Put a recorder together; `Recorder.start` and `Recorder.tick` are the caller's to call."""
+    started_s = options.started_monotonic_s
+    return Recorder(
         journal=journal,
-        clock=clock,
+        clock=RunClock.start() if started_s is None else RunClock(started_s),
         host=host,
         tree=tree,
-        root_watch=watch,
+        root_watch=RootWatch(host, tree, options.pid_file, follow=options.follow),
         brokers=brokers,
         source=source,
         interval_s=options.interval_s,
         budget_share=options.budget,
     )
-    fields = {"reason": shortcoming} if shortcoming else {}
-    recorder.event(
-        "sampler_started",
-        source=source.name,
-        interval_s=options.interval_s,
-        budget_share=options.budget if math.isfinite(options.budget) else None,
-        **fields,
-    )
-    return recorder
 
 
 def _raise_descriptor_limit() -> None:

@@ -50,7 +50,7 @@ class FdFolder:
             links = list(map(partial(os.readlink, dir_fd=self._descriptor), names))
         except OSError:
             return [self.inode(name) for name in names]
-        return [int(link[8:-1]) if link.startswith(_SOCKET_PREFIX) else 0 for link in links]
+        return [int(link[8:-1]) if link[:8] == _SOCKET_PREFIX else 0 for link in links]
 
     def __enter__(self) -> "FdFolder":
         return self

@@ -14,7 +14,7 @@ from sampler.fdtable import FdTable, Found
 
 _SLOT_BITS = 32
 _DESCRIPTOR_MASK = (1 << _SLOT_BITS) - 1
-_MANY_CHANGES = 2000
+_MANY_CHANGES = 1000
 """From about here on, comparing two dumps as sets is quicker."""
 _READ_COST, _LIST_COST = 3, 1
 """What reading a link costs, in terms of listing one descriptor."""
@@ -85,11 +85,10 @@ class SocketOwners:
             return (after - before, before - after) if len(after) == len(inodes) else None
         inserted, deleted = map(set, lists)
         added = inserted - deleted
-        twice = len(inserted) != len(lists[0]) or any(map(self._knows, added))
+        known = any(map(self._holders.__contains__, added))
+        known = known or bool(added & (self._foreign | self._suspended))
+        twice = known or len(inserted) != len(lists[0])
         return None if twice else (added, deleted - inserted)
-
-    def _knows(self, inode: int) -> bool:
-        return inode in self._holders or inode in self._foreign or inode in self._suspended
 
     def _find(self, unknown: set[int]) -> None:
         for slot, table in self._tables.items():

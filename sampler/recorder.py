@@ -115,6 +115,23 @@ class Recorder:
         self._began = (time.monotonic(), time.process_time())
         self._written_cpu_s = self._ended_cpu_s = time.process_time()
 
+    def start(self, shortcoming: SamplerError | None = None) -> None:
+        """Record that it began, and how connections are read.
+
+        Args:
+            shortcoming: Why there is no better source; None if it is the best.
+        """
+        share = self._budget.share
+        self.event(
+            "sampler_started",
+            source=self._source.name,
+            interval_s=self._interval_s,
+            budget_share=share if math.isfinite(share) else None,
+            **({} if shortcoming is None else {"reason": str(shortcoming)}),
+        )
+        if isinstance(shortcoming, DeniedError):
+            self._unread(shortcoming)
+
     def event(self, name: str, **fields: object) -> None:
         """Record an event now."""
         self._journal.event(self._clock.now(), name, **fields)

@@ -12,7 +12,9 @@ SOURCES = ("auto", "netlink", "procfs", "psutil")
 """Names of the sources; `auto` takes the best one that works."""
 
 
-def open_source(brokers: Brokers, pid: int, wanted: str = "auto") -> tuple[ConnectionSource, str]:
+def open_source(
+    brokers: Brokers, pid: int, wanted: str = "auto"
+) -> tuple[ConnectionSource, SamplerError | None]:
     """Open the source that is wanted, or the best one.
 
     Args:
@@ -21,7 +23,7 @@ def open_source(brokers: Brokers, pid: int, wanted: str = "auto") -> tuple[Conne
         wanted: One of `SOURCES`.
 
     Returns:
-        The source, and why a better one could not be had (empty if it is the best).
+        The source, and why a better one could not be had (None if it is the best).
 
     Raises:
         SamplerError: There is no such source, or the wanted one does not work here.
@@ -29,14 +31,14 @@ def open_source(brokers: Brokers, pid: int, wanted: str = "auto") -> tuple[Conne
     if wanted not in SOURCES:
         raise SamplerError(f"source {wanted!r}: choose one of {', '.join(SOURCES)}")
     if wanted == "procfs":
-        return ProcfsSource(brokers), ""
+        return ProcfsSource(brokers), None
     if wanted == "psutil" or not sys.platform.startswith("linux"):
         from sampler.psutil_host import PsutilSource  # noqa: PLC0415 (psutil is slow to load)
 
-        return PsutilSource(brokers), ""
+        return PsutilSource(brokers), None
     try:
-        return NetlinkSource(brokers, pid), ""
+        return NetlinkSource(brokers, pid), None
     except (NetlinkError, DeniedError) as error:
         if wanted == "netlink":
             raise
-        return ProcfsSource(brokers), str(error)
+        return ProcfsSource(brokers), error

@@ -42,14 +42,19 @@ class Watched:
         self.directory = RunDirectory.create(folder)
         self.clock = Clock()
         host = ProcfsHost()
+        options = Options(pid, (address,), folder, **{"budget": math.inf, **options})
+        brokers = Brokers.resolve([address])
+        source, shortcoming = open_source(brokers, pid, options.source)
         self.recorder = make_recorder(
-            Options(pid, (address,), folder, **{"budget": math.inf, **options}),
+            options,
             host=host,
             tree=ProcessTree(host, identify(host, pid)),
-            brokers=Brokers.resolve([address]),
-            clock=self.clock,
+            brokers=brokers,
+            source=source,
             journal=Journal(self.directory),
         )
+        self.recorder._clock = self.clock
+        self.recorder.start(shortcoming)
 
     def rows(self):
         header, *lines = (self.directory.file(schema.SAMPLES_CSV)).read_text().splitlines()
@@ -124,6 +129,20 @@ def test_without_netlink_procfs_is_taken_and_the_run_says_so(watch, puppet, addr
     assert watched.rows()[0]["established"] == "3"
     with pytest.raises(NetlinkError):
         open_source(Brokers.resolve([address]), puppet.pid, "netlink")
+
+
+def test_a_namespace_that_is_denied_is_told_and_procfs_taken(watch, puppet, address, monkeypatch):
+    def refuse(pid, open_it):
+        raise DeniedError(pid, f"/proc/{pid}/ns/net")
+
+    monkeypatch.setattr(netsource, "open_in_namespace", refuse)
+    connect(puppet, address, 3)
+    watched = watch()
+    watched.recorder.tick()
+    assert watched.events("sampler_started")[0]["source"] == "procfs"
+    (event,) = watched.events("permission_denied")
+    assert (event["pid"], event["missing"]) == (puppet.pid, "CAP_SYS_ADMIN")
+    assert watched.rows()[0]["established"] == "3"
 
 
 def test_a_source_that_does_not_exist_is_refused(puppet, address):
