@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
-from analysis.baseline import compare_verdicts
+from analysis.baseline import ResourceChange, compare_verdicts
 from analysis.junit import write_junit
 from analysis.markdown import render_markdown
 from analysis.model import Verdict
 from analysis.run import load_run
 from analysis.thresholds import apply_thresholds, parse_thresholds
+from analysis.units import amount
 from analysis.verdict import judge
 from sampler.errors import TidemarkError
 
@@ -53,32 +54,41 @@ def check(
     verdict = judge(load_run(directory), load_run(control) if control else None)
     click.echo(f"{verdict.verdict}: {verdict.reason}")
     code = _judged_with_thresholds(verdict, allowed) if allowed else EXIT_CODES[verdict.verdict]
-    if baseline:
-        code = _worst(code, _against(verdict, judge(load_run(baseline))))
+    changes = _changes(verdict, baseline) if baseline else []
+    if any(change.change == "worse" for change in changes):
+        code = LEAK
     if junit:
-        write_junit(verdict, junit)
+        write_junit(verdict, junit, thresholds=allowed, changes=changes)
     if markdown:
-        _write(markdown, render_markdown(verdict))
+        _write(markdown, render_markdown(verdict, thresholds=allowed, changes=changes))
     return code
 
 
 def _judged_with_thresholds(verdict: Verdict, allowed: Mapping[str, float]) -> int:
-    """The exit code when thresholds stand in place of the verdict on their resources."""
-    code = CLEAN
+    """The exit code when thresholds stand in place of the verdict on their resources.
+
+    A run that died of a resource fails whatever growth is allowed.
+    """
+    code = LEAK if verdict.exhausted else CLEAN
     for name, resource in verdict.resources.items():
         if name not in allowed and (resource.verdict == "leak" or resource.limit is not None):
             code = _worst(code, EXIT_CODES[resource.verdict])
-    for violation in apply_thresholds(verdict, allowed):
-        click.echo(violation.reason)
-        code = _worst(code, LEAK if violation.certain else CANNOT_TELL)
+    violations = {violation.resource: violation for violation in apply_thresholds(verdict, allowed)}
+    for name, growth in allowed.items():
+        violation = violations.get(name)
+        if violation:
+            click.echo(f"not allowed: {violation.reason}")
+            code = _worst(code, LEAK if violation.certain else CANNOT_TELL)
+        else:
+            click.echo(f"allowed: {name} grows by at most {amount(name, growth, 3)} a request")
     return code
 
 
-def _against(current: Verdict, baseline: Verdict) -> int:
-    changes = compare_verdicts(current, baseline).values()
+def _changes(current: Verdict, baseline: Path) -> list[ResourceChange]:
+    changes = list(compare_verdicts(current, judge(load_run(baseline))).values())
     for change in changes:
         click.echo(f"{change.change}: {change.reason}")
-    return LEAK if any(change.change == "worse" for change in changes) else CLEAN
+    return changes
 
 
 def _worst(*codes: int) -> int:

@@ -18,7 +18,7 @@ from tidemark.options import RunOptions
 from tidemark.progress import Progress
 from tidemark.terminal import make_console, print_changes, print_comparison
 
-DEFAULT_DURATION_S = 60.0
+DEFAULT_DURATION_S = 60
 
 
 @click.command()
@@ -30,7 +30,7 @@ DEFAULT_DURATION_S = 60.0
 )
 @click.option(
     "--duration",
-    type=click.FloatRange(min=1.0, max=7 * 86400.0),
+    type=click.IntRange(min=1, max=7 * 86_400),
     default=DEFAULT_DURATION_S,
     show_default=True,
     metavar="S",
@@ -52,7 +52,7 @@ DEFAULT_DURATION_S = 60.0
 )
 @run_options(leave_out=("strategy", "target_pid", "no_report"))
 def compare(
-    strategies: str, duration: float, users: int, baseline: Path | None, **values: Any
+    strategies: str, duration: int, users: int, baseline: Path | None, **values: Any
 ) -> int:
     """Run every strategy in turn under the same load and explain them together."""
     chosen = tuple(resolve(name.strip()) for name in strategies.split(",") if name.strip())
