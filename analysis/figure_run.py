@@ -31,6 +31,7 @@ STATE_LOOKS = {
 TIME_WAIT_NOTE = (
     "TIME_WAIT: closed already, kept a minute by the kernel; these come and go, they are not a leak"
 )
+NOTHING = "\nnone of the figures could be read; the events say why (report.html)"
 GREYS = ("#b8bcc2", "#d3d6da")
 
 
@@ -61,8 +62,10 @@ def draw_run(run: Run, verdict: Verdict) -> Figure:
     for panel, place in zip(chosen, axes, strict=True):
         panels.write_heading(place, panel.draw(place), rows if place is axes[0] else 0)
     panels.mark_events(axes, marks, spans)
-    panels.write_event_names(axes[0], names)
-    style.headings(figure, finding.finding(run, verdict), _subtitle(run), panels.LEFT_IN)
+    if axes:
+        panels.write_event_names(axes[0], names)
+    subtitle = _subtitle(run) + ("" if axes else NOTHING)
+    style.headings(figure, finding.finding(run, verdict), subtitle, panels.LEFT_IN)
     return figure
 
 
@@ -86,14 +89,8 @@ def _panels(run: Run, verdict: Verdict) -> list[Panel]:
             bool(memory),
             panel("rss", 1.35, lambda a: _draw_memory(a, memory, rss, found.get("rss_bytes"))),
         ),
-        (
-            counted(run),
-            panel("requests", 1.25, lambda a: draw_requests(a, run)),
-        ),
-        (
-            timed(run),
-            panel("latency", 1.35, lambda a: draw_latency(a, run)),
-        ),
+        (counted(run), panel("requests", 1.25, lambda a: draw_requests(a, run))),
+        (timed(run), panel("latency", 1.35, lambda a: draw_latency(a, run))),
     ]
     return [panel for there, panel in wanted if there]
 
@@ -260,10 +257,14 @@ def _draw_memory(
 ) -> Heading:
     title = "Resident memory" + (", all processes" if len(each) > 1 else f" of {each[0].name}")
     style.count_axis(axes, "MiB", whole=False)
-    panels.near(axes, float(total.read.min()), total.highest)
-    panels.line(axes, total, color=style.BLUE)
-    panels.trail(axes, total, style.BLUE)
-    remark = draw_fit(axes, judged, 1 / units.MIB) if judged else ""
-    text = f"{units.number(total.last, 3)} MiB"
-    label_ends(axes, [EndLabel(total.last, text, style.darker(style.BLUE), "bold")])
-    return Heading(title, remark)
+    shown = [total] if total.read.size else each
+    lowest = min(float(curve.read.min()) for curve in shown)
+    panels.near(axes, lowest, max(curve.highest for curve in shown))
+    labels = []
+    for curve in shown:
+        panels.line(axes, curve, color=style.BLUE)
+        panels.trail(axes, curve, style.BLUE)
+        text = f"{units.number(curve.last, 3)} MiB"
+        labels.append(EndLabel(curve.last, text, style.darker(style.BLUE), "bold"))
+    label_ends(axes, labels)
+    return Heading(title, draw_fit(axes, judged, 1 / units.MIB) if judged else "")
