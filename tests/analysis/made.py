@@ -1,0 +1,115 @@
+"""Runs in memory in which one resource carries a series that a test has made."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.run import Event, Run, RunMetadata
+from sampler import schema
+
+Floats = npt.NDArray[np.float64]
+MIB = 1024 * 1024
+
+
+def ticks(duration_s: float = 600.0, interval_s: float = 1.0) -> Floats:
+    """Times of samples."""
+    return np.arange(0.0, duration_s, interval_s)
+
+
+def steady(at: Floats, rate: float = 10.0) -> Floats:
+    """Requests at a steady rate without any chance in it."""
+    return np.floor(at * rate)
+
+
+def metadata(**changes: Any) -> RunMetadata:
+    """What run.json says."""
+    values: dict[str, Any] = {
+        "format": 1,
+        "strategy": "made",
+        "started_at": None,
+        "ended_at": None,
+        "outcome": "completed",
+        "brokers": (),
+        "target": {},
+        "load": {},
+        "host": {},
+        "raw": {},
+    }
+    return RunMetadata(**(values | changes))
+
+
+def event(at: float, name: str, **fields: Any) -> Event:
+    """An event at a moment of the run."""
+    return Event(1.7e9 + at, at, name, fields)
+
+
+def limits(at: float = 0.0, **fields: Any) -> Event:
+    """What the sampler says when it first sees a process."""
+    return event(at, "limits_read", pid=10, process="worker", **fields)
+
+
+def make_run(
+    at: Floats,
+    series: Floats | Sequence[Floats],
+    *,
+    resource: str = "fds",
+    requests: Floats | None = None,
+    users: Floats | None = None,
+    fds_limit: float = 65536.0,
+    events: Sequence[Event] = (),
+    endpoints: pd.DataFrame | None = None,
+    raw: dict[str, Any] | None = None,
+    outcome: str = "completed",
+) -> Run:
+    """A run whose processes (one for each series) carry it in one resource; NaN is not alive."""
+    many = [series] if isinstance(series, np.ndarray) else list(series)
+    parts = [_rows(at, 10 + n, values, resource, fds_limit) for n, values in enumerate(many)]
+    samples = pd.concat(parts).sort_values("elapsed_s", kind="stable", ignore_index=True)
+    samples["process"] = samples["process"].astype("category")
+    counted = pd.DataFrame(columns=list(schema.REQUESTS_COLUMNS), dtype=float)
+    if requests is not None:
+        counted = _requests(at, requests, users)
+    held = endpoints if endpoints is not None else pd.DataFrame(columns=schema.ENDPOINTS_COLUMNS)
+    return Run(
+        Path("made"),
+        metadata(raw=raw or {}, outcome=outcome),
+        samples,
+        pd.DataFrame(columns=list(schema.COMPOSITION_COLUMNS)),
+        counted,
+        held,
+        tuple(events),
+    )
+
+
+def _rows(at: Floats, pid: int, values: Floats, resource: str, fds_limit: float) -> pd.DataFrame:
+    alive = np.isfinite(values)
+    columns: dict[str, Any] = dict.fromkeys(schema.SAMPLES_COLUMNS, 0.0)
+    columns |= {
+        "time_s": 1.7e9 + at[alive],
+        "elapsed_s": at[alive],
+        "pid": pid,
+        "process": "worker",
+        "fds": 30.0,
+        "fds_limit": fds_limit,
+        "threads": 9.0,
+        "rss_bytes": 60.0 * MIB,
+        "established": 2.0,
+    }
+    columns["established" if resource == "connections" else resource] = values[alive]
+    return pd.DataFrame(columns, index=range(int(alive.sum())))
+
+
+def _requests(at: Floats, requests: Floats, users: Floats | None) -> pd.DataFrame:
+    columns: dict[str, Any] = dict.fromkeys(schema.REQUESTS_COLUMNS, 0.0)
+    columns |= {
+        "time_s": 1.7e9 + at,
+        "elapsed_s": at,
+        "users": 1.0 if users is None else users,
+        "requests": requests,
+        "messages_accepted": 10 * requests,
+    }
+    return pd.DataFrame(columns, index=range(len(at)))

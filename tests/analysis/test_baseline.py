@@ -1,0 +1,68 @@
+import json
+
+import numpy as np
+import pytest
+
+from analysis.baseline import compare_runs, compare_verdicts
+from analysis.model import RESOURCES, Interval, ResourceVerdict, Verdict
+from tests.analysis.made import make_run, steady, ticks
+
+
+def verdict(decision, low, middle, high):
+    resources = {
+        name: ResourceVerdict(
+            name,
+            decision,
+            "",
+            per_request=middle,
+            per_request_interval=Interval(low, high),
+            per_hour=middle,
+            per_hour_interval=Interval(low, high),
+        )
+        for name in RESOURCES
+    }
+    return Verdict("made", decision, "", resources)
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "change"),
+    [
+        (("leak", 0.9, 1.0, 1.1), ("clean", 0.0, 0.0, 0.01), "worse"),
+        (("clean", 0.0, 0.0, 0.01), ("leak", 0.9, 1.0, 1.1), "better"),
+        (("leak", 0.99, 1.0, 1.01), ("leak", 0.98, 0.99, 1.0), "same"),
+        (("clean", 0.0, 0.0, 0.02), ("clean", 0.0, 0.0, 0.02), "same"),
+        (("inconclusive", -1.0, 0.5, 2.0), ("clean", 0.0, 0.0, 0.01), "cannot tell"),
+    ],
+)
+def test_the_interval_of_the_difference_decides(now, then, change):
+    found = compare_verdicts(verdict(*now), verdict(*then))["fds"]
+    assert found.change == change
+    assert found.difference == pytest.approx(now[2] - then[2])
+    assert found.interval.contains(found.difference)
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_a_version_that_leaks_is_worse_than_one_that_does_not():
+    at = ticks()
+    leaking = make_run(at, 30 + np.floor(0.05 * steady(at)), requests=steady(at))
+    fixed = make_run(at, np.full(len(at), 30.0), requests=steady(at))
+    found = compare_runs(leaking, fixed)
+    assert found["fds"].change == "worse"
+    assert found["threads"].change == "same"
+    assert "grow faster, by 0.05" in found["fds"].reason
+    assert compare_runs(fixed, leaking)["fds"].change == "better"
+
+
+def test_growth_is_compared_per_hour_where_requests_are_unknown():
+    at = ticks()
+    leaking = make_run(at, 30 + np.floor(at / 10), requests=steady(at))
+    found = compare_runs(leaking, make_run(at, np.full(len(at), 30.0)))
+    assert not found["fds"].per_request
+    assert found["fds"].change == "worse"
+    assert "an hour" in found["fds"].reason
+
+
+def test_growth_that_is_unknown_cannot_be_compared():
+    unknown = Verdict("made", "clean", "", {n: ResourceVerdict(n, "clean", "") for n in RESOURCES})
+    found = compare_verdicts(unknown, unknown)
+    assert {change.change for change in found.values()} == {"cannot tell"}
