@@ -4,12 +4,12 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import comparison, curves, downsample, panels, style, units
 from analysis.comparison import Entry
+from analysis.comparison_rows import draw_latency, draw_requests
 from analysis.curves import Curve
 from analysis.labels import EndLabel, label_ends
 from analysis.model import ResourceVerdict, Verdict
@@ -34,8 +34,6 @@ LIMIT_WORTH_SHOWING = 60.0
 WIDEST_PT = 3.6
 NARROWEST_PT = 1.4
 MARKS = 9
-LEAST_ROOM = 3.2
-ROOM_SHARE = 0.36
 
 
 @dataclass(frozen=True)
@@ -143,9 +141,9 @@ def _timed_panels(
 def _listed_panels(shown: Sequence[Entry]) -> list[tuple[str, Callable[[Axes, bool], None]]]:
     found: list[tuple[str, Callable[[Axes, bool], None]]] = []
     if any(entry.times_ms for entry in shown):
-        found.append(("latency", lambda axes, _: _draw_latency(axes, shown)))
+        found.append(("latency", lambda axes, _: draw_latency(axes, shown)))
     if any(entry.row.requests for entry in shown):
-        found.append(("requests", lambda axes, _: _draw_requests(axes, shown)))
+        found.append(("requests", lambda axes, _: draw_requests(axes, shown)))
     return found
 
 
@@ -291,80 +289,3 @@ def _draw_curve(axes: Axes, entry: Entry, curve: Curve) -> None:
         clip_on=False,
     )
     panels.trail(axes, curve, entry.look.colour)
-
-
-def _draw_latency(axes: Axes, shown: Sequence[Entry]) -> None:
-    """Draw median and 99th percentile of each run as a dumbbell on a logarithmic axis."""
-    pairs = [(entry, entry.times_ms) for entry in shown]
-    timed = [(entry, pair) for entry, pair in pairs if pair]
-    approximate = any(entry.row.latency_approximate for entry, _ in timed)
-    axes.set_title("Response time, median and p99" + (", approximate" if approximate else ""))
-    _rows(axes, [entry for entry, _ in timed])
-    axes.set_xscale("log")
-    values = [value for _, pair in timed for value in pair if value > 0]
-    if values:
-        # Room for the figures beside the marks, which take the same space on paper at any span.
-        room = max(LEAST_ROOM, (max(values) / min(values)) ** ROOM_SHARE)
-        axes.set_xlim(min(values) / room, max(values) * room)
-    for row, (entry, pair) in enumerate(timed):
-        axes.plot(pair, [row, row], color=entry.look.colour, lw=2.5, label=entry.name, zorder=3)
-        for value, place, face in ((pair[0], -7, entry.look.colour), (pair[1], 7, "white")):
-            axes.plot(value, row, "o", ms=7, mfc=face, mec=entry.look.colour, mew=2, zorder=4)
-            _beside(axes, (value, row), units.milliseconds(value), place, entry.look.ink)
-    style.plain_log_x(axes, "ms (log)")
-
-
-def _draw_requests(axes: Axes, shown: Sequence[Entry]) -> None:
-    """Draw requests answered and failed of each run as bars."""
-    axes.set_title("Requests answered and failed")
-    counted = [entry for entry in shown if entry.row.requests is not None]
-    _rows(axes, counted)
-    most = max([entry.row.requests or 0 for entry in counted], default=1)
-    axes.set_xlim(0, most * 1.42)
-    axes.set_xlabel("requests")
-    for row, entry in enumerate(counted):
-        total, failed = entry.row.requests or 0, entry.row.failures or 0
-        answered = total - failed
-        axes.barh(row, answered, height=0.6, color=entry.look.colour, label=entry.name, zorder=3)
-        text = units.count(answered)
-        if failed:
-            axes.barh(
-                row,
-                failed,
-                left=answered,
-                height=0.6,
-                color="white",
-                edgecolor=style.ALARM,
-                hatch="////",
-                label="failed",
-                zorder=3,
-            )
-            text += f", {units.count(failed)} failed"
-        _beside(axes, (total, row), text, 5, style.ALARM if failed else style.INK)
-    style.few_counts_x(axes)
-
-
-def _rows(axes: Axes, shown: Sequence[Entry]) -> None:
-    """Make one row per run, the first on top, with its name at the left."""
-    axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_yticks(np.arange(len(shown)), [entry.name for entry in shown])
-    axes.tick_params(axis="y", length=0)
-    axes.grid(visible=False, axis="y")
-    axes.grid(visible=True, axis="x")
-    for text, entry in zip(axes.get_yticklabels(), shown, strict=True):
-        text.set_color(entry.look.ink)
-
-
-def _beside(axes: Axes, at: tuple[float, float], text: str, offset: float, colour: str) -> None:
-    """Write a figure so many points beside its mark: left of it if that is negative."""
-    axes.annotate(
-        text,
-        xy=at,
-        xytext=(offset, 0),
-        textcoords="offset points",
-        size=style.SMALL_PT,
-        color=colour,
-        ha="right" if offset < 0 else "left",
-        va="center",
-        zorder=5,
-    )
