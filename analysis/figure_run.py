@@ -18,6 +18,7 @@ from analysis.run import Run
 MANY_PROCESSES = 6
 LIMIT_WORTH_SHOWING = 60.0
 PROCESS_LETTERS = 13
+LAYER_LETTERS = 25
 STATE_LOOKS = {
     "ESTABLISHED": (style.BLUE, "solid"),
     "TIME_WAIT": (style.FAINT, (0, (5, 2))),
@@ -217,7 +218,7 @@ def _draw_threads(axes: Axes, named: Sequence[Curve], total: Curve) -> Heading:
     panels.headroom(axes, max(float(np.nanmax(layers[-1])), highest), 0.1)
     labels, below = [], np.zeros_like(layers[0])
     for index, (curve, top) in enumerate(zip(named, layers, strict=True)):
-        grew = curve.values[-1] > curve.values[0]
+        grew = _grows(curve)
         colour = (style.STACK if grew else GREYS)[index % len(style.STACK if grew else GREYS)]
         axes.fill_between(
             curve.time_s, below, top, color=colour, alpha=0.75, lw=0, label=curve.name, zorder=2
@@ -240,15 +241,21 @@ def _layer_label(
     if not curve.highest:
         return None
     change = curve.values[-1] - curve.values[0]
-    grown = f" ({change:+,.0f})" if change else ""
-    text = f"{_shorten(curve.name)} {units.count(curve.last)}{grown}"
+    figures = units.count(curve.last) + (f" ({change:+,.0f})" if change else "")
+    text = f"{_shorten(curve.name, LAYER_LETTERS - len(figures))} {figures}"
     middle = (below[-1] + top[-1]) / 2
-    if change <= 0:
+    if not _grows(curve):
         return EndLabel(float(middle), text, style.MUTED)
     return EndLabel(float(middle), text, style.darker(colour), "bold")
 
 
-def _shorten(name: str, longest: int = 18) -> str:
+def _grows(curve: Curve) -> bool:
+    """Whether there were more at the end than once the run had warmed up: after a quarter."""
+    return bool(curve.values[-1] > curve.values[curve.values.size // 4])
+
+
+def _shorten(name: str, longest: int) -> str:
+    longest = max(longest, 4)
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 

@@ -23,6 +23,9 @@ TITLES = {
 }
 """What each resource is called at the head of a panel or a row."""
 
+SURVIVAL = 1.2
+"""More than so many times the requests of the first death say that the service lived on."""
+
 RARE = 0.1
 """Below so much per request, growth is told as one in so many requests."""
 
@@ -77,6 +80,14 @@ def requests_seen(run: Run) -> float | None:
     return float(run.requests["requests"].iloc[-1]) if len(run.requests) else None
 
 
+def requests_answered(run: Run) -> float | None:
+    """Return the requests answered by the end of the run; None where unrecorded."""
+    if not len(run.requests):
+        return None
+    last = run.requests.iloc[-1]
+    return float(last["requests"] - last["failures"])
+
+
 def finding(run: Run, verdict: Verdict) -> str:
     """Return the finding with the name of the strategy before it."""
     return f"{run.strategy}: {statement(run, verdict)}"
@@ -88,17 +99,20 @@ def statement(run: Run, verdict: Verdict) -> str:
     if found is None:
         return _level(run, verdict) + _cut_short(run, verdict)
     if verdict.exhausted:
-        return f"{growth(found)}, {_death(verdict)}"
+        return f"{growth(found)}, {_death(run, verdict)}"
     return growth(found) + _outlook(found) + _cut_short(run, verdict)
 
 
-def _death(verdict: Verdict) -> str:
+def _death(run: Run, verdict: Verdict) -> str:
     dead = verdict.exhausted
     if dead is None:
         return ""
     if dead.requests is None:
         return f"dead after {units.duration(dead.elapsed_s)}"
-    return f"dead after {units.count(dead.requests)} requests"
+    # A limit that holds for each process is met by one of them; the others may go on answering.
+    answered = requests_answered(run) or 0.0
+    who = "first process " if answered > SURVIVAL * dead.requests else ""
+    return f"{who}dead after {units.count(dead.requests)} requests"
 
 
 def _outlook(found: ResourceVerdict) -> str:

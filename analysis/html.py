@@ -153,20 +153,13 @@ def _data_url(picture: bytes) -> str:
 def grown_names(run: Run) -> list[NameRow]:
     """Return threads and descriptors by name, first reading against last, largest growth first."""
     rows = []
-    answered = _answered(run)
+    answered = finding.requests_answered(run)
     for kind in ("thread", "fd"):
         for curve in curves.by_name(run.composition, kind, MOST_NAMES):
             first, last = float(curve.values[0]), float(curve.values[-1])
             per_request = (last - first) / answered if answered else None
             rows.append(NameRow(kind, curve.name, first, last, per_request))
     return rows
-
-
-def _answered(run: Run) -> float | None:
-    if not len(run.requests):
-        return None
-    last = run.requests.iloc[-1]
-    return float(last["requests"] - last["failures"])
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

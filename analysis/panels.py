@@ -12,7 +12,7 @@ from analysis import downsample, events, style, units
 from analysis.curves import Curve
 
 LEFT_IN = 0.95
-RIGHT_IN = 2.15
+RIGHT_IN = 2.3
 BOTTOM_IN = 0.62
 GAP_IN = 0.42
 HEAD_IN = 1.22

@@ -296,3 +296,29 @@ def test_a_name_with_markup_is_drawn_as_it_is(tmp_path):
     figure = draw_run(run, clean(run))
     assert said(figure)[0].startswith("a$x^2$_{b} & <i>: flat")
     assert style.png(figure).startswith(b"\x89PNG")
+
+
+def test_long_names_and_large_counts_stay_inside_the_picture(tmp_path):
+    path = write_run(tmp_path, strategy="per-request-leaked", workers=4, rate=40, fds_limit=8192)
+    composition = path / "composition.csv"
+    long = "a-thread-with-a-very-long-name-indeed"
+    composition.write_text(composition.read_text().replace("rdk:broker*", long))
+    samples = path / "samples.csv"
+    samples.write_text(samples.read_text().replace("gunicorn", "a-process-with-a-long-name"))
+    run = load_run(path)
+    run.composition["count"] *= 1000.0
+    figure = draw_run(run, leak(run))
+    renderer = figure.canvas.get_renderer()
+    width, _ = figure.canvas.get_width_height()
+    for text in [*figure.texts, *(t for axes in figure.axes for t in axes.texts)]:
+        assert text.get_window_extent(renderer).x1 <= width, text.get_text()
+
+
+def test_only_what_grows_after_the_warm_up_is_in_colour(tmp_path, leaked):
+    run = load_run(write_run(tmp_path))
+    axes = panel(draw_run(run, clean(run)), "threads")
+    flat = {to_hex(layer.get_facecolor()[0]) for layer in axes.collections}
+    assert flat <= {"#b8bcc2", "#d3d6da"}
+    layers = panel(leaked[1], "threads").collections
+    grown = {layer.get_label(): to_hex(layer.get_facecolor()[0]).upper() for layer in layers}
+    assert grown["rdk:broker*"] == style.VERMILION

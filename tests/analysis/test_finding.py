@@ -24,6 +24,11 @@ def test_a_death_without_requests(run):
     assert finding(run, verdict).endswith("dead after 1 h 1 min")
 
 
+def test_a_death_of_one_process_of_several(run):
+    verdict = leak(run, exhausted=Exhaustion("fds", 9.0, 60.0))
+    assert finding(run, verdict).endswith("first process dead after 60 requests")
+
+
 def test_a_leak_that_has_not_killed_yet(run):
     said = finding(run, leak(run, dead=False))
     assert said.endswith("7.8 descriptors a request, limit of 1,024 in about 49 requests")
