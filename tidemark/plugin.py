@@ -33,6 +33,7 @@ from tidemark.users import set_load
 WATCH_INTERVAL_S = 0.1
 EXIT_UNUSABLE = 2
 LOOPBACK = "127.0.0.1"
+EMBEDDED_HOST = "embedded target"  # what the web form shows as host when nobody gave one
 RUNNING_STATES = (STATE_SPAWNING, STATE_RUNNING)
 
 
@@ -126,6 +127,7 @@ class Plugin:
         on.request.add_listener(self.on_request)
         self._end_on_sigterm()
         if self.web_ui and self.web_ui.app:
+            self.environment.host = self.environment.host or EMBEDDED_HOST
             self.web_ui.app.before_request(self.before_swarm)
         try:
             if not self.web_ui or vars(self.environment.parsed_options)["autostart"]:
@@ -152,9 +154,7 @@ class Plugin:
             TidemarkError: one line that says what is wrong; nothing is left running.
             TargetError: the same, from the targets.
         """
-        host = self.environment.host or None
-        if host in self._own_urls:
-            host = None  # the form still shows the target of the run before
+        host = self._foreign_host()
         run = SoakRun(self._read_options(), host)
         self.run = run
         try:
@@ -167,6 +167,12 @@ class Plugin:
         if not host and run.url:
             self._own_urls.add(run.url)
         say(f"run directory {run.path}")
+
+    def _foreign_host(self) -> str | None:
+        """The service to drive; None when the target is to be started here."""
+        host = self.environment.host or EMBEDDED_HOST
+        # A page loaded during a run hands the URL of its target back as the next run's host.
+        return None if host == EMBEDDED_HOST or host in self._own_urls else host
 
     def before_swarm(self) -> Response | None:
         """Check the web form and start the run, so that what is wrong shows in the form."""
@@ -272,6 +278,8 @@ class Plugin:
         run.watch()
         first = run.ending is None
         run.finish(ending.outcome, ending.reason)
+        if run.url in self._own_urls and self.web_ui:
+            self.environment.host = EMBEDDED_HOST
         if first and self.web_ui:
             gevent.spawn(self._report, run)
 

@@ -111,7 +111,9 @@ def print_run(console: Console, verdict: Verdict, path: Path) -> None:
         table.add_row(*_resource_row(name, resource))
     console.print()
     console.print(Text(f"{verdict.run}: {verdict.verdict}", VERDICT_STYLE[verdict.verdict]))
-    console.print(Text(verdict.reason))
+    for resource in verdict.resources.values():
+        if resource.verdict == verdict.verdict:
+            console.print(Text(f"  {resource.reason}"))
     console.print()
     console.print(table)
     console.print()
