@@ -28,30 +28,47 @@ def _ends_mid_line(descriptor: int) -> bool:
     return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
 
 
-def append_line(path: Path, line: bytes) -> None:
-    """Append one line to a file that several processes may append to.
+class LineAppender:
+    """Appends lines to a file that several processes may append to.
 
     One `write` on an `O_APPEND` descriptor, under a lock: lines of different writers do not
     mix. A torn line that a killed writer left is ended first, so that only that one is lost.
 
     Args:
         path: The file; made if it is missing.
-        line: The line, without its newline.
 
     Raises:
-        DiskFullError: There is no room for the line.
-        RunDirectoryError: The file cannot be opened or written.
+        RunDirectoryError: The file cannot be opened.
     """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = _open(path)
+
+    def append(self, line: bytes) -> None:
+        """Append one line, given without its newline.
+
+        Raises:
+            DiskFullError: There is no room for it.
+            RunDirectoryError: It cannot be written.
+        """
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            start = b"\n" if _ends_mid_line(self._descriptor) else b""
+            _write_whole(self._descriptor, start + line + b"\n", self.path)
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+
+def _open(path: Path) -> int:
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise _failed(path, error) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # until it is closed, or its holder killed
-        start = b"\n" if _ends_mid_line(descriptor) else b""
-        _write_whole(descriptor, start + line + b"\n", path)
-    finally:
-        os.close(descriptor)
 
 
 def _write_whole(descriptor: int, data: bytes, path: Path) -> None:
@@ -92,12 +109,7 @@ class CsvAppender:
         self.columns = tuple(columns)
         self._buffer = io.StringIO()
         self._csv = csv.writer(self._buffer, lineterminator="\n")
-        try:
-            self._descriptor = os.open(
-                path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644
-            )
-        except OSError as error:
-            raise _failed(path, error) from error
+        self._descriptor = _open(path)
         self._open = True
         try:
             self._prepare()

@@ -5,6 +5,12 @@ from collections import deque
 WINDOW_S = 60.0
 """The budget holds over every stretch of this length."""
 
+_HOLD_S = WINDOW_S + 2.0
+"""How long a cost counts: ticks come a little early and late, windows begin anywhere."""
+
+_PLANNED = 0.9
+"""Part of the budget that is planned with: costs differ from those that were expected."""
+
 _SMOOTHING = 8
 _TICK_SLACK_S = 1e-3
 
@@ -20,6 +26,7 @@ class Budget:
 
     def __init__(self, share: float) -> None:
         self.share = share
+        self._planned = share * _PLANNED
         self._spent: deque[tuple[float, float]] = deque()
         self._sum_s = 0.0
         self._base_share = 0.0
@@ -43,7 +50,7 @@ class Budget:
     @property
     def free_share(self) -> float:
         """Share of one core that the cheap part leaves, but a tenth of the budget at least."""
-        return max(self.share - self._base_share, self.share / 10)
+        return max(self._planned - self._base_share, self._planned / 10)
 
     def affords(self, now_s: float, cost_s: float) -> bool:
         """Whether this much more keeps the last `WINDOW_S` within the budget.
@@ -51,7 +58,7 @@ class Budget:
         What alone is more than a window allows passes when next to nothing dear was done
         in the window: otherwise it would never pass, and its cadence keeps the average.
         """
-        while self._spent and self._spent[0][0] <= now_s - WINDOW_S + _TICK_SLACK_S:
+        while self._spent and self._spent[0][0] <= now_s - _HOLD_S + _TICK_SLACK_S:
             self._sum_s -= self._spent.popleft()[1]
         allowed_s = self.free_share * WINDOW_S
         return self._sum_s + cost_s <= max(allowed_s, cost_s + allowed_s / 10)

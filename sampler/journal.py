@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from sampler.clock import Instant
 from sampler.errors import DiskFullError
-from sampler.rundir import RunDirectory
+from sampler.rundir import RunDirectory, event_line
 
 _RESERVE = ".reserve"
 _RESERVE_BYTES = 65536
@@ -32,6 +32,7 @@ class Journal:
         self.lost_samples = 0
         self.lost_in_all = 0
         self._directory = directory
+        self._events = directory.events_writer()  # kept open: descriptors can run out
         self._samples = directory.samples_writer()
         self._composition = directory.composition_writer()
         self._endpoints = directory.endpoints_writer()
@@ -53,7 +54,7 @@ class Journal:
             RunDirectoryError: It cannot be written for another reason.
         """
         with contextlib.suppress(DiskFullError):
-            self._directory.append_event(instant, name, **fields)
+            self._events.append(event_line(instant, name, **fields))
 
     def write(
         self,
@@ -95,5 +96,5 @@ class Journal:
     def close(self) -> None:
         """Close the files and give the reserve back."""
         self._release()
-        for writer in (self._samples, self._composition, self._endpoints):
+        for writer in (self._events, self._samples, self._composition, self._endpoints):
             writer.close()

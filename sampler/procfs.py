@@ -14,6 +14,7 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from sampler.errors import DeniedError, NoSuchProcessError, ShortageError
 
@@ -44,10 +45,10 @@ def reading(pid: int, what: str) -> Iterator[None]:
 def _slurp(path: str) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        data = os.read(descriptor, _READ_SIZE)
-        while more := os.read(descriptor, _READ_SIZE):  # the kernel gives a page or so at a time
-            data += more
-        return data
+        parts = []
+        while part := os.read(descriptor, _READ_SIZE):  # the kernel gives a page or so at a time
+            parts.append(part)
+        return b"".join(parts)
     finally:
         os.close(descriptor)
 
@@ -57,6 +58,13 @@ def read_file(pid: int, name: str) -> bytes:
     path = f"/proc/{pid}/{name}"
     with reading(pid, path):
         return _slurp(path)
+
+
+def read_lines(pid: int, name: str) -> Iterator[bytes]:
+    """The lines of `/proc/PID/NAME` one after the other, for what may be large."""
+    path = f"/proc/{pid}/{name}"
+    with reading(pid, path), Path(path).open("rb") as file:
+        yield from file
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,4 +254,5 @@ def read_working_directory(pid: int) -> str:
 
 def list_pids() -> list[int]:
     """All processes of this PID namespace."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    with reading(0, "/proc"):
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]

@@ -72,8 +72,8 @@ class ProcfsSource:
                 namespace = procfs.network_namespace(pid)
                 if namespace not in done:
                     done.add(namespace)
-                    yield from parse_tcp(procfs.read_file(pid, "net/tcp"), ports)
-                    yield from parse_tcp(procfs.read_file(pid, "net/tcp6"), ports)
+                    yield from parse_tcp(procfs.read_lines(pid, "net/tcp"), ports)
+                    yield from parse_tcp(procfs.read_lines(pid, "net/tcp6"), ports)
             except NoSuchProcessError:
                 continue  # the process, or IPv6, is not there
 

@@ -6,8 +6,9 @@ in the byte order of the host.
 
 import ipaddress
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from sampler.brokers import IPAddress
 
@@ -44,21 +45,23 @@ def parse_address(text: bytes) -> tuple[IPAddress, int]:
     return mapped or address, int(port, 16)
 
 
-def parse_tcp(data: bytes, wanted: frozenset[int]) -> Iterator[Connection]:
+def parse_tcp(lines: Iterable[bytes], wanted: frozenset[int]) -> Iterator[Connection]:
     """The connections of a `/proc/net/tcp{,6}` whose remote port is wanted.
 
-    A torn last line is left out: the file is complete or its last line has no newline.
+    A torn last line is left out: a whole one ends with a newline.
 
     Args:
-        data: The file.
+        lines: The lines of the file, its header first.
         wanted: Remote ports.
 
     Raises:
         ValueError: A whole line is not of that format.
     """
     suffixes = {b"%04X" % port for port in wanted}
-    for line in data[: data.rfind(b"\n") + 1].splitlines()[1:]:
+    for line in islice(lines, 1, None):
         fields = line.split(None, 10)
+        if not line.endswith(b"\n"):
+            return
         if len(fields) < 10:
             raise ValueError(f"/proc/net/tcp: not a line of it: {line!r}")
         if fields[2][-4:] in suffixes:

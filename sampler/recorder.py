@@ -154,9 +154,7 @@ class Recorder:
         now_s = time.monotonic()
         self._watch_clock(instant)
         self._refresh.apply()
-        self._tree.refresh(now_s)
-        self._root_watch.look(now_s, self.event)
-        self._announce()
+        self._look(now_s)
         rows = self._process_rows(now_s)
         dear_cpu_s = time.process_time()
         connections = self._connections(now_s, full=full)
@@ -168,6 +166,16 @@ class Recorder:
         cpu_s = time.process_time()
         self._budget.set_base(cpu_s - self._ended_cpu_s - dear_cpu_s, self._interval_s)
         self._ended_cpu_s = cpu_s
+
+    def _look(self, now_s: float) -> None:
+        """See who is there; if the sampler has run short, those who were there before."""
+        try:
+            self._tree.refresh(now_s)
+            self._root_watch.look(now_s, self.event)
+        except ShortageError as error:
+            self._tree.stats = {}
+            self._unread(error)
+        self._announce()
 
     def _watch_clock(self, instant: Instant) -> None:
         """Unix time minus elapsed time is constant until somebody sets the clock."""

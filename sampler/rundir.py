@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sampler import schema
-from sampler.appender import CsvAppender, append_line
+from sampler.appender import CsvAppender, LineAppender
 from sampler.clock import Instant
 from sampler.errors import RunDirectoryError
 
@@ -32,6 +32,17 @@ def whole_lines(path: Path) -> list[str]:
         raise RunDirectoryError(f"{path}: {error.strerror}") from error
     text = data[: data.rfind(b"\n") + 1].decode("utf-8", "replace")
     return text.split("\n")[:-1]
+
+
+def event_line(instant: Instant, event: str, **fields: object) -> bytes:
+    """One line of `events.jsonl`, without its newline."""
+    record = {
+        "time_s": round(instant.time_s, 6),
+        "elapsed_s": round(instant.elapsed_s, 6),
+        "event": event,
+        **fields,
+    }
+    return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
 
 
 class RunDirectory:
@@ -121,14 +132,11 @@ class RunDirectory:
             DiskFullError: There is no room for it.
             RunDirectoryError: It cannot be written.
         """
-        record = {
-            "time_s": round(instant.time_s, 6),
-            "elapsed_s": round(instant.elapsed_s, 6),
-            "event": event,
-            **fields,
-        }
-        line = json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
-        append_line(self.file(schema.EVENTS_JSONL), line)
+        writer = self.events_writer()
+        try:
+            writer.append(event_line(instant, event, **fields))
+        finally:
+            writer.close()
 
     def read_events(self) -> list[dict[str, object]]:
         """The events so far, in the order of the file; torn lines are dropped.
@@ -140,6 +148,10 @@ class RunDirectory:
         if not path.exists():
             return []
         return [event for line in whole_lines(path) if (event := _parse_event(line)) is not None]
+
+    def events_writer(self) -> LineAppender:
+        """Opens `events.jsonl` for appending lines made by `event_line`."""
+        return LineAppender(self.file(schema.EVENTS_JSONL))
 
     def samples_writer(self) -> CsvAppender:
         """Opens `samples.csv` for appending."""

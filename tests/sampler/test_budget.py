@@ -52,7 +52,7 @@ def test_a_dear_first_sample_is_paid_within_a_window():
     log = simulate(0.01, 0.0015, 0.26, cold_s=0.9)
     when = [now_s for now_s, due, _ in log if due]
     assert when[0] == 0.0
-    assert when[1] == WINDOW_S
+    assert WINDOW_S < when[1] < WINDOW_S + 5
     assert worst_minute(log[1:]) <= 0.6
 
 

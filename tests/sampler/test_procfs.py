@@ -69,7 +69,7 @@ def test_the_limit_of_open_files():
 
 
 def test_tcp_lines_towards_the_wanted_ports():
-    found = list(proctcp.parse_tcp(TCP, frozenset({0x4A95})))
+    found = list(proctcp.parse_tcp(TCP.splitlines(keepends=True), frozenset({0x4A95})))
     assert [(str(one.remote[0]), one.state, one.inode) for one in found] == [
         ("127.0.0.9", 1, 942069),
         ("127.0.0.9", 6, 0),
@@ -83,7 +83,9 @@ def test_ipv4_mapped_addresses_are_ipv4():
 @given(st.integers(0, len(TCP)))
 def test_a_torn_table_gives_its_whole_lines(cut):
     whole = TCP[:cut].count(b"\n") - 1
-    found = list(proctcp.parse_tcp(TCP[:cut], frozenset({0x4A95, 0xB2E7})))
+    found = list(
+        proctcp.parse_tcp(TCP[:cut].splitlines(keepends=True), frozenset({0x4A95, 0xB2E7}))
+    )
     assert len(found) == max(whole, 0)
 
 
@@ -98,7 +100,7 @@ def test_addresses_round_trip(address, port):
 
 def test_a_line_of_another_format_is_refused():
     with pytest.raises(ValueError, match="not a line of it"):
-        list(proctcp.parse_tcp(b"header\nwhat is this\n", frozenset({1})))
+        list(proctcp.parse_tcp([b"header\n", b"what is this\n"], frozenset({1})))
 
 
 def test_gone_and_denied_are_different():

@@ -1,10 +1,13 @@
 """The recorder in this process: fallbacks, the clock, what it asks of its parts."""
 
+import contextlib
 import io
 import math
 import os
 import re
+import resource
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -210,6 +213,25 @@ def test_a_sampler_that_runs_short_leaves_fields_empty(watch, monkeypatch):
     row = watched.rows()[0]
     assert (row["fds"], row["threads"]) == ("", "1")
     assert len(watched.events("unread")) == 1
+
+
+def test_a_sampler_without_descriptors_goes_on(watch, eventually):
+    watched = watch()
+    watched.recorder.tick()
+    with ExitStack() as stack:
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        highest = max(int(path.name) for path in Path("/proc/self/fd").iterdir())
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, before[1]))
+        with contextlib.suppress(OSError):
+            while True:
+                stack.callback(os.close, os.dup(0))
+        watched.recorder.tick()
+        watched.recorder.tick()
+    watched.recorder.tick()
+    mine = [row for row in watched.rows() if row["process"] != "kernel"]
+    assert [bool(row["threads"]) for row in mine] == [True, False, False, True]
+    assert any("Too many open files" in one["reason"] for one in watched.events("unread"))
 
 
 def test_a_process_that_vanishes_in_mid_read(watch, puppet, monkeypatch):

@@ -5,13 +5,14 @@ import multiprocessing
 import os
 import resource
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sampler import schema
-from sampler.appender import CsvAppender
+from sampler.appender import CsvAppender, LineAppender
 from sampler.clock import Instant, RunClock
 from sampler.errors import DiskFullError, RunDirectoryError, TidemarkError
 from sampler.rundir import RunDirectory, whole_lines
@@ -207,12 +208,10 @@ def test_several_rows_are_written_whole_or_not_at_all(tmp_path, small_files):
 
 
 def test_a_device_without_room_is_a_full_disk():
-    from pathlib import Path
-
-    from sampler.appender import append_line
-
+    writer = LineAppender(Path("/dev/full"))
     with pytest.raises(DiskFullError, match="No space left"):
-        append_line(Path("/dev/full"), b"x")
+        writer.append(b"x")
+    writer.close()
 
 
 def test_the_registry_and_the_columns_agree():
