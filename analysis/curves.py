@@ -51,13 +51,14 @@ class Curve:
 
 def processes(samples: pd.DataFrame, column: str) -> list[Curve]:
     """Return `column` of each process of the target that has any reading, in order of pid."""
-    own = samples[samples["pid"] != KERNEL_PID]
+    pids, times = samples["pid"].to_numpy(), _times(samples)
+    values, names = samples[column].to_numpy(dtype=float), samples["process"]
     found = []
-    for pid, rows in own.groupby("pid", sort=True):
-        values = rows[column].to_numpy(dtype=float)
-        if np.isfinite(values).any():
-            name = f"{rows['process'].iloc[0]} {pid}"
-            found.append(Curve(name, _times(rows), values, int(str(pid))))
+    for pid in np.unique(pids[pids != KERNEL_PID]):
+        rows = np.flatnonzero(pids == pid)
+        if np.isfinite(values[rows]).any():
+            name = f"{names.iloc[rows[0]]} {pid}"
+            found.append(Curve(name, times[rows], values[rows], int(pid)))
     return found
 
 
@@ -66,8 +67,7 @@ def total(samples: pd.DataFrame, column: str) -> Curve:
 
     A tick at which any process could not be read is missing: a part is not the sum.
     """
-    own = samples[samples["pid"] != KERNEL_PID]
-    return Curve("all processes", *_summed(own, column, strict=True))
+    return Curve("all processes", *_summed(samples, column, strict=True))
 
 
 def tcp_states(samples: pd.DataFrame) -> list[Curve]:
@@ -90,8 +90,7 @@ def tcp_state(samples: pd.DataFrame, state: str) -> Curve:
     that nothing about a process is missing from it.
     """
     strict = state != "time_wait"
-    rows = samples[samples["pid"] != KERNEL_PID] if strict else samples
-    return Curve(state.upper(), *_summed(rows, state, strict=strict))
+    return Curve(state.upper(), *_summed(samples, state, strict=strict))
 
 
 def by_name(composition: pd.DataFrame, kind: str, most: int = 6) -> list[Curve]:
@@ -132,11 +131,16 @@ def _times(rows: pd.DataFrame) -> Floats:
     return rows["elapsed_s"].to_numpy(dtype=float)
 
 
-def _summed(rows: pd.DataFrame, column: str, *, strict: bool) -> tuple[Floats, Floats]:
-    values = rows[column].to_numpy(dtype=float)
+def _summed(samples: pd.DataFrame, column: str, *, strict: bool) -> tuple[Floats, Floats]:
+    """Return the sum of a column by time; strict: over processes, all of which must be read.
+
+    Single columns are taken out, never whole rows: a long run has a million of them.
+    """
+    own = samples["pid"].to_numpy() != KERNEL_PID if strict else slice(None)
+    values, rows_time = samples[column].to_numpy(dtype=float)[own], _times(samples)[own]
     if not values.size:
         return np.empty(0), np.empty(0)
-    times, tick = np.unique(_times(rows), return_inverse=True)
+    times, tick = np.unique(rows_time, return_inverse=True)
     read = np.isfinite(values)
     sums = np.bincount(tick, np.where(read, values, 0.0), times.size)
     readings = np.bincount(tick, read, times.size)
