@@ -9,13 +9,14 @@ pieces is a random walk with drift, whose first passage is distributed as invers
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
 from analysis.growth import Growth
 from analysis.model import Floats, Forecast, ForecastCheck, Interval
+from analysis.regression import LineFit
+from analysis.scope import Approach
 from analysis.window import Window
 
 DRAWS = 4000
@@ -23,37 +24,43 @@ SEED = 20
 """The draws are always the same ones: a report rebuilt says what it said."""
 EARLY_SHARE = 0.25
 """The share of the run, counted in x, that the early forecast is made from."""
+SHARES_WORTH = 5.0
+REQUESTS_WORTH = 200.0
+"""Shares of the requests are worth so many draws, and one more for so many requests."""
 NEVER = 1e15
 """A forecast beyond this many requests or seconds is none."""
 
 
-def forecast_limit(growths: Sequence[Growth], window: Window, limit: float) -> Forecast | None:
-    """Forecast when the first of several processes reaches the limit that each of them has.
+def forecast_limit(approach: Approach, window: Window, limit: float) -> Forecast | None:
+    """Forecast when the first of the processes that have a limit reaches it.
 
     Args:
-        growths: Growth of what approaches the limit, one entry for each process.
+        approach: What grows toward the limit.
         window: What the growth was measured in.
         limit: The limit.
 
     Returns:
         None when nothing grows toward the limit, or when more than half of the draws never do.
     """
-    passages = [_passages(growth, window, limit, number) for number, growth in enumerate(growths)]
-    reached = [passage for passage in passages if passage is not None]
-    if not reached or window.x_per_s <= 0:
+    growth = approach.growth
+    if growth.fit is None or growth.slope <= 0 or window.x_per_s <= 0:
         return None
-    remaining = np.min([passage.remaining for passage in reached], axis=0)
+    random = np.random.default_rng(SEED)
+    remaining, level = _passages(approach, growth.fit, limit, random)
+    remaining = remaining - max(window.end_x - float(growth.points.x[-1]), 0.0)
+    if window.per_request:
+        remaining += _whole_requests(growth, random)
+    remaining = np.maximum(remaining, 0.0)
     ends = [float(np.quantile(remaining, q, method="nearest")) for q in (0.05, 0.5, 0.95)]
     if not ends[1] < NEVER:
         return None
-    nearest = min(reached, key=lambda passage: float(np.median(passage.remaining)))
     end_x, end_s = window.end_x, window.end_s
     low, middle, high = (end_s + value / window.x_per_s for value in ends)
     counted = window.per_request
     return Forecast(
         made_at_elapsed_s=end_s,
         made_at_requests=end_x if counted else None,
-        level=nearest.level,
+        level=level,
         limit=limit,
         requests=end_x + ends[1] if counted else None,
         requests_interval=Interval(end_x + ends[0], end_x + ends[2]) if counted else None,
@@ -62,23 +69,16 @@ def forecast_limit(growths: Sequence[Growth], window: Window, limit: float) -> F
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Passage:
+def _passages(
+    approach: Approach, fit: LineFit, limit: float, random: np.random.Generator
+) -> tuple[Floats, float]:
     """What x has still to advance until the limit, drawn many times; and the present level."""
-
-    remaining: Floats
-    level: float
-
-
-def _passages(growth: Growth, window: Window, limit: float, number: int) -> _Passage | None:
-    fit = growth.fit
-    if fit is None or growth.slope <= 0:
-        return None
-    random = np.random.default_rng([SEED, number])
     model = random.choice(len(fit.weights), size=DRAWS, p=fit.weights)
     student = random.standard_t(fit.freedom, size=DRAWS)
     slope = fit.means[model, 0] + student * np.sqrt(fit.covariances[model, 0, 0])
     slope /= fit.half_span
+    if len(approach.levels) > 1:
+        return _first_of_several(approach, slope, limit, random)
     level = fit.end_level[model] + random.normal(size=DRAWS) * fit.end_scale[model]
     room = np.maximum(limit - level, 0.0)
     there = (slope > 0) & (room > 0)
@@ -87,12 +87,40 @@ def _passages(growth: Growth, window: Window, limit: float, number: int) -> _Pas
     spread = np.maximum(fit.walk_variance[model][there], 1e-12)
     shape = np.clip(room[there] ** 2 / spread, 1e-9, 1e9 * mean)
     remaining[there] = random.wald(mean, shape)
-    since = max(window.end_x - float(growth.points.x[-1]), 0.0)
-    return _Passage(np.maximum(remaining - since, 0.0), float(np.median(level)))
+    return remaining, float(np.median(level))
 
 
-Measure = Callable[[Window], list[Growth]]
-"""Measures what approaches the limit of a resource in a window: one entry for each process."""
+def _first_of_several(
+    approach: Approach, slope: Floats, limit: float, random: np.random.Generator
+) -> tuple[Floats, float]:
+    """The same where several processes share the requests, and the first to arrive counts.
+
+    Who answers how many changes slowly (connections are kept alive), so that the shares seen so
+    far are worth a few independent draws only, however many requests they rest on.
+    """
+    grown = np.array(approach.grown)
+    worth = SHARES_WORTH + approach.growth.longest_span / REQUESTS_WORTH
+    seen = grown / grown.sum() if grown.sum() > 0 else np.full(len(grown), 1 / len(grown))
+    shares = random.dirichlet(1.0 + worth * seen, size=DRAWS)
+    room = np.maximum(limit - np.array(approach.levels), 0.0)
+    speed = np.maximum(slope, 0.0)[:, None] * shares
+    with np.errstate(divide="ignore", over="ignore"):
+        remaining = np.where(speed > 1e-300, room / np.maximum(speed, 1e-300), np.inf)
+    return remaining.min(axis=1), float(max(approach.levels))
+
+
+def _whole_requests(growth: Growth, random: np.random.Generator) -> Floats:
+    """What counting requests adds: the last one fails, and others are on their way meanwhile.
+
+    The limit is reached within a request, which is then not answered; and a count at one moment
+    belongs to a sample at another only up to the requests that are answered in between.
+    """
+    between = 0.5 * float(growth.track.busy.mean())
+    return -random.uniform(0.0, 1.0, DRAWS) + between * random.normal(size=DRAWS)
+
+
+Measure = Callable[[Window], "Approach | None"]
+"""Measures what approaches the limit of a resource in a window."""
 
 
 def check_early_forecast(
@@ -112,14 +140,14 @@ def check_early_forecast(
     """
     begin, end = window.begin_x, _actual_x(window)
     early = window.until(begin + EARLY_SHARE * (end - begin))
-    growths = measure(early)
-    if not growths:
+    approach = measure(early)
+    if approach is None:
         return None
     if limit is not None:
-        return _check_exhaustion(growths, early, limit, end)
-    if level_at_end is None or len(growths) > 1:
+        return _check_exhaustion(approach, early, limit, end)
+    if level_at_end is None or len(approach.levels) > 1:
         return None
-    return _check_level(growths[0], end, level_at_end, unit)
+    return _check_level(approach.growth, end, level_at_end, unit)
 
 
 def _actual_x(window: Window) -> float:
@@ -132,9 +160,9 @@ def _actual_x(window: Window) -> float:
 
 
 def _check_exhaustion(
-    growths: list[Growth], early: Window, limit: float, actual: float
+    approach: Approach, early: Window, limit: float, actual: float
 ) -> ForecastCheck | None:
-    forecast = forecast_limit(growths, early, limit)
+    forecast = forecast_limit(approach, early, limit)
     if forecast is None:
         return None
     predicted, interval = forecast.elapsed_s, forecast.interval_s

@@ -17,6 +17,7 @@ from analysis.forecast import forecast_limit
 from analysis.limits import Limits
 from analysis.model import Floats, Forecast, LocalPorts
 from analysis.run import Run
+from analysis.scope import Approach
 from analysis.tracks import Track
 from analysis.window import Window
 
@@ -97,7 +98,7 @@ def _forecast(at: Floats, held: Floats, window: Window, ports: float | None) -> 
     found = decide(track, SCALE, None)
     if found.decision != "leak" or found.growth is None:
         return None
-    return forecast_limit([found.growth], window, ports)
+    return forecast_limit(Approach(found.growth, (float(held[inside][-1]),), (1.0,)), window, ports)
 
 
 def _reason(

@@ -33,8 +33,12 @@ AR_SHARES = (0.5, 0.9, 1.0)
 """Share of the AR(1) part in the variance that is no random walk."""
 WALKS = (0.0, 0.1, 1.0, 10.0, 300.0)
 """Variance of the random walk over the whole span, in units of the rest of the variance."""
-WALK_PRIORS = (0.4, 0.15, 0.15, 0.15, 0.15)
+WALK_PRIORS = (0.6, 0.1, 0.1, 0.1, 0.1)
 """What is thought of each of those before the data are seen."""
+BASE_PRIORS = (0.5, 0.5)
+"""The same of white noise and of all AR(1) noise together, ..."""
+BASE_PRIORS_BUSY = (0.25, 0.5, 0.25)
+"""... and of white noise, of white noise that is stronger at busy moments, and of AR(1) noise."""
 PRIOR_WEIGHT = 2.0
 """How many observations the resolution of the instrument counts for in the variance."""
 
@@ -162,7 +166,7 @@ def fit_line(points: Points, resolution: float, *, bent: bool = False) -> LineFi
     likelihood = -0.5 * (
         np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(normal)[1] + freedom * np.log(variance)
     )
-    likelihood += np.tile(np.log(WALK_PRIORS), len(covariance) // len(WALKS))
+    likelihood += np.log(_priors(len(covariance)))
     weights = np.exp(likelihood - likelihood.max())
     # The walk at the last point, given the series: kriging with the line taken as fitted.
     end = design[-1] - np.einsum("mi,ip->mp", solved[:, :, count + 1], design)
@@ -181,6 +185,14 @@ def fit_line(points: Points, resolution: float, *, bent: bool = False) -> LineFi
         walk_variance=walk_ends[:, -1] * variance / (2 * half_span or 1.0),
         half_span=half_span,
     )
+
+
+def _priors(models: int) -> Floats:
+    """What is thought of each error model before the data are seen, shape `(models,)`."""
+    memorable = len(MEMORIES) * len(AR_SHARES)
+    *plain, correlated = BASE_PRIORS_BUSY if models // len(WALKS) > memorable + 1 else BASE_PRIORS
+    base = np.array([*plain, *[correlated / memorable] * memorable])
+    return np.outer(base, WALK_PRIORS).ravel()
 
 
 def enough(points: Points, *, bent: bool = False) -> bool:

@@ -13,7 +13,7 @@ from analysis.decision import Finding, Judgement, Scale, decide
 from analysis.forecast import check_early_forecast, forecast_limit
 from analysis.limits import Limits
 from analysis.model import Forecast, Interval, ResourceVerdict
-from analysis.scope import Scope, find_scope, fit_of, measure_all, measure_scope, series_of
+from analysis.scope import Scope, approach_of, find_scope, fit_of, measure_scope, series_of
 from analysis.series import ProcessSeries
 from analysis.tracks import Track, tracks_of
 from analysis.window import Window
@@ -171,7 +171,7 @@ def _assemble(
     if leaks and own is not None and own.track.lives == 1:
         check = check_early_forecast(
             window,
-            lambda early: measure_all(scope, early, subject.processes, resolution),
+            lambda early: approach_of(scope, early, subject.processes, resolution),
             scope.limit if dead else None,
             level_at(scope, window, window.end_s),
             resource,
@@ -212,8 +212,8 @@ def _forecast(scope: Scope, subject: Subject, resolution: float) -> Forecast | N
     """None for workers that are recycled: each life begins anew."""
     if scope.limit is None:
         return None
-    growths = measure_all(scope, subject.window, subject.processes, resolution)
-    return forecast_limit(growths, subject.window, scope.limit)
+    approach = approach_of(scope, subject.window, subject.processes, resolution)
+    return None if approach is None else forecast_limit(approach, subject.window, scope.limit)
 
 
 def _requests_to_limit(forecast: Forecast | None, window: Window, *, dead: bool) -> float | None:

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.growth import FEWEST_TO_FORECAST, Growth, measure
+from analysis.growth import FEWEST_TO_FORECAST, Growth, measure, measure_from
 from analysis.limits import Limits
 from analysis.model import Fit, Floats, Line, Series
 from analysis.series import ProcessSeries, summed
-from analysis.tracks import tracks_of
+from analysis.tracks import LASTING_SHARE, tracks_of
 from analysis.trend import theil_sen
 from analysis.window import Window
 
+FEW_POINTS = 24
+"""With fewer points than these the beginning is counted in, unless it lies off the line."""
 PER_PROCESS = frozenset({"fds"})
 """Resources whose limit holds for each process alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """What grows toward a limit that each of several processes has for itself.
+
+    Attributes:
+        growth: Growth of all of them together.
+        levels: Where each of them is now.
+        grown: By how much each of them has grown.
+    """
+
+    growth: Growth
+    levels: tuple[float, ...]
+    grown: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,22 +121,65 @@ def _measure_process(
     resource: str, process: ProcessSeries, window: Window, resolution: float
 ) -> Growth | None:
     track = window.view.of_process(process, resource)
-    return measure(track, resolution, FEWEST_TO_FORECAST) if len(track) else None
+    found = measure(track, resolution, FEWEST_TO_FORECAST) if len(track) else None
+    if found is not None and len(found.points) >= FEW_POINTS:
+        return found
+    track = window.view_from_the_beginning.of_process(process, resource)
+    whole = measure_from(track, resolution, 0.0, "value") if len(track) else None
+    if found is None or whole is None:
+        return found or whole
+    return whole if found.interval.contains(whole.slope) and not whole.slowing else found
 
 
-def measure_all(
+def approach_of(
     scope: Scope, window: Window, processes: list[ProcessSeries], resolution: float
-) -> list[Growth]:
-    """The growth of everything that has the limit of a scope: each process, or their sum."""
+) -> Approach | None:
+    """What grows toward the limit of a scope in a window; None where nothing can be measured."""
     if scope.process is None:
-        found = [measure_scope(scope, window, processes, resolution)]
-    else:
-        found = [
-            _measure_process(scope.resource, process, window, resolution)
-            for process in processes
-            if process.fds_limit == scope.process.fds_limit
-        ]
-    return [growth for growth in found if growth is not None and growth.track.lives == 1]
+        growth = measure_scope(scope, window, processes, resolution)
+        if growth is None or growth.track.lives > 1:
+            return None
+        return Approach(growth, (float(growth.track.value[-1]),), (1.0,))
+    sharing = _sharing(scope, window, processes)
+    joint = scope.process if len(sharing) == 1 else _joint(scope.resource, sharing)
+    growth = _measure_process(scope.resource, joint, window, resolution)
+    if growth is None:
+        return None
+    levels, grown = [], []
+    for process in sharing:
+        values = process.value[scope.resource][window.loaded]
+        known = values[np.isfinite(values)]
+        levels.append(float(known[-1]))
+        grown.append(max(float(known[-1] - known[0]), 0.0))
+    return Approach(growth, tuple(levels), tuple(grown))
+
+
+def _sharing(scope: Scope, window: Window, processes: list[ProcessSeries]) -> list[ProcessSeries]:
+    """The processes that answer the same requests: alike in name and limit, alive throughout.
+
+    The first process of several is their parent; it shares nothing unless it grows itself.
+    """
+    resource, nearest = scope.resource, scope.process
+    alike = []
+    for process in processes:
+        known = np.isfinite(process.value[resource])[window.loaded]
+        same = nearest is not None and process.name == nearest.name
+        if same and process.fds_limit == scope.limit and known.mean() >= LASTING_SHARE:
+            alike.append(process)
+    grows = [np.nanmax(p.value[resource][window.loaded]) for p in alike]
+    starts = [p.value[resource][window.loaded] for p in alike]
+    if len(alike) > 1 and grows[0] <= np.nanmin(starts[0]) + 1.0:
+        alike = alike[1:]
+    return alike or ([nearest] if nearest is not None else [])
+
+
+def _joint(resource: str, processes: list[ProcessSeries]) -> ProcessSeries:
+    """The sum of several processes, as if they were one."""
+    return replace(
+        processes[0],
+        value={resource: np.sum([p.value[resource] for p in processes], axis=0)},
+        floor={resource: np.sum([p.floor[resource] for p in processes], axis=0)},
+    )
 
 
 def series_of(scope: Scope, window: Window) -> Series:

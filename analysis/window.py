@@ -74,6 +74,11 @@ class Window:
         return View(self.bins, self.x, self.load.covariates, self.keep)
 
     @property
+    def view_from_the_beginning(self) -> View:
+        """The bins from the beginning of the load on, ramps and first requests included."""
+        return View(self.bins, self.x, self.load.covariates, self.loaded)
+
+    @property
     def end_x(self) -> float:
         """X at the end of the judged part."""
         inside = self.x[self.loaded]

@@ -61,32 +61,32 @@ class Life:
 
 
 LIVES = (
-    *(Life(256, rate, seed=seed) for seed, rate in enumerate((2.0, 3.0, 4.0, 5.0), start=11)),
-    Life(256, 3.0, batch_size=1, seed=21),
-    Life(256, 3.0, batch_size=100, seed=22),
-    Life(256, 4.0, workers=2, seed=23),
-    Life(256, 6.0, workers=3, seed=24),
-    Life(256, 5.0, ramp_s=6.0, seed=25),
-    Life(256, 4.0, ramp_s=10.0, seed=26),
-    *(Life(1024, rate, seed=seed) for seed, rate in enumerate((4.0, 6.0, 8.0, 10.0), start=31)),
-    Life(1024, 8.0, batch_size=1, seed=41),
-    Life(1024, 8.0, batch_size=100, seed=42),
-    Life(1024, 10.0, batch_size=50, seed=43),
-    Life(1024, 10.0, workers=2, seed=44),
-    Life(1024, 14.0, workers=2, seed=45),
-    Life(1024, 16.0, workers=4, seed=46),
-    Life(1024, 10.0, ramp_s=10.0, seed=47),
-    Life(1024, 8.0, ramp_s=20.0, seed=48),
-    Life(1024, 12.0, workers=2, ramp_s=15.0, seed=49),
-    *(Life(4096, rate, seed=seed) for seed, rate in enumerate((10.0, 14.0, 18.0), start=51)),
-    Life(4096, 12.0, batch_size=1, seed=61),
-    Life(4096, 12.0, batch_size=100, seed=62),
-    Life(4096, 18.0, workers=2, seed=63),
-    Life(4096, 14.0, ramp_s=20.0, seed=64),
-    Life(4096, 16.0, ramp_s=30.0, seed=65),
-    Life(4096, 16.0, workers=2, ramp_s=30.0, seed=66),
-    Life(512, 6.0, seed=71),
-    Life(2048, 10.0, batch_size=25, seed=72),
+    *(Life(256, rate, seed=seed) for seed, rate in enumerate((2.0, 3.0, 4.0, 5.0), start=111)),
+    Life(256, 3.0, batch_size=1, seed=121),
+    Life(256, 3.0, batch_size=100, seed=122),
+    Life(256, 4.0, workers=2, seed=123),
+    Life(256, 6.0, workers=3, seed=124),
+    Life(256, 5.0, ramp_s=6.0, seed=125),
+    Life(256, 4.0, ramp_s=10.0, seed=126),
+    *(Life(1024, rate, seed=seed) for seed, rate in enumerate((4.0, 6.0, 8.0, 10.0), start=131)),
+    Life(1024, 8.0, batch_size=1, seed=141),
+    Life(1024, 8.0, batch_size=100, seed=142),
+    Life(1024, 10.0, batch_size=50, seed=143),
+    Life(1024, 10.0, workers=2, seed=144),
+    Life(1024, 14.0, workers=2, seed=145),
+    Life(1024, 16.0, workers=4, seed=146),
+    Life(1024, 10.0, ramp_s=10.0, seed=147),
+    Life(1024, 8.0, ramp_s=20.0, seed=148),
+    Life(1024, 12.0, workers=2, ramp_s=15.0, seed=149),
+    *(Life(4096, rate, seed=seed) for seed, rate in enumerate((10.0, 14.0, 18.0), start=151)),
+    Life(4096, 12.0, batch_size=1, seed=161),
+    Life(4096, 12.0, batch_size=100, seed=162),
+    Life(4096, 18.0, workers=2, seed=163),
+    Life(4096, 14.0, ramp_s=20.0, seed=164),
+    Life(4096, 16.0, ramp_s=30.0, seed=165),
+    Life(4096, 16.0, workers=2, ramp_s=30.0, seed=166),
+    Life(512, 6.0, seed=171),
+    Life(2048, 10.0, batch_size=25, seed=172),
 )
 
 
@@ -100,8 +100,9 @@ def record(life: Life, folder: Path) -> Path:
         "--only-summary", "--users=1", "--spawn-rate=1", f"--run-time={life.longest_s:.0f}s",
         "--strategy=per-request-leaked", f"--fds-limit={life.fds_limit}", f"--rate={life.rate}",
         f"--batch-size={life.batch_size}", f"--workers={life.workers}", f"--ramp={life.ramp_s}",
-        f"--seed={life.seed}", f"--interval={life.interval_s}", "--plateau=1", "--request-timeout=3",
-        f"--results={folder}", f"--run-name={life.name}", "--no-report",
+        f"--seed={life.seed}", f"--interval={life.interval_s}", "--plateau=1",
+        "--request-timeout=3", f"--results={folder}", f"--run-name={life.name}",
+        "--no-report",
     ]  # fmt: skip
     subprocess.run(command, capture_output=True, check=False, timeout=life.longest_s + 120)
     return path
@@ -170,7 +171,7 @@ def main() -> int:
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
     if not options.only_judge:
-        for number, life in enumerate(LIVES, start=1):
+        for number, life in enumerate(LIVES, start=101):
             print(f"[{number}/{len(LIVES)}] {life.name}", file=sys.stderr)
             record(life, options.runs)
     paths = sorted(path for path in options.runs.iterdir() if (path / "run.json").exists())
