@@ -9,6 +9,8 @@ from analysis.run import Run
 from analysis.style import Look
 from analysis.summary import Summary, summarise
 
+LONGEST_LABEL = 22
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -33,6 +35,14 @@ class Entry:
     of: int
 
     @property
+    def label(self) -> str:
+        """Its name, cut in the middle where it is too long to stand beside a line."""
+        if len(self.name) <= LONGEST_LABEL:
+            return self.name
+        half = (LONGEST_LABEL - 1) // 2
+        return f"{self.name[:half]}…{self.name[-half:]}"
+
+    @property
     def last_fds(self) -> float:
         """Descriptors at the end, of the process that holds most; 0 where unknown."""
         found = self.verdict.resources.get("fds")
@@ -48,13 +58,18 @@ class Entry:
 
 def entries(judged: Sequence[tuple[Run, Verdict]]) -> list[Entry]:
     """Return the runs with their looks; runs of one strategy are told apart by their directory."""
-    looks = style.looks(run.strategy for run, _ in judged)
     strategies = [run.strategy for run, _ in judged]
+    # Only the first run of a strategy has the strategy's look; the others must differ from it.
+    keys = [
+        name if name not in strategies[:place] else f"{name} {place}"
+        for place, name in enumerate(strategies)
+    ]
+    looks = style.looks(keys)
     return [
         Entry(
             run,
             verdict,
-            looks[run.strategy],
+            looks[keys[place]],
             summarise(run, verdict),
             run.strategy if strategies.count(run.strategy) == 1 else run.name,
             place,

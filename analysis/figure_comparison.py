@@ -154,18 +154,28 @@ def _facet_drawer(
 
 
 def _subtitle(shown: Sequence[Entry]) -> str:
-    load, parts = shown[0].run.metadata.load, []
-    if isinstance(load.get("rate"), int | float):
-        parts.append(f"{units.number(load['rate'], 3)} requests/s each")
-    brokers = len(shown[0].run.metadata.brokers)
-    parts.append(f"{brokers} brokers" if brokers else "")
+    """Say what the runs have in common, and warn where they are unlike."""
+    rate = _common([entry.run.metadata.load.get("rate") for entry in shown])
+    brokers = _common([len(entry.run.metadata.brokers) for entry in shown])
     longest = max(entry.run.duration_s for entry in shown)
-    parts.append(f"{len(shown)} runs of up to {units.duration(longest)}")
+    parts = [
+        f"{units.number(rate, 3)} requests/s each" if rate else "",
+        f"{units.count(brokers)} brokers" if brokers else "",
+        f"{len(shown)} runs of up to {units.duration(longest)}",
+    ]
     lines = ["   ·   ".join(part for part in parts if part)]
     warning = unlike([entry.run for entry in shown])
     if warning:
         lines += textwrap.wrap(warning, WARNING_COLUMNS, max_lines=3, placeholder=" …")
     return "\n".join(lines)
+
+
+def _common(values: Sequence[object]) -> float | None:
+    """Return the figure that all runs have; None where they differ or one has none."""
+    first = values[0]
+    if isinstance(first, bool) or not isinstance(first, int | float):
+        return None
+    return float(first) if all(value == first for value in values) else None
 
 
 def _draw_fds(axes: Axes, shown: Sequence[Entry], span_s: tuple[float, float]) -> None:
@@ -258,7 +268,7 @@ def _draw_curves(
     labels = []
     for entry, curve in read:
         _draw_curve(axes, entry, curve)
-        text = f"{entry.name} {units.number(curve.last, 3)}"
+        text = f"{entry.label} {units.number(curve.last, 3)}"
         weight = "bold" if bold or entry.verdict.verdict == "leak" else "normal"
         labels.append(EndLabel(curve.last, text, entry.look.ink, weight))
     return labels

@@ -118,6 +118,7 @@ def test_unlike_runs_are_compared_with_a_warning(tmp_path):
     assert "not alike" in warning
     assert "request rate: 8.0 and 4.0" in warning
     assert "kernel: 6.1.0 and 5.10.0" in warning
+    assert "requests/s each" not in warning
 
 
 def test_two_runs_of_one_strategy_go_by_their_directories(tmp_path):
@@ -126,8 +127,11 @@ def test_two_runs_of_one_strategy_go_by_their_directories(tmp_path):
         path = write_run(tmp_path / name)
         runs.append(load_run(path.rename(tmp_path / f"{name}-run")))
     figure = draw_comparison([(run, clean(run)) for run in runs])
-    assert named(panel(figure, "fds"), "before-run")
-    assert named(panel(figure, "fds"), "after-run")
+    (before,) = named(panel(figure, "fds"), "before-run")
+    (after,) = named(panel(figure, "fds"), "after-run")
+    assert before.get_color() == style.STRATEGY_LOOKS["shared"].colour
+    assert before.get_color() != after.get_color()
+    assert before.get_marker() != after.get_marker()
 
 
 def test_a_panel_without_figures_is_left_out(tmp_path):
@@ -140,3 +144,14 @@ def test_known_and_unknown_strategies_get_distinct_looks():
     found = style.looks([*STRATEGIES, "ours", "theirs"])
     assert len({look.colour for look in found.values()}) == 7
     assert len({look.marker for look in found.values()}) == 7
+
+
+def test_a_long_name_is_cut_in_the_middle_and_stays_inside(tmp_path):
+    runs = []
+    for version in ("2.4.1", "2.4.2"):
+        path = write_run(tmp_path / version, requests=40)
+        runs.append(load_run(path.rename(tmp_path / f"a-service-with-a-long-name-{version}")))
+    figure = draw_comparison([(run, clean(run)) for run in runs])
+    names = [text.get_text().rpartition(" ")[0] for text in panel(figure, "fds").texts]
+    assert {"a-service-…name-2.4.1", "a-service-…name-2.4.2"} <= set(names)
+    test_nothing_is_clipped_at_the_edges(figure)
