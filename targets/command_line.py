@@ -81,3 +81,14 @@ def topic_name(text: str) -> str:
             f"{text!r} is no topic name: use up to 249 letters, digits, '.', '_' and '-'"
         )
     return text
+
+
+def key_and_value(text: str) -> tuple[str, str]:
+    """A property as a command line argument `key=value`, for argparse.
+
+    What is wrong is not repeated: it may be a secret.
+    """
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise argparse.ArgumentTypeError("a property is given as key=value")
+    return key.strip(), value.strip()

@@ -8,6 +8,11 @@ from types import MappingProxyType
 
 DEFAULT_TOPIC = "tidemark"
 
+ClientOptions = Mapping[str, str | int | float | bool]
+"""librdkafka properties by their own names."""
+
+NO_OPTIONS: ClientOptions = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class KafkaConfig:
@@ -20,6 +25,7 @@ class KafkaConfig:
         read_write_timeout_s: Longest wait for one request on an open connection.
         ack_timeout_s: Longest wait for the acknowledgement of a message.
         options: Further librdkafka properties, by their own names; they win over the above.
+            Some may be secrets, so that none is ever shown.
     """
 
     bootstrap: str
@@ -27,9 +33,7 @@ class KafkaConfig:
     dial_timeout_s: float = 3.0
     read_write_timeout_s: float = 5.0
     ack_timeout_s: float = 3.0
-    options: Mapping[str, str | int | float | bool] = field(
-        default_factory=lambda: MappingProxyType({}), repr=False
-    )
+    options: ClientOptions = field(default_factory=lambda: NO_OPTIONS, repr=False)
 
     def librdkafka(self) -> dict[str, str | int | float | bool]:
         """The same as librdkafka's configuration properties.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import confluent_kafka
 
+from targets.client_options import is_secret
 from targets.config import KafkaConfig
 from targets.errors import ClientError, DeliveryError
 
@@ -22,7 +23,12 @@ def start_handle(config: KafkaConfig) -> confluent_kafka.Producer:
     try:
         return confluent_kafka.Producer(config.librdkafka())
     except confluent_kafka.KafkaException as error:
-        raise ClientError(f"librdkafka could not start: {error.args[0].str()}") from error
+        reason = error.args[0].str()
+        # Its messages name properties; should one ever repeat a value, it stops here.
+        for key, value in config.options.items():
+            if is_secret(key) and value:
+                reason = reason.replace(str(value), "(secret)")
+        raise ClientError(f"librdkafka could not start: {reason}") from None
 
 
 def queue_message(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,23 +11,34 @@ import confluent_kafka
 if TYPE_CHECKING:
     from confluent_kafka.admin._metadata import ClusterMetadata
 
-from targets.config import KafkaConfig
+from targets.config import NO_OPTIONS, ClientOptions, KafkaConfig
 from targets.errors import OutOfBrokersError
 from targets.handle import start_handle
 
+_LOOK_INTERVAL_S = 0.1
 
-def cluster_brokers(bootstrap: str, timeout_s: float = 3.0) -> list[str]:
+# What a broker says of a topic that it has only just begun to create.
+_IN_THE_MAKING = (
+    confluent_kafka.KafkaError.UNKNOWN_TOPIC_OR_PART,
+    confluent_kafka.KafkaError.LEADER_NOT_AVAILABLE,
+)
+
+
+def cluster_brokers(
+    bootstrap: str, timeout_s: float = 3.0, options: ClientOptions = NO_OPTIONS
+) -> list[str]:
     """Every listener in the cluster's metadata, as `host:port`, in the order of broker ids.
 
     Args:
         bootstrap: Comma-separated `host:port` of the brokers to ask.
         timeout_s: Longest wait for an answer.
+        options: Further librdkafka properties, as in `KafkaConfig`.
 
     Raises:
         OutOfBrokersError: Nobody answered in time.
         ClientError: librdkafka could not start.
     """
-    metadata = _list_topics(KafkaConfig(bootstrap), timeout_s, None)
+    metadata = _list_topics(KafkaConfig(bootstrap, options=options), timeout_s, None)
     return [f"{broker.host}:{broker.port}" for _, broker in sorted(metadata.brokers.items())]
 
 
@@ -43,13 +55,17 @@ def ensure_topic(config: KafkaConfig) -> dict[int, int]:
         OutOfBrokersError: Nobody answered in time, or the topic is not there.
         ClientError: librdkafka could not start.
     """
-    topic = _list_topics(config, config.dial_timeout_s, config.topic).topics[config.topic]
-    if topic.error is not None:
-        raise OutOfBrokersError(
-            f"topic {config.topic!r} cannot be written to at {config.bootstrap}: "
-            f"{topic.error.str()}; create it first"
-        )
-    return {number: partition.leader for number, partition in topic.partitions.items()}
+    deadline = time.monotonic() + config.dial_timeout_s
+    while True:
+        topic = _list_topics(config, config.dial_timeout_s, config.topic).topics[config.topic]
+        if topic.error is None:
+            return {number: partition.leader for number, partition in topic.partitions.items()}
+        if topic.error.code() not in _IN_THE_MAKING or time.monotonic() > deadline:
+            raise OutOfBrokersError(
+                f"topic {config.topic!r} cannot be written to at {config.bootstrap}: "
+                f"{topic.error.str()}; create it first"
+            )
+        time.sleep(_LOOK_INTERVAL_S)
 
 
 def _list_topics(config: KafkaConfig, timeout_s: float, topic: str | None) -> ClusterMetadata:

@@ -16,10 +16,10 @@ from pathlib import Path
 import confluent_kafka.cimpl
 
 from targets.errors import TargetError
+from targets.ports import LOOPBACK, reserve_ports
 
 _PRODUCER = 0  # rd_kafka_type_t
 _LISTEN_BACKLOG = 4096
-_LOOPBACK = "127.0.0.1"
 
 
 class MockCluster:
@@ -35,7 +35,7 @@ class MockCluster:
 
     def __init__(self, broker_count: int, base_port: int | None = None) -> None:
         self.broker_count = broker_count
-        self._sockets = _bind_ports(broker_count, base_port)
+        self._ports = [] if base_port is None else reserve_ports(broker_count, base_port)
         self._library = _load_library()
         before = _listening_descriptors()
         self._handle = self._new_handle()
@@ -91,13 +91,12 @@ class MockCluster:
         set_host_port = self._library.rd_kafka_mock_broker_set_host_port
         for index, address in enumerate(self.bootstrap):
             descriptor = self._listeners[int(address.rsplit(":", 1)[1])]
-            listener = self._sockets[index]
+            listener = self._ports[index].listen(_LISTEN_BACKLOG)
             listener.setblocking(False)
-            listener.listen(_LISTEN_BACKLOG)
             os.dup2(listener.fileno(), descriptor, inheritable=False)
             listener.close()
-            set_host_port(self._cluster, index + 1, _LOOPBACK.encode(), base_port + index)
-        self.bootstrap = [f"{_LOOPBACK}:{base_port + i}" for i in range(self.broker_count)]
+            set_host_port(self._cluster, index + 1, LOOPBACK.encode(), base_port + index)
+        self.bootstrap = [f"{LOOPBACK}:{base_port + i}" for i in range(self.broker_count)]
 
     def _widen_backlog(self) -> None:
         """Let more than librdkafka's 5 connections wait to be accepted.
@@ -143,24 +142,6 @@ def _load_library() -> ctypes.CDLL:
             "install confluent-kafka from its wheel, 2.11 or later"
         ) from error
     return library
-
-
-def _bind_ports(broker_count: int, base_port: int | None) -> list[socket.socket]:
-    if base_port is None:
-        return []
-    sockets = []
-    for port in range(base_port, base_port + broker_count):
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((_LOOPBACK, port))
-        except OSError as error:
-            raise TargetError(
-                f"a broker cannot listen on {_LOOPBACK}:{port} ({error.strerror}): "
-                "choose another --port, or none"
-            ) from error
-        sockets.append(listener)
-    return sockets
 
 
 def _listening_descriptors() -> set[int]:

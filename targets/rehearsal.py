@@ -102,7 +102,9 @@ class _RehearsedWorker(TargetWorker):
 
     def run(self) -> None:
         """Count the descriptors while a client is there."""
-        brokers = len(cluster_brokers(self.kafka.bootstrap, self.kafka.dial_timeout_s))
+        brokers = len(
+            cluster_brokers(self.kafka.bootstrap, self.kafka.dial_timeout_s, self.kafka.options)
+        )
         client = Client(self.kafka)
         self.descriptors = (
             _settled_descriptors()

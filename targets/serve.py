@@ -12,6 +12,7 @@ import argparse
 import logging
 import socket
 
+from targets.client_options import add_client_options, read_client_options
 from targets.command_line import (
     OneLineParser,
     add_parent_options,
@@ -79,6 +80,7 @@ def build_parser(program: str = _PROGRAM) -> argparse.ArgumentParser:
     parser.add_argument(
         "--pool-size", type=positive, default=10, metavar="N", help="producers in the pool (10)"
     )
+    add_client_options(parser)
     _add_ingest_limits(parser)
     add_parent_options(parser)
     return parser
@@ -109,7 +111,11 @@ def _prepare(options: argparse.Namespace) -> TargetServer:
         TargetError: What did go wrong.
     """
     strategy = resolve(options.strategy)
-    kafka = KafkaConfig(options.bootstrap, options.topic)
+    kafka = KafkaConfig(
+        options.bootstrap,
+        options.topic,
+        options=read_client_options(options.kafka_config, options.kafka_option),
+    )
     limits = IngestLimits(options.max_body_bytes, options.max_messages)
     settings = Settings(kafka, limits, options.pool_size)
     server_options = ServerOptions(strategy, settings, options.workers, options.threads)
@@ -135,8 +141,7 @@ def _listen(bind: str) -> socket.socket:
         listener.listen(_BACKLOG)
     except (OSError, ValueError, OverflowError) as error:
         raise TargetError(
-            f"cannot listen on {bind!r} ({error}): choose another port, "
-            "or port 0 for any free one"
+            f"cannot listen on {bind!r} ({error}): choose another port, or port 0 for any free one"
         ) from error
     return listener
 
