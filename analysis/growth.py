@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import stats
 
 from analysis.model import Floats, Interval
 from analysis.regression import LineFit, Points, enough, fit_line
@@ -29,6 +30,8 @@ SURE_OF_BEND = 0.98
 """Probability above which growth is believed to slow down or to speed up."""
 LATEST_OF_SPEEDING = 0.6
 """Growth that speeds up is measured on its last part, but on no less than the rest after this."""
+FEWEST_LIVES = 5
+"""With fewer lives than these the rank test looks at the longest one alone."""
 FEWEST_POINTS = 8
 """Below this many points nothing is judged."""
 FEWEST_TO_FORECAST = 5
@@ -48,7 +51,8 @@ class Growth:
         upper: The growth that is excluded with 95 %: also counts steps that can be missed by luck.
         chance: Probability that there is no growth at all.
         chance_late: Probability that there was none in the second half of the judged part.
-        monotonic_chance: One-sided p-value of the Mann-Kendall test after Hamed and Rao.
+        monotonic_chance: One-sided p-value of a rank test: Mann-Kendall after Hamed and Rao, or
+            with several lives Wilcoxon's signed ranks of their slopes.
         slowing: Whether growth slows down to the very end.
         slowed: Whether it was seen to slow down from an earlier start on.
         speeding: Whether growth speeds up.
@@ -212,7 +216,7 @@ def _fitted(flat: Growth, resolution: float, luck: float) -> Growth:
         upper=max(high, luck if few_steps else high),
         chance=chance,
         chance_late=bent.contrast(1.0, 1.0).below(0.0),
-        monotonic_chance=hamed_rao(points.y).p_rising if flat.track.lives == 1 else chance,
+        monotonic_chance=_monotonic_chance(points),
         slowing=_slows(bent, 1.0, HINT_OF_BEND if flat.slowed else SURE_OF_BEND),
         speeding=_slows(bent, -1.0, SURE_OF_BEND),
         total=slope * 2 * half,
@@ -242,12 +246,24 @@ def _steps(points: Points) -> Floats:
 
 def _slope(points: Points) -> float:
     """Theil-Sen slope; with several lives the mean of theirs, weighted by their spans squared."""
-    slopes, weights = [], []
-    for life in range(int(points.life.max()) + 1):
-        inside = points.life == life
-        slopes.append(theil_sen(points.x[inside], points.y[inside]))
-        weights.append(float(np.ptp(points.x[inside])) ** 2)
+    slopes = _life_slopes(points)
+    weights = [np.ptp(points.x[points.life == life]) ** 2 for life in range(len(slopes))]
     return float(np.average(slopes, weights=weights)) if sum(weights) > 0 else 0.0
+
+
+def _life_slopes(points: Points) -> list[float]:
+    lives = [points.life == life for life in range(int(points.life.max()) + 1)]
+    return [theil_sen(points.x[inside], points.y[inside]) for inside in lives]
+
+
+def _monotonic_chance(points: Points) -> float:
+    slopes = np.array(_life_slopes(points))
+    if len(slopes) == 1:
+        return hamed_rao(points.y).p_rising
+    if len(slopes) < FEWEST_LIVES or not slopes.any():
+        longest = int(np.argmax(np.bincount(points.life)))
+        return hamed_rao(points.y[points.life == longest]).p_rising
+    return float(stats.wilcoxon(slopes, alternative="greater", zero_method="zsplit").pvalue)
 
 
 def _spread(points: Points, slope: float) -> float:

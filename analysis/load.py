@@ -20,6 +20,8 @@ STEADY_WITHIN = 0.03
 """A load that stays within this share of its last level is steady, chance left aside."""
 FEWEST_BINS = 8
 """Below this nothing can be said about a load."""
+SURE_OF_CHANGE = 4.5
+"""A rate strays from its level when it does by so many standard deviations of a count."""
 LEAST_STEADY_SHARE = 0.4
 """A run is judged on its steady part alone if that is at least this share of it."""
 
@@ -52,7 +54,7 @@ def describe_load(bins: Bins, begin_s: float, end_s: float) -> Load:
     current, tolerance = _current(bins, inside)
     here = np.flatnonzero(inside)
     level = float(np.median(current[here[-max(1, len(here) // 5) :]]))
-    away = here[np.abs(current[here] - level) > tolerance * max(level, 1e-9)]
+    away = here[np.abs(current[here] - level) > tolerance[here] * max(level, 1e-9)]
     begin = here[0] if not len(away) else min(int(away[-1]) + 1, int(here[-1]))
     served = float(bins.requests[here[-1]] - bins.requests[begin])
     if served >= LEAST_STEADY_SHARE * float(requests[-1] - requests[0]):
@@ -61,14 +63,14 @@ def describe_load(bins: Bins, begin_s: float, end_s: float) -> Load:
     return Load(np.column_stack([current, highest]), begin_s, varies=True)
 
 
-def _current(bins: Bins, inside: NDArray[np.bool_]) -> tuple[Floats, float]:
-    """Users where they vary, else the request rate; and how far it strays by chance."""
+def _current(bins: Bins, inside: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Users where they vary, else the request rate; and by what share it may stray by chance."""
     if bins.users is not None:
         users = _without_the_end(np.nan_to_num(bins.users), inside)
         if np.ptp(users[inside]) > 0:
-            return users, STEADY_WITHIN
-    rate, per_window = _rate(bins, inside)
-    return rate, STEADY_WITHIN + 4.0 / float(np.sqrt(max(per_window, 1.0)))
+            return users, np.full(len(users), STEADY_WITHIN)
+    rate, expected = _rate(bins, inside)
+    return rate, STEADY_WITHIN + SURE_OF_CHANGE / np.sqrt(np.maximum(expected, 1.0))
 
 
 def _without_the_end(users: Floats, inside: NDArray[np.bool_]) -> Floats:
@@ -79,8 +81,8 @@ def _without_the_end(users: Floats, inside: NDArray[np.bool_]) -> Floats:
     return kept
 
 
-def _rate(bins: Bins, inside: NDArray[np.bool_]) -> tuple[Floats, float]:
-    """Requests per second around each bin, and requests per window of that."""
+def _rate(bins: Bins, inside: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Requests per second around each bin, and how many that is expected to rest on."""
     elapsed = bins.elapsed_s[inside]
     requests = bins.elapsed_s[inside] if bins.requests is None else bins.requests[inside]
     half = max(0.5 * float(elapsed[-1] - elapsed[0]) / WINDOWS, 1e-9)
@@ -88,5 +90,6 @@ def _rate(bins: Bins, inside: NDArray[np.bool_]) -> tuple[Floats, float]:
     late = np.clip(at + half, elapsed[0], elapsed[-1])
     early = np.clip(at - half, elapsed[0], elapsed[-1])
     served = np.interp(late, elapsed, requests) - np.interp(early, elapsed, requests)
-    rate = served / np.maximum(late - early, half)
-    return np.asarray(rate), float(requests[-1] - requests[0]) / WINDOWS
+    width = np.maximum(late - early, half)
+    mean = float(requests[-1] - requests[0]) / float(elapsed[-1] - elapsed[0] or 1.0)
+    return np.asarray(served / width), np.asarray(mean * width)
