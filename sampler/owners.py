@@ -69,7 +69,10 @@ class SocketOwners:
         self._before = inodes
         self.denied = {}
         self.learning_cost_s = 0.0
-        unknown = self._follow_processes(starts) | added | self._suspended
+        again = self._follow_processes(starts)
+        unknown = added
+        unknown |= again
+        unknown |= self._suspended
         self._foreign -= removed
         self._forget_closed(removed)
         unknown -= removed
@@ -79,6 +82,9 @@ class SocketOwners:
 
     def _changes(self, inodes: "array[int]") -> tuple[set[int], set[int]] | None:
         """Added and removed sockets since the last dump; None if one is there twice."""
+        if not self._before:
+            present = set(inodes)
+            return (present, set()) if len(present) == len(inodes) else None
         lists = difference(self._before, inodes, _MANY_CHANGES)
         if lists is None:
             before, after = set(self._before), set(inodes)
