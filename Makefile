@@ -14,7 +14,7 @@ help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 demo: $(RUNTIME) ## compare every strategy on the embedded broker, in under 5 minutes
-	$(BIN)/tidemark compare --duration 36 --rate 10 --interval 0.25 --plateau 8
+	$(BIN)/tidemark compare --duration 36 --rate 10 --interval 0.25 --plateau 8 --verify-messages
 
 test: $(DEV) ## run the tests
 	$(BIN)/python -m pytest

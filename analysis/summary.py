@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.model import Decision, Floats, ResourceVerdict, Verdict
+from analysis.finding import main_reason
+from analysis.model import Decision, Floats, Messages, ResourceVerdict, Verdict
 from analysis.run import Run, RunMetadata
 
 
@@ -33,6 +34,7 @@ class Summary:
         exhausted_resource: What ran out; None when nothing did.
         requests_at_death: Requests answered when something ran out.
         died_elapsed_s: Seconds since the run began when something ran out.
+        messages: What became of the messages.
     """
 
     run: str
@@ -52,6 +54,7 @@ class Summary:
     exhausted_resource: str | None
     requests_at_death: float | None
     died_elapsed_s: float | None
+    messages: Messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def summarise(run: Run, verdict: Verdict) -> Summary:
         run=run.name,
         strategy=run.strategy,
         verdict=verdict.verdict,
-        reason=verdict.reason,
+        reason=main_reason(verdict),
         requests=requests,
         failures=failures,
         p50_ms=latency.p50_ms,
@@ -93,6 +96,7 @@ def summarise(run: Run, verdict: Verdict) -> Summary:
         exhausted_resource=dead.resource if dead else None,
         requests_at_death=dead.requests if dead else None,
         died_elapsed_s=dead.elapsed_s if dead else None,
+        messages=verdict.messages,
     )
 
 

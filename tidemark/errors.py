@@ -9,3 +9,7 @@ class OptionError(TidemarkError):
 
 class ChildError(TidemarkError):
     """A child process (broker, target, sampler) did not come up or ended early."""
+
+
+class LedgerError(TidemarkError):
+    """What became of the messages cannot be told."""

@@ -19,10 +19,12 @@ class Arrival:
     """One request to send.
 
     Attributes:
+        batch: its number in the run, from 0.
         due_s: when it is due, on the monotonic clock, seconds.
         body: the request body.
     """
 
+    batch: int
     due_s: float
     body: bytes
 
@@ -41,7 +43,9 @@ class Load:
         options = run.options
         self._run = run
         self._times = arrival_times(options.rate, options.seed, options.ramp)
-        self._bodies = batches(options.batch_size, options.payload_bytes, options.seed)
+        self._bodies = enumerate(
+            batches(options.batch_size, options.payload_bytes, options.seed, run.run_id)
+        )
         self._began_s = time.monotonic()
         self._think = random.Random(f"think-{options.seed}")  # noqa: S311 - repeatable
 
@@ -57,11 +61,13 @@ class Load:
 
     def next_arrival(self) -> Arrival:
         """The next request of the open workload, due at a time of its own."""
-        return Arrival(self._began_s + next(self._times), next(self._bodies))
+        batch, body = next(self._bodies)
+        return Arrival(batch, self._began_s + next(self._times), body)
 
     def arrival_now(self) -> Arrival:
         """The next request of the closed workload, due now."""
-        return Arrival(time.monotonic(), next(self._bodies))
+        batch, body = next(self._bodies)
+        return Arrival(batch, time.monotonic(), body)
 
     def think_s(self, users: int) -> float:
         """How long a user of the closed workload waits so that all together reach the rate."""
@@ -70,6 +76,11 @@ class Load:
     def leaving(self, arrival: Arrival) -> None:
         """A request leaves now: count it, and note when it leaves far too late."""
         self.record.count_sent()
+        self._run.ledger.sent(arrival.batch)
         late_s = time.monotonic() - arrival.due_s
         if late_s > LATE_S:
             self._run.note_lateness(late_s)
+
+    def settle(self, arrival: Arrival, state: int) -> None:
+        """Say in the ledger what became of a batch."""
+        self._run.ledger.settle(arrival.batch, state)

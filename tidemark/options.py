@@ -19,6 +19,7 @@ from targets.strategies import ALIASES, STRATEGIES, resolve
 from tidemark.errors import OptionError
 
 WORKLOADS = ("open", "closed")
+MIN_PAYLOAD_BYTES = 24  # run id, sequence number of up to fourteen digits, and two colons
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,8 @@ def _one_word(value: Any) -> str:
 def _topic(value: Any) -> str:
     topic = str(value or "")
     legal = all(c.isascii() and (c.isalnum() or c in "._-") for c in topic)
-    if not topic or not legal or len(topic) > 249 or topic in {".", ".."}:
-        raise ValueError(f"must be 1 to 249 letters, digits, '.', '_' or '-', not {topic!r}")
+    if not legal or len(topic) > 249 or topic in {".", ".."}:
+        raise ValueError(f"must be up to 249 letters, digits, '.', '_' or '-', not {topic!r}")
     return topic
 
 
@@ -171,7 +172,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("rate", _number(0, exclusive=True), 10.0, "requests per second, all users together"),
     Option("ramp", _number(0), 0.0, "seconds over which the rate rises from 0 to --rate", "S"),
     Option("batch_size", _integer(1, 100_000), 10, "messages in the body of one request"),
-    Option("payload_bytes", _integer(1, 1_000_000), 100, "bytes of one message"),
+    Option(
+        "payload_bytes",
+        _integer(MIN_PAYLOAD_BYTES, 800_000),
+        100,
+        "bytes of one message, the label that says which one it is included",
+    ),
     Option("seed", _integer(0), 1, "the same seed gives the same arrival times and payloads"),
     Option("fds_limit", _integer(1), 1024, "descriptor limit (RLIMIT_NOFILE) of the target alone"),
     Option("workers", _integer(1, 64), 1, "worker processes of the target"),
@@ -184,7 +190,14 @@ OPTIONS: tuple[Option, ...] = (
         "HOST:PORT,...",
     ),
     Option("brokers", _integer(1, 16), 2, "brokers in the embedded cluster"),
-    Option("topic", _topic, "tidemark", "topic that the target writes to", "NAME"),
+    Option("topic", _topic, "", "topic to write to (default: one of the run's own)", "NAME"),
+    Option(
+        "verify_messages",
+        _flag,
+        False,
+        "read the topic back at the end and check every message",
+        is_flag=True,
+    ),
     Option("results", lambda value: Path(str(value)), Path("results"), "folder for runs", "DIR"),
     Option("run_name", _one_word, "", "name of the run's folder (default: time and strategy)", "S"),
     Option("interval", _number(0.1), 1.0, "seconds between two samples", "S"),
@@ -235,6 +248,7 @@ class RunOptions:
     bootstrap: tuple[str, ...]
     brokers: int
     topic: str
+    verify_messages: bool
     results: Path
     run_name: str
     interval: float

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+import tempfile
 import threading
 import time
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +19,10 @@ from sampler.rundir import RunDirectory
 from sampler.schema import BROKER_LOG, TARGET_LOG
 from targets.errors import TargetError
 from targets.metadata import cluster_brokers
-from tidemark.children import Child, python_module
+from tidemark.children import Child, python_module, say
+from tidemark.errors import ChildError
 from tidemark.host import describe_host
+from tidemark.ledger import Ledger
 from tidemark.logwatch import LogWatch
 from tidemark.options import RunOptions
 from tidemark.requests_record import RequestRecord
@@ -27,6 +32,8 @@ EXHAUSTED = "exhausted"
 ABORTED = "aborted"
 
 SAMPLER_LOG = "sampler.log"
+LEDGER_LOG = "ledger.log"
+LEDGER_TIMEOUT_S = 120.0
 READY_TIMEOUT_S = 30.0
 CLUSTER_TIMEOUT_S = 5.0
 SAMPLER_BUDGET_PERCENT = 1.0  # of one core at one sample a second; in proportion when faster
@@ -56,12 +63,18 @@ class SoakRun:
     def __init__(self, options: RunOptions, host: str | None = None) -> None:
         self.options = options
         self.url = host
+        self.run_id = uuid.uuid4().hex[:8]
+        self.topic = options.topic or f"tidemark-{self.run_id}"
         self.record = RequestRecord(time.monotonic)
+        self.ledger = Ledger(options.batch_size)
         self.ending: Ending | None = None
         self._foreign = host is not None
         self._brokers: list[str] = list(options.bootstrap)
         self._children: list[Child] = []
+        self._broker: Child | None = None
         self._target: Child | None = None
+        self._offsets: dict[str, Any] | None = None
+        self._messages: dict[str, Any] | None = None
         self._target_command: list[str] = []
         self._users: int | None = None
         self._emfile_elapsed_s: float | None = None
@@ -141,8 +154,11 @@ class SoakRun:
             self._brokers = self._start_broker()
         elif self._brokers:
             self._brokers = cluster_brokers(",".join(self._brokers), timeout_s=CLUSTER_TIMEOUT_S)
+        reading = self._read_offsets() if self._brokers else None
         if not self._foreign:
             self._start_target()
+        if reading:
+            self._offsets = reading.wait_ready(READY_TIMEOUT_S)
         if not self._foreign or self.options.target_pid:
             self._start_sampler()
 
@@ -152,8 +168,9 @@ class SoakRun:
         return child, child.wait_ready(READY_TIMEOUT_S)
 
     def _start_broker(self) -> list[str]:
-        arguments = [f"--brokers={self.options.brokers}", f"--topic={self.options.topic}"]
-        _, ready = self._start("broker", python_module("targets.broker", *arguments), BROKER_LOG)
+        arguments = [f"--brokers={self.options.brokers}", f"--topic={self.topic}"]
+        command = python_module("targets.broker", *arguments)
+        self._broker, ready = self._start("broker", command, BROKER_LOG)
         return list(ready["bootstrap"])
 
     def _start_target(self) -> None:
@@ -162,7 +179,7 @@ class SoakRun:
             "targets.serve",
             options.strategy,
             f"--bootstrap={','.join(self._brokers)}",
-            f"--topic={options.topic}",
+            f"--topic={self.topic}",
             f"--bind=127.0.0.1:{options.target_port}",
             f"--workers={options.workers}",
             f"--threads={options.threads}",
@@ -184,6 +201,21 @@ class SoakRun:
             "--join",
         ]
         self._start("sampler", python_module("sampler", *arguments), SAMPLER_LOG)
+
+    def _read_offsets(self) -> Child:
+        """Ask for the topic's offsets before the load, while the target starts."""
+        child = Child("ledger", self._ledger_command("offsets"), self.path / LEDGER_LOG)
+        self._children.append(child)
+        return child
+
+    def _ledger_command(self, what: str, *arguments: str) -> list[str]:
+        return python_module(
+            "tidemark.ledger_reader",
+            what,
+            f"--bootstrap={','.join(self._brokers)}",
+            f"--topic={self.topic}",
+            *arguments,
+        )
 
     # -- load ----------------------------------------------------------------------------------
 
@@ -257,10 +289,38 @@ class SoakRun:
             self._finished = True
             self.ending = self._judged_ending(outcome, reason)
             for child in reversed(self._children):
-                child.stop()
+                if child is not self._broker:
+                    child.stop()
+            self._draw_balance()
+            if self._broker:
+                self._broker.stop()
             self.event("run_ended", outcome=self.ending.outcome, reason=self.ending.reason)
             self._write_metadata()
             self._drop_empty_logs()
+
+    def _draw_balance(self) -> None:
+        """Say what became of the messages, now that the target has flushed what it would."""
+        if self._offsets is None or not self.record.sent:
+            return
+        with tempfile.NamedTemporaryFile(prefix="tidemark-ledger-") as states:
+            states.write(self.ledger.states())
+            states.flush()
+            arguments = [
+                f"--since={json.dumps(self._offsets)}",
+                f"--states={states.name}",
+                f"--batch-size={self.options.batch_size}",
+                f"--run-id={self.run_id}",
+                *(["--verify"] if self.options.verify_messages else []),
+            ]
+            command = self._ledger_command("balance", *arguments)
+            child = Child("ledger", command, self.path / LEDGER_LOG)
+            try:
+                self._messages = child.wait_ready(LEDGER_TIMEOUT_S)
+            except ChildError as error:
+                say(f"no ledger of messages: {error}")
+                self.event("ledger_failed", reason=str(error))
+            finally:
+                child.stop()
 
     def _judged_ending(self, outcome: str, reason: str) -> Ending:
         """A run that was stopped while the target lay dead has seen the exhaustion all the same."""
@@ -283,6 +343,7 @@ class SoakRun:
     def _write_metadata(self) -> None:
         self.directory.write_metadata(
             {
+                "run_id": self.run_id,
                 "strategy": None if self._foreign else self.options.strategy,
                 "started_at": self._started_at,
                 "ended_at": _utc_now() if self.ending else None,
@@ -292,6 +353,7 @@ class SoakRun:
                 "target": self._describe_target(),
                 "load": self._describe_load(),
                 "sampling": {"interval_s": self.options.interval},
+                "messages": self._messages,
                 "latency_ms": self.record.latency_ms(),
                 "host": describe_host(),
             }
@@ -306,7 +368,7 @@ class SoakRun:
             "fds_limit": self.options.fds_limit,
             "workers": self.options.workers,
             "threads": self.options.threads,
-            "topic": self.options.topic,
+            "topic": self.topic,
         }
 
     def _describe_load(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.baseline import ResourceChange
-from analysis.model import ResourceVerdict, Verdict
+from analysis.model import Messages, ResourceVerdict, Verdict
 from analysis.summary import Summary
 from analysis.units import UNKNOWN, amount, count, duration, milliseconds
 from sampler.schema import REPORT_HTML, REPORT_PNG
@@ -27,7 +27,7 @@ NAMES = {
 }
 
 
-WIDE = 136  # columns that the whole comparison needs in one table
+WIDE = 142  # columns that the whole comparison needs in one table
 
 
 def make_console() -> Console:
@@ -56,6 +56,7 @@ def _outcome(row: Summary) -> str:
 LOAD_COLUMNS = (
     Column("requests", lambda row: count(row.requests)),
     Column("failed", lambda row: count(row.failures)),
+    Column("lost", lambda row: count(row.messages.lost)),
     Column("p50", lambda row: milliseconds(row.p50_ms)),
     Column("p99", lambda row: milliseconds(row.p99_ms)),
 )
@@ -84,10 +85,20 @@ def print_comparison(console: Console, rows: Sequence[Summary], folder: Path) ->
     for row in rows:
         if row.verdict != "clean":
             console.print(Text(f"{row.strategy}: {row.reason}"))
+        if row.messages.lost:
+            console.print(Text(f"{row.strategy}: {_loss(row.messages)}"))
     console.print()
     _print_paths(console, folder)
     for row in rows:
         console.print(Text(f"  run       {_shown(folder / row.run)}"), soft_wrap=True)
+
+
+def _loss(messages: Messages) -> str:
+    """The sentence about what was accepted and never arrived."""
+    return (
+        f"of {count(messages.accepted)} messages that were accepted, "
+        f"{count(messages.lost)} never reached a broker"
+    )
 
 
 def _table(rows: Sequence[Summary], columns: Sequence[Column]) -> Table:

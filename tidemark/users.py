@@ -11,8 +11,10 @@ from locust.contrib.fasthttp import FastHttpUser, ResponseContextManager
 from locust.env import Environment
 from locust.exception import StopTest
 
+from tidemark.ledger import ACCEPTED, REFUSED, UNDECIDED
 from tidemark.load import Arrival, Load
 
+REFUSALS = range(400, 500)  # the service says that it takes nothing of it
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
 _loads: WeakKeyDictionary[Environment, Load] = WeakKeyDictionary()
@@ -91,16 +93,28 @@ class SoakUser(FastHttpUser):
         meta: dict[str, Any] = response.request_meta
         meta["response_time"] = since_due_s * 1000
         meta["start_time"] = time.time() - since_due_s
+        failure = self._failure(response, since_due_s)
+        if failure:
+            refused = response.status_code in REFUSALS
+            self._load.settle(arrival, REFUSED if refused else UNDECIDED)
+            response.failure(failure)
+            return
+        count = _message_count(response.text)
+        whole = count in {None, self._load.options.batch_size}
+        self._load.settle(arrival, ACCEPTED if whole else UNDECIDED)
+        meta["context"] = {**meta["context"], "messages": count}
+        response.success()
+
+    def _failure(self, response: ResponseContextManager, since_due_s: float) -> str | None:
+        """In few words, for they become rows of a table, what is wrong with the answer."""
         timeout_s = self._load.options.request_timeout
         if since_due_s > timeout_s:
-            response.failure(f"no answer within {timeout_s:g} s")
-        elif response.status_code == 0:
-            response.failure(f"no answer: {type(meta['exception']).__name__}")
-        elif not 200 <= response.status_code < 300:
-            response.failure(f"HTTP {response.status_code}")
-        else:
-            meta["context"] = {**meta["context"], "messages": _message_count(response.text)}
-            response.success()
+            return f"no answer within {timeout_s:g} s"
+        if response.status_code == 0:
+            return f"no answer: {type(response.request_meta['exception']).__name__}"
+        if not 200 <= response.status_code < 300:
+            return f"HTTP {response.status_code}"
+        return None
 
 
 def _message_count(answer: str | None) -> int | None:

@@ -6,9 +6,12 @@ difference between two runs is the strategy's.
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections.abc import Iterator
+
+from tidemark.ledger import label
 
 
 def arrival_times(rate: float, seed: int, ramp_s: float = 0.0) -> Iterator[float]:
@@ -43,12 +46,19 @@ def rate_at(elapsed_s: float, rate: float, ramp_s: float) -> float:
     return rate if elapsed_s >= ramp_s else rate * max(elapsed_s, 0.0) / ramp_s
 
 
-def batches(batch_size: int, payload_bytes: int, seed: int) -> Iterator[bytes]:
-    """Yield request bodies: JSON arrays of `batch_size` strings of `payload_bytes` bytes each."""
+def batches(batch_size: int, payload_bytes: int, seed: int, run_id: str) -> Iterator[bytes]:
+    """Yield request bodies: JSON arrays of `batch_size` strings of `payload_bytes` bytes each.
+
+    Each string begins with the run's id and its sequence number; the rest depends on the seed
+    alone.
+    """
     rng = random.Random(f"payloads-{seed}")  # noqa: S311 - repeatable, not secret
+    sequence = itertools.count()
     while True:
-        yield json.dumps([_payload(rng, payload_bytes) for _ in range(batch_size)]).encode()
+        yield json.dumps(
+            [label(run_id, next(sequence), _filling(rng, payload_bytes)) for _ in range(batch_size)]
+        ).encode()
 
 
-def _payload(rng: random.Random, size: int) -> str:
+def _filling(rng: random.Random, size: int) -> str:
     return rng.randbytes((size + 1) // 2).hex()[:size]

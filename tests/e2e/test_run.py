@@ -18,7 +18,7 @@ def leaked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bench = Workbench(tmp_path_factory.mktemp("leaked"))
     finished = bench.locust(
         "--run-time=40s", "--strategy=broken", "--fds-limit=256", "--rate=8", "--plateau=3",
-        "--request-timeout=2",
+        "--request-timeout=2", "--verify-messages",
     ).wait()  # fmt: skip
     bench.expect_nothing_left()
     (run,) = bench.runs()
@@ -68,7 +68,9 @@ def test_the_check_fails_and_the_report_can_be_rebuilt(bench: Workbench, leaked:
 
 
 def test_one_producer_per_process_is_flat(bench: Workbench) -> None:
-    finished = bench.locust("--run-time=12s", "--strategy=shared", "--rate=20").wait()
+    finished = bench.locust(
+        "--run-time=12s", "--strategy=shared", "--rate=20", "--verify-messages"
+    ).wait()
     assert finished.code == 0, finished.err
     (run,) = bench.runs()
     assert metadata(run)["outcome"] == "completed"
@@ -76,8 +78,35 @@ def test_one_producer_per_process_is_flat(bench: Workbench) -> None:
     assert requests["requests"] > 150
     assert requests["failures"] == 0
     assert requests["messages_accepted"] == 10 * requests["requests"]
-    assert json.loads((run / "verdict.json").read_text())["resources"]["fds"]["verdict"] == "clean"
+    verdict = json.loads((run / "verdict.json").read_text())
+    assert verdict["resources"]["fds"]["verdict"] == "clean"
+    accepted = verdict["messages"]["accepted"]
+    assert accepted == requests["messages_accepted"]
+    assert verdict["messages"]["delivered"] == accepted
+    assert verdict["messages"]["lost"] == verdict["messages"]["undecided"] == 0
     bench.expect_nothing_left()
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_producer_dropped_without_flush_loses_what_it_accepted(
+    bench: Workbench, verify: bool
+) -> None:
+    arguments = ("--run-time=4s", "--strategy=per-request-unflushed", "--rate=20", "--no-report")
+    finished = bench.locust(*arguments, *(["--verify-messages"] if verify else [])).wait()
+    assert finished.code == 0, finished.err
+    messages = metadata(bench.runs()[0])["messages"]
+    assert messages["verified"] == verify
+    assert messages["lost"] > 0.8 * messages["accepted"]
+    assert messages["delivered"] == messages["accepted"] - messages["lost"]
+
+
+def test_a_death_leaves_messages_undecided_and_the_ledger_adds_up(leaked: Path) -> None:
+    messages = metadata(leaked)["messages"]
+    assert messages["undecided"] > 0
+    assert messages["delivered"] == (
+        messages["accepted"] - messages["lost"] + messages["undecided_delivered"]
+        + messages["duplicated"] + messages["unknown"]
+    )  # fmt: skip
 
 
 def test_the_same_seed_sends_the_same_load(bench: Workbench) -> None:

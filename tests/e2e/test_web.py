@@ -87,7 +87,7 @@ def test_each_start_is_a_run_on_a_fresh_target(form: Form) -> None:
         ("fds_limit", "12", "limit"),
         ("target_port", "99999", "65,535"),
         ("results", "/proc/nowhere", "cannot be"),
-        ("topic", "", "letters"),
+        ("topic", "a b", "letters"),
         ("host", "ftp://127.0.0.1", "--host"),
     ],
 )

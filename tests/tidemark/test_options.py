@@ -40,7 +40,7 @@ def test_an_alias_stands_for_its_strategy() -> None:
         ("bootstrap", "::1:9092", "host:port"),
         ("bootstrap", "host:0", "from 1 to 65535"),
         ("topic", "a b", "letters, digits"),
-        ("topic", "", "letters, digits"),
+        ("payload_bytes", "10", "from 24 to 800,000"),
         ("run_name", "../up", "without slashes"),
         ("interval", "0.05", "at least 0.1"),
         ("no_report", "perhaps", "true or false"),
@@ -71,6 +71,7 @@ def test_endpoints_may_be_ipv6_and_spaced() -> None:
             ).map(lambda pairs: ",".join(f"{host}:{port}" for host, port in pairs)),
             "interval": st.floats(0.1, 1000),
             "no_report": st.booleans(),
+            "verify_messages": st.booleans(),
         },
     )
 )

@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from tidemark.ledger import read_label
 from tidemark.workload import arrival_times, batches, rate_at, time_of_arrival
+
+RUN = "0a1b2c3d"
 
 
 def take(count: int, **options: float) -> list[float]:
@@ -48,14 +51,22 @@ def test_rate_rises_to_the_asked_one() -> None:
     assert rate_at(0, 10, 0) == 10
 
 
-@given(st.integers(1, 20), st.integers(1, 200), st.integers(0, 99))
+@given(st.integers(1, 20), st.integers(24, 200), st.integers(0, 99))
 def test_a_body_is_an_array_of_strings_of_the_asked_size(size: int, length: int, seed: int) -> None:
-    body = json.loads(next(batches(size, length, seed)))
+    body = json.loads(next(batches(size, length, seed, RUN)))
     assert [len(message.encode()) for message in body] == [length] * size
 
 
+def test_messages_are_numbered_through_the_run() -> None:
+    bodies = itertools.islice(batches(3, 50, 1, RUN), 4)
+    messages = [message for body in bodies for message in json.loads(body)]
+    assert [read_label(message, RUN) for message in messages] == list(range(12))
+
+
 def test_the_same_seed_gives_the_same_payloads() -> None:
-    first, second, other = (list(itertools.islice(batches(3, 50, seed), 4)) for seed in (7, 7, 8))
+    first, second, other = (
+        list(itertools.islice(batches(3, 50, seed, RUN), 4)) for seed in (7, 7, 8)
+    )
     assert first == second
     assert first != other
     assert len(set(first)) == 4

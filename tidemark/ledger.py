@@ -1,0 +1,161 @@
+"""The ledger: what became of every message of a run.
+
+Each request carries one batch of messages, and each message the run's id and a sequence number:
+`RUN:SEQUENCE:filling`. A request is accepted (the service answered with the number of its
+messages), refused (it answered that it takes none of them), or undecided (it failed, or was cut
+off, after it may have written some). The brokers' own offsets say how many messages arrived;
+reading the topic back says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+OPEN, ACCEPTED, UNDECIDED, REFUSED = 1, 2, 3, 4
+
+
+def label(run_id: str, sequence: int, filling: str) -> str:
+    """A message that says which one it is, as long as `filling` where the label leaves room."""
+    prefix = f"{run_id}:{sequence}:"
+    return prefix + filling[len(prefix) :]
+
+
+def read_label(message: str, run_id: str) -> int | None:
+    """The sequence number of a message of the run `run_id`; None for any other message."""
+    prefix, _, rest = message.partition(":")
+    number, colon, _ = rest.partition(":")
+    if prefix != run_id or not colon or not (number.isascii() and number.isdecimal()):
+        return None
+    return int(number)
+
+
+class Ledger:
+    """One byte per request: what became of its batch.
+
+    Args:
+        batch_size: messages in each batch; batch n holds the sequence numbers from
+            `n * batch_size` on.
+    """
+
+    def __init__(self, batch_size: int, states: bytes = b"") -> None:
+        self.batch_size = batch_size
+        self._states = bytearray(states)
+
+    def sent(self, batch: int) -> None:
+        """A batch is on its way."""
+        if batch >= len(self._states):
+            self._states.extend(bytes(batch + 1 - len(self._states)))
+        self._states[batch] = OPEN
+
+    def settle(self, batch: int, state: int) -> None:
+        """The request with this batch has ended: ACCEPTED, UNDECIDED or REFUSED."""
+        self._states[batch] = state
+
+    def state_of(self, sequence: int) -> int:
+        """What became of the batch that holds a message; 0 for one that was never sent."""
+        batch = sequence // self.batch_size
+        return self._states[batch] if batch < len(self._states) else 0
+
+    def states(self) -> bytes:
+        """All of it, as `Ledger(batch_size, states)` takes it."""
+        return bytes(self._states)
+
+    @property
+    def accepted(self) -> int:
+        """Messages that the service said it took."""
+        return self._states.count(ACCEPTED) * self.batch_size
+
+    @property
+    def undecided(self) -> int:
+        """Messages of requests that failed, or that were still open at the end."""
+        open_or_failed = self._states.count(UNDECIDED) + self._states.count(OPEN)
+        return open_or_failed * self.batch_size
+
+    def sequences(self) -> int:
+        """How many sequence numbers there are."""
+        return len(self._states) * self.batch_size
+
+
+@dataclass(frozen=True)
+class Balance:
+    """`messages` of run.json. None is what cannot be told.
+
+    Once verified, accepted - lost + undecided_delivered + duplicated + unknown = delivered.
+
+    Attributes:
+        accepted: messages that the service said it took.
+        delivered: messages that the brokers have, by their own offsets.
+        lost: accepted, but not delivered.
+        duplicated: delivered once more than once, each further copy counted.
+        undecided: messages of requests that failed after they may have written some.
+        undecided_delivered: those of them that were delivered.
+        unknown: messages of the topic that are not of this run.
+        verified: whether every message was read back.
+    """
+
+    accepted: int
+    delivered: int
+    lost: int | None
+    duplicated: int | None
+    undecided: int
+    undecided_delivered: int | None
+    unknown: int | None
+    verified: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in run.json."""
+        return asdict(self)
+
+
+def balance_by_count(ledger: Ledger, delivered: int) -> Balance:
+    """What the offsets alone can tell.
+
+    Undecided messages may or may not be among the delivered; then losses and duplicates cannot
+    be told, but for losses that even all of them would not make good.
+    """
+    surplus = delivered - ledger.accepted
+    decided = not ledger.undecided
+    return Balance(
+        accepted=ledger.accepted,
+        delivered=delivered,
+        lost=max(0, -surplus) if decided or surplus < 0 else None,
+        duplicated=max(0, surplus) if decided else None,
+        undecided=ledger.undecided,
+        undecided_delivered=0 if decided else None,
+        unknown=None,
+        verified=False,
+    )
+
+
+def balance_by_reading(ledger: Ledger, run_id: str, messages: Iterable[str]) -> Balance:
+    """What reading every message back tells: exact.
+
+    Args:
+        ledger: what was sent.
+        run_id: the run's id.
+        messages: every message that the topic got during the run.
+    """
+    arrived = bytearray(ledger.sequences())
+    delivered = duplicated = undecided_delivered = unknown = 0
+    for message in messages:
+        delivered += 1
+        sequence = read_label(message, run_id)
+        if sequence is None or sequence >= len(arrived):
+            unknown += 1
+        elif arrived[sequence]:
+            duplicated += 1
+        else:
+            arrived[sequence] = 1
+            undecided_delivered += ledger.state_of(sequence) != ACCEPTED
+    return Balance(
+        accepted=ledger.accepted,
+        delivered=delivered,
+        lost=ledger.accepted - (sum(arrived) - undecided_delivered),
+        duplicated=duplicated,
+        undecided=ledger.undecided,
+        undecided_delivered=undecided_delivered,
+        unknown=unknown,
+        verified=True,
+    )
