@@ -74,6 +74,12 @@ def _run_mock(options: argparse.Namespace) -> int:
 
 
 def _run_kafka(options: argparse.Namespace) -> NoReturn:
+    replication = options.replication or 1
+    if replication > options.brokers:
+        raise TargetError(
+            f"{replication} replicas need as many brokers, and there are {options.brokers}: "
+            "lower --replication or raise --brokers"
+        )
     # Kafka takes its time to start, and must not be waited for by who no longer wants it.
     for number in _ENDING_SIGNALS:
         signal.signal(number, _leave)
@@ -83,7 +89,7 @@ def _run_kafka(options: argparse.Namespace) -> NoReturn:
     )
     try:
         for topic in options.topic or [DEFAULT_TOPIC]:
-            cluster.create_topic(topic, options.partitions, options.replication or 1)
+            cluster.create_topic(topic, options.partitions, replication)
         certificate = cluster.certificate
         extra = {} if certificate is None else {"kafka_config": str(certificate.client_config)}
         announce(bootstrap=cluster.bootstrap, pid=os.getpid(), **extra)

@@ -60,7 +60,7 @@ class KafkaCluster:
     ) -> None:
         installation = find_installation()
         ports = reserve_ports(broker_count, base_port)
-        controller_port = ReservedPort()
+        self._controller_port = ReservedPort()
         self._scratch = ScratchDirectory()
         self.nodes: dict[int, KafkaNode] = {}
         try:
@@ -68,7 +68,7 @@ class KafkaCluster:
                 Certificate.make(installation.keytool, self._scratch.path) if tls else None
             )
             for node_id, port in enumerate(ports, start=1):
-                settings = _node_properties(node_id, port, controller_port, broker_count)
+                settings = _node_properties(node_id, port, self._controller_port, broker_count)
                 if self.certificate is not None:
                     settings |= self.certificate.broker_properties()
                     settings["listener.security.protocol.map"] = _protocols("SSL")
@@ -98,11 +98,6 @@ class KafkaCluster:
             TargetError: Kafka refused, or took too long.
         """
         ids = list(self.nodes)
-        if replication > len(ids):
-            raise TargetError(
-                f"{replication} replicas need as many brokers, and there are {len(ids)}: "
-                "lower --replication or raise --brokers"
-            )
         replicas = [
             [ids[(partition + copy) % len(ids)] for copy in range(replication)]
             for partition in range(partitions)
@@ -156,6 +151,7 @@ class KafkaCluster:
         for node in self.nodes.values():
             node.kill()
             node.port.close()
+        self._controller_port.close()
         self._scratch.remove()
 
     def _start(self) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from targets.java import KafkaInstallation
 from targets.ports import ReservedPort
 
 _FORMAT_TIMEOUT_S = 60.0
+_STDERR = 2
 
 # Quick to start and small rather than fast: the first compiler only, one thread to collect
 # garbage. No files outside the node's directory (UsePerfData), and a JVM that has run out
@@ -30,7 +31,8 @@ _JVM_OPTIONS = (
 _BROKER_HEAP = ("-Xms64m", "-Xmx256m")
 _TOOL_HEAP = ("-Xmx64m",)
 
-# That a broker does not reach another one is a warning a second while one is down.
+# Warnings, but not a new cluster's that it is new, nor one for every time that a broker does
+# not reach another that is down.
 _LOGGING = """
 status = error
 appender.stderr.type = Console
@@ -42,6 +44,8 @@ rootLogger.level = warn
 rootLogger.appenderRef.stderr.ref = stderr
 logger.network.name = org.apache.kafka.clients.NetworkClient
 logger.network.level = error
+logger.controller.name = org.apache.kafka.controller.QuorumController
+logger.controller.level = error
 """  # noqa: E501
 
 
@@ -121,7 +125,7 @@ class KafkaNode:
         self._jvm = subprocess.Popen(
             self._java(_BROKER_HEAP, "kafka.Kafka", str(self._properties)),
             stdin=subprocess.DEVNULL,
-            stdout=sys.stderr.fileno(),  # ours is for the ready line
+            stdout=_STDERR,  # our own stdout is for the ready line
         )
 
     def kill(self) -> None:
@@ -173,4 +177,5 @@ def _reason(output: str) -> str:
     """The line that says why in what a Java program wrote before it failed."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     telling = [line for line in lines if "Exception" in line or "rror" in line]
-    return (telling or lines or ["Kafka ended without a word"])[0]
+    line = (telling or lines or ["Kafka ended without a word"])[0]
+    return re.sub(r"^(Exception in thread \S+ )?([a-z]\w*\.)*\w+(Exception|Error): ", "", line)

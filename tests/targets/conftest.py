@@ -16,12 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import confluent_kafka
+import psutil
 import pytest
 
 from targets.config import KafkaConfig
+from targets.errors import TargetError
+from targets.java import KafkaInstallation, find_installation
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 15.0
+KAFKA_PATIENCE_S = 60.0
 BOUND_TO_US = ["--die-with-parent", "--parent-pid", str(os.getpid())]
 
 
@@ -149,6 +153,14 @@ class Target(Child):
     def fds(self) -> int:
         return len(list(Path(f"/proc/{self.worker}/fd").iterdir()))
 
+    def connections(self, bootstrap: str) -> int:
+        """ESTABLISHED connections of the worker's to these brokers."""
+        ports = {int(address.rpartition(":")[2]) for address in bootstrap.split(",")}
+        return sum(
+            connection.status == psutil.CONN_ESTABLISHED and connection.raddr.port in ports
+            for connection in psutil.Process(self.worker).net_connections("tcp")
+        )
+
     def threads(self) -> Counter[str]:
         names: Counter[str] = Counter()
         for task in Path(f"/proc/{self.worker}/task").iterdir():
@@ -212,6 +224,23 @@ def broker(start_broker) -> Broker:
     return start_broker()
 
 
+@pytest.fixture(scope="session")
+def kafka_installation() -> KafkaInstallation:
+    """Java and Kafka's jars; without them the test is skipped, or fails in a pipeline."""
+    try:
+        return find_installation()
+    except TargetError as error:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI=true, and no Kafka: {error}")
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def kafka_brokers(kafka_installation, start_broker) -> Broker:
+    """Two real Kafka brokers for whoever does no harm to them."""
+    return start_broker("--kind", "kafka")
+
+
 @pytest.fixture
 def start_target(_start, broker) -> Iterator[Callable[..., Target]]:
     """Start a target on the shared brokers, or on those of `bootstrap`; it ends with the test."""
@@ -245,6 +274,19 @@ def unreachable() -> KafkaConfig:
 @pytest.fixture
 def open_descriptors() -> Callable[[], int]:
     return lambda: len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture
+def run():
+    """Run a command of this room to its end: exit code and the lines on stderr."""
+
+    def run(*arguments):
+        command = [sys.executable, "-m", *arguments]
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert finished.stdout == ""
+        return finished.returncode, finished.stderr.splitlines()
+
+    return run
 
 
 @pytest.fixture(name="wait_until")

@@ -23,19 +23,6 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def run():
-    """Run a command of this room to its end: exit code and the lines on stderr."""
-
-    def run(*arguments):
-        command = [sys.executable, "-m", *arguments]
-        finished = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-        assert finished.stdout == ""
-        return finished.returncode, finished.stderr.splitlines()
-
-    return run
-
-
-@pytest.fixture
 def taken_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
