@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import confluent_kafka
 import psutil
@@ -42,8 +41,21 @@ def family(pid: int) -> list[int]:
     return [pid, *(child.pid for child in process.children(recursive=True))]
 
 
-def jvms(pid: int) -> list[psutil.Process]:
-    return [child for child in psutil.Process(pid).children() if child.name() == "java"]
+def jvms(pid: int, main_class: str = "") -> list[psutil.Process]:
+    """The process's JVMs, or only those that run this class."""
+    return [
+        child
+        for child in psutil.Process(pid).children()
+        if child.name() == "java" and main_class in command_line(child)
+    ]
+
+
+def command_line(process: psutil.Process) -> str:
+    """The command line; nothing for one that has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 # What the cluster is
@@ -146,7 +158,9 @@ def test_tls_through_kafka_config(start_broker, start_target, run):
 
 @pytest.fixture
 def cluster(scratch):
-    cluster = KafkaCluster(1)
+    # Until its session is over, a broker that was killed is not let in again.
+    session = {"broker.session.timeout.ms": "2000", "broker.heartbeat.interval.ms": "500"}
+    cluster = KafkaCluster(1, properties=session)
     yield cluster
     cluster.close()
     assert list(scratch.iterdir()) == []
@@ -186,9 +200,26 @@ def test_a_broker_comes_back_where_it_was_with_what_it_had(cluster, wait_until):
 # How it ends
 
 
+@pytest.fixture
+def launch(scratch):
+    """Start brokers and do not wait for them; they end with the test at the latest."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def launch(*command: str) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        process = subprocess.Popen([sys.executable, *command], stdout=pipe, stderr=pipe, text=True)
+        processes.append(process)
+        return process
+
+    yield launch
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_while_it_starts(scratch, how, wait_until, is_running):
-    process = subprocess.Popen([sys.executable, "-m", "targets.broker", "--kind", "kafka"])
+def test_it_ends_while_it_starts(launch, scratch, how, wait_until, is_running):
+    process = launch("-m", "targets.broker", "--kind", "kafka")
     wait_until(lambda: jvms(process.pid), "a first JVM is there", KAFKA_PATIENCE_S)
     all_of_them = family(process.pid)
     process.send_signal(how)
@@ -207,30 +238,22 @@ signal.pause()
 
 
 @pytest.mark.parametrize("moment", ["formatting", "starting", "ready"])
-def test_killing_the_parent_leaves_nothing(scratch, moment, wait_until, is_running):
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+def test_killing_the_parent_leaves_nothing(launch, scratch, moment, wait_until, is_running):
+    parent = launch("-c", PARENT)
 
     def command_lines() -> str:
-        found = ""
-        for child in psutil.Process(parent.pid).children(recursive=True):
-            try:
-                found += " ".join(child.cmdline())
-            except psutil.NoSuchProcess:
-                continue
-        return found
+        return " ".join(
+            command_line(child) for child in psutil.Process(parent.pid).children(recursive=True)
+        )
 
-    try:
-        if moment == "ready":
-            assert json.loads(parent.stdout.readline())["pid"]
-        else:
-            main_class = "StorageTool" if moment == "formatting" else "kafka.Kafka"
-            wait_until(lambda: main_class in command_lines(), moment, KAFKA_PATIENCE_S)
-        all_of_them = family(parent.pid)
-        assert len(all_of_them) >= 4, "parent, broker, JVM, and who removes the data"
-    finally:
-        parent.kill()
-        parent.wait(timeout=KAFKA_PATIENCE_S)
-        parent.stdout.close()
+    if moment == "ready":
+        assert json.loads(parent.stdout.readline())["pid"]
+    else:
+        main_class = "StorageTool" if moment == "formatting" else "kafka.Kafka"
+        wait_until(lambda: main_class in command_lines(), moment, KAFKA_PATIENCE_S)
+    all_of_them = family(parent.pid)
+    assert len(all_of_them) >= 4, "parent, broker, JVM, and who removes the data"
+    parent.kill()
     wait_until(lambda: not any(map(is_running, all_of_them)), "the whole family is gone")
     assert list(scratch.iterdir()) == []
 
@@ -265,22 +288,13 @@ def test_what_keeps_kafka_from_starting_is_one_line(
     assert list(scratch.iterdir()) == []
 
 
-def test_a_broker_that_ends_of_itself_is_noticed(scratch, wait_until, is_running):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "targets.broker", "--kind", "kafka", "--brokers", "1"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_until(
-        lambda: any("kafka.Kafka" in jvm.cmdline() for jvm in jvms(process.pid)),
-        "the broker runs",
-        KAFKA_PATIENCE_S,
-    )
-    (jvm,) = jvms(process.pid)
+def test_a_broker_that_ends_of_itself_is_noticed(launch, scratch, wait_until, is_running):
+    process = launch("-m", "targets.broker", "--kind", "kafka", "--brokers", "1")
+    wait_until(lambda: jvms(process.pid, "kafka.Kafka"), "the broker runs", KAFKA_PATIENCE_S)
+    (jvm,) = jvms(process.pid, "kafka.Kafka")
     os.kill(jvm.pid, signal.SIGKILL)
     _, log = process.communicate(timeout=KAFKA_PATIENCE_S)
     assert process.returncode == 2
     assert "broker 1 has ended with code -9" in log
     assert not is_running(jvm.pid)
-    assert not list(Path(scratch).iterdir())
+    assert list(scratch.iterdir()) == []
