@@ -52,6 +52,7 @@ class Child:
         arguments: the command line; started without a shell.
         log: file that standard error is appended to.
         environment: its environment variables; the parent's by default.
+        listens: whether it takes commands, see `ask`.
     """
 
     def __init__(
@@ -60,16 +61,19 @@ class Child:
         arguments: Sequence[str],
         log: Path,
         environment: Mapping[str, str] | None = None,
+        *,
+        listens: bool = False,
     ) -> None:
         self.name = name
         self.log = log
+        self._answers_read = 1  # the ready line
         # A file, not a pipe: nothing blocks on it, whoever forgets to read.
         self._stdout = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._log_offset = log.stat().st_size if log.exists() else 0
         with log.open("ab") as stderr:
             self._process = subprocess.Popen(
                 list(arguments),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
                 stdout=self._stdout,
                 stderr=stderr,
                 start_new_session=True,
@@ -106,6 +110,29 @@ class Child:
         self.stop()
         raise ChildError(f"the {self.name} was not ready within {timeout_s:g} s; see {self.log}")
 
+    def ask(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+        """Write one line of JSON to its standard input and return the line that it answers with.
+
+        Raises:
+            ChildError: it has ended, stayed silent, or answered with `error`.
+        """
+        what = json.dumps(command)
+        if self._process.stdin is None or self.returncode is not None:
+            raise ChildError(f"the {self.name} cannot be asked {what}: {self.last_words()}")
+        self._process.stdin.write(what.encode() + b"\n")
+        self._process.stdin.flush()
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline and self.returncode is None:
+            lines = self._read_stdout().split(b"\n")[:-1]
+            if len(lines) > self._answers_read:
+                answer: dict[str, Any] = json.loads(lines[self._answers_read])
+                self._answers_read += 1
+                if "error" in answer:
+                    raise ChildError(f"the {self.name} cannot do {what}: {answer['error']}")
+                return answer
+            time.sleep(POLL_S)
+        raise ChildError(f"the {self.name} did not answer {what} within {timeout_s:g} s")
+
     def _read_stdout(self) -> bytes:
         return os.pread(self._stdout.fileno(), 65536, 0)
 
@@ -141,6 +168,8 @@ class Child:
             # Grandchildren share the group; a leader that is gone leaves the group to them.
             os.killpg(self.pid, signal.SIGKILL)
         code = self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
         self._stdout.close()
         return code
 

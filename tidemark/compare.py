@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from analysis.baseline import ResourceChange, compare_runs
 from analysis.report import write_comparison
 from analysis.run import load_run
 from analysis.summary import Summary
-from sampler.errors import RunDirectoryError
 from sampler.schema import SAMPLES_CSV
 from tidemark.children import Child, python_module
 from tidemark.errors import ChildError
@@ -43,28 +41,6 @@ class Comparison:
     duration_s: float
     users: int
     options: RunOptions
-
-
-def make_folder(options: RunOptions) -> Path:
-    """Make the folder of a comparison; raises RunDirectoryError with what to do."""
-    name = options.run_name or f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-compare"
-    for suffix in ("", *(f"-{n}" for n in range(2, 100))):
-        folder = options.results / (name + suffix)
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError as error:
-            if options.run_name:
-                raise RunDirectoryError(
-                    f"--run-name: {folder} is there already; choose another name"
-                ) from error
-            continue
-        except OSError as error:
-            raise RunDirectoryError(
-                f"--results: {options.results} cannot be written ({error.strerror}); "
-                "choose another folder"
-            ) from error
-        return folder
-    raise RunDirectoryError(f"--results: {options.results} holds 99 comparisons of this second")
 
 
 def run_all(comparison: Comparison, folder: Path, progress: Progress) -> Iterator[Path]:

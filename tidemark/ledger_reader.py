@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from sampler.errors import TidemarkError
+from targets.client_options import add_client_options, read_client_options
 from targets.config import KafkaConfig
 from targets.errors import TargetError
 from targets.offsets import read_back, watermarks
@@ -26,8 +27,9 @@ READ_TIMEOUT_S = 15.0
 def main() -> int:
     """Print one line of JSON; errors are one line on standard error."""
     given = _parser().parse_args()
-    config = KafkaConfig(given.bootstrap, given.topic)
     try:
+        options = read_client_options(given.kafka_config, given.kafka_option)
+        config = KafkaConfig(given.bootstrap, given.topic, options=options)
         if given.what == "offsets":
             answer: Mapping[str, object] = {str(p): high for p, high in _highs(config).items()}
         else:
@@ -44,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("what", choices=("offsets", "balance"))
     parser.add_argument("--bootstrap", required=True)
     parser.add_argument("--topic", required=True)
+    add_client_options(parser)
     parser.add_argument("--since", type=json.loads, help="high watermarks before the load")
     parser.add_argument("--states", type=Path, help="file with the ledger's states")
     parser.add_argument("--batch-size", type=int)

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from targets.client_options import read_client_options
 from targets.errors import TargetError
 from targets.strategies import ALIASES, STRATEGIES, resolve
 from tidemark.errors import OptionError
+from tidemark.faults import KINDS, Fault, check_apart, parse_fault
 
 WORKLOADS = ("open", "closed")
+BROKER_KINDS = ("mock", "kafka")
 MIN_PAYLOAD_BYTES = 24  # run id, sequence number of up to fourteen digits, and two colons
 
 
@@ -35,6 +38,8 @@ class Option:
         metavar: what stands for the value in the help.
         choices: the only values there are, for a drop-down in the web form.
         is_flag: a switch without a value.
+        is_repeatable: may be given several times; in the environment and in the web form its
+            values stand side by side with spaces between.
     """
 
     name: str
@@ -44,6 +49,7 @@ class Option:
     metavar: str = "N"
     choices: tuple[str, ...] | None = None
     is_flag: bool = False
+    is_repeatable: bool = False
 
     @property
     def flag(self) -> str:
@@ -136,6 +142,39 @@ def _endpoints(value: Any) -> tuple[str, ...]:
     return tuple(parse_endpoint(part) for part in parts if part.strip())
 
 
+def _several(value: Any) -> tuple[str, ...]:
+    return tuple(str(value).split()) if isinstance(value, str) else tuple(map(str, value))
+
+
+def _faults(value: Any) -> tuple[Fault, ...]:
+    each = value if isinstance(value, tuple) else _several(value)
+    return check_apart(
+        tuple(one if isinstance(one, Fault) else parse_fault(str(one)) for one in each)
+    )
+
+
+def _kafka_options(value: Any) -> tuple[str, ...]:
+    """Properties of the Kafka clients; what is wrong is said without repeating a value."""
+    pairs = []
+    for text in _several(value):
+        key, equals, setting = text.partition("=")
+        if not key or not equals:
+            raise ValueError("must be KEY=VALUE")
+        pairs.append((key, setting))
+    try:
+        read_client_options(None, pairs)
+    except TargetError as error:
+        raise ValueError(str(error).removeprefix("--kafka-option ")) from error
+    return tuple(f"{key}={setting}" for key, setting in pairs)
+
+
+def _file(value: Any) -> str:
+    path = str(value or "")
+    if path and not Path(path).is_file():
+        raise ValueError(f"there is no file {path!r}")
+    return path
+
+
 def _one_word(value: Any) -> str:
     word = str(value or "")
     if any(c in word for c in "/\\\0\n\r") or word in {".", ".."}:
@@ -189,7 +228,38 @@ OPTIONS: tuple[Option, ...] = (
         "write to this Kafka cluster instead of the embedded broker",
         "HOST:PORT,...",
     ),
+    Option(
+        "broker",
+        _choice(*BROKER_KINDS),
+        "mock",
+        "the embedded cluster: mock, in memory, or kafka, real brokers that need Java",
+        "KIND",
+        choices=BROKER_KINDS,
+    ),
     Option("brokers", _integer(1, 16), 2, "brokers in the embedded cluster"),
+    Option(
+        "kafka_config",
+        _file,
+        "",
+        "file of librdkafka properties for the target's clients (TLS, SASL, acks, ...)",
+        "FILE",
+    ),
+    Option(
+        "kafka_option",
+        _kafka_options,
+        (),
+        "one such property, no secret; repeatable, wins over the file",
+        "KEY=VALUE",
+        is_repeatable=True,
+    ),
+    Option(
+        "fault",
+        _faults,
+        (),
+        f"{', '.join(KINDS)}: seconds into the load, and for how long; repeatable",
+        "KIND@START[+DURATION]",
+        is_repeatable=True,
+    ),
     Option("topic", _topic, "", "topic to write to (default: one of the run's own)", "NAME"),
     Option(
         "verify_messages",
@@ -246,7 +316,11 @@ class RunOptions:
     workers: int
     threads: int
     bootstrap: tuple[str, ...]
+    broker: str
     brokers: int
+    kafka_config: str
+    kafka_option: tuple[str, ...]
+    fault: tuple[Fault, ...]
     topic: str
     verify_messages: bool
     results: Path
@@ -282,6 +356,8 @@ class RunOptions:
             value = getattr(self, option.name)
             if option.is_flag:
                 arguments += [option.flag] if value else []
+            elif option.is_repeatable:
+                arguments += [f"{option.flag}={one}" for one in value]
             else:
                 text = ",".join(value) if isinstance(value, tuple) else str(value)
                 arguments += [f"{option.flag}={text}"]

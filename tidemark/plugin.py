@@ -62,8 +62,9 @@ def _add_option(parser: Any, option: Option) -> None:
     parser.add_argument(
         option.flag,
         env_var=option.environment_variable,
-        default=_form_value(option.default),
+        default=None if option.is_repeatable else _form_value(option.default),
         type=_argument_type(option),
+        **({"action": "append"} if option.is_repeatable else {}),
         metavar=option.metavar,
         choices=option.choices,
         **common,
@@ -213,7 +214,8 @@ class Plugin:
         self.environment.host = run.url
         set_load(self.environment, Load(run))
         run.begin_load(self.runner.target_user_count)
-        self._loops = [gevent.spawn(self._tick_loop, run), gevent.spawn(self._watch_loop, run)]
+        loops = (self._tick_loop, self._watch_loop, self._fault_loop)
+        self._loops = [gevent.spawn(loop, run) for loop in loops]
 
     def _refuse_start(self, error: Exception) -> None:
         say(str(error))
@@ -240,6 +242,9 @@ class Plugin:
         if not run.ending:
             # In a greenlet of its own: stopping the test ends this loop.
             gevent.spawn(self._end, ending)
+
+    def _fault_loop(self, run: SoakRun) -> None:
+        run.inject_faults()
 
     def _end(self, ending: Ending) -> None:
         say(f"{ending.reason}; ending the run as {ending.outcome}")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-import tempfile
 import threading
 import time
 import uuid
@@ -14,29 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from sampler.clock import RunClock
-from sampler.errors import RunDirectoryError, TidemarkError
+from sampler.errors import TidemarkError
 from sampler.rundir import RunDirectory
-from sampler.schema import BROKER_LOG, TARGET_LOG
+from sampler.schema import TARGET_LOG
 from targets.errors import TargetError
-from targets.metadata import cluster_brokers
-from tidemark.children import Child, python_module, say
+from tidemark.children import say
 from tidemark.errors import ChildError
+from tidemark.fault_injection import FaultInjector
+from tidemark.folders import new_folder
 from tidemark.host import describe_host
 from tidemark.ledger import Ledger
 from tidemark.logwatch import LogWatch
 from tidemark.options import RunOptions
+from tidemark.processes import Processes
 from tidemark.requests_record import RequestRecord
 
 COMPLETED = "completed"
 EXHAUSTED = "exhausted"
 ABORTED = "aborted"
-
-SAMPLER_LOG = "sampler.log"
-LEDGER_LOG = "ledger.log"
-LEDGER_TIMEOUT_S = 120.0
-READY_TIMEOUT_S = 30.0
-CLUSTER_TIMEOUT_S = 5.0
-SAMPLER_BUDGET_PERCENT = 1.0  # of one core at one sample a second; in proportion when faster
 
 
 @dataclass(frozen=True)
@@ -50,10 +42,10 @@ class Ending:
 class SoakRun:
     """A run from its first process to its complete run directory.
 
-    `start` brings up what is missing (broker, target, sampler), `begin_load` and `tick` follow
-    the load, `finish` stops everything again and completes run.json. Without `host` the target
-    is started here; with it, the service is already there and only `options.target_pid` is
-    watched.
+    `start` brings up what is missing (broker, target, sampler), `begin_load`, `tick` and `watch`
+    follow the load, `finish` stops everything again and completes run.json. Without `host` the
+    target is started here; with it, the service is already there and only `options.target_pid`
+    is watched.
 
     Args:
         options: checked options.
@@ -69,14 +61,9 @@ class SoakRun:
         self.ledger = Ledger(options.batch_size)
         self.ending: Ending | None = None
         self._foreign = host is not None
-        self._brokers: list[str] = list(options.bootstrap)
-        self._children: list[Child] = []
-        self._broker: Child | None = None
-        self._target: Child | None = None
-        self._offsets: dict[str, Any] | None = None
         self._messages: dict[str, Any] | None = None
-        self._target_command: list[str] = []
         self._users: int | None = None
+        self._injector: FaultInjector | None = None
         self._emfile_elapsed_s: float | None = None
         self._stalled = False
         self._saturated = False
@@ -93,14 +80,20 @@ class SoakRun:
             TargetError: the same, from the targets.
         """
         self._check()
-        self.directory = self._make_directory()
+        label = "service" if self._foreign else self.options.strategy
+        if self.options.run_name:
+            path = self.options.results / self.options.run_name
+        else:
+            path = new_folder(self.options.results, "", label)
+        self.directory = RunDirectory.create(path)
+        self._processes = Processes(self.options, path, self.run_id, self.topic)
         self.clock = RunClock.start()
         self._started_at = _utc_now()
         self._log_watch = LogWatch(self.path / TARGET_LOG)
         self._write_metadata()
         self.event("run_started")
         try:
-            self._start_children()
+            self._start_processes()
             self._requests_csv = self.directory.requests_writer()
         except (TidemarkError, TargetError) as error:
             self.finish(ABORTED, str(error))
@@ -124,98 +117,32 @@ class SoakRun:
                 "--target-pid needs --bootstrap HOST:PORT,...: "
                 "connections are counted towards the brokers of that cluster"
             )
+        if self.options.fault and (self._foreign or self.options.bootstrap):
+            raise TidemarkError(
+                "--fault needs the embedded brokers and a target that is started here: "
+                "leave out --host and --bootstrap"
+            )
         if not self._foreign and self.options.target_pid:
             raise TidemarkError("--target-pid needs --host: without it, the target is started here")
 
-    def _make_directory(self) -> RunDirectory:
-        name = self.options.run_name
-        if name:
-            return RunDirectory.create(self.options.results / name)
-        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{self._label}"
-        for suffix in ("", *(f"-{n}" for n in range(2, 100))):
-            try:
-                (self.options.results / (stamp + suffix)).mkdir(parents=True)
-            except FileExistsError:
-                continue
-            except OSError as error:
-                raise RunDirectoryError(
-                    f"--results: {self.options.results} cannot be written ({error.strerror}); "
-                    "choose another folder"
-                ) from error
-            return RunDirectory.create(self.options.results / (stamp + suffix))
-        raise RunDirectoryError(f"--results: {self.options.results} holds 99 runs of this second")
+    def _start_processes(self) -> None:
+        processes = self._processes
+        if processes.brokers:
+            processes.find_brokers()
+        elif not self._foreign:
+            processes.start_broker()
+        if processes.brokers:
+            processes.begin_reading_offsets()
+        if not self._foreign:
+            self.url = processes.start_target()
+            self.event("target_started", pid=self._target_pid, url=self.url)
+        processes.end_reading_offsets()
+        if not self._foreign or self.options.target_pid:
+            processes.start_sampler(self.clock)
 
     @property
-    def _label(self) -> str:
-        return "service" if self._foreign else self.options.strategy
-
-    def _start_children(self) -> None:
-        if not self._foreign and not self._brokers:
-            self._brokers = self._start_broker()
-        elif self._brokers:
-            self._brokers = cluster_brokers(",".join(self._brokers), timeout_s=CLUSTER_TIMEOUT_S)
-        reading = self._read_offsets() if self._brokers else None
-        if not self._foreign:
-            self._start_target()
-        if reading:
-            self._offsets = reading.wait_ready(READY_TIMEOUT_S)
-        if not self._foreign or self.options.target_pid:
-            self._start_sampler()
-
-    def _start(self, name: str, arguments: list[str], log: str) -> tuple[Child, dict[str, Any]]:
-        child = Child(name, arguments, self.path / log)
-        self._children.append(child)
-        return child, child.wait_ready(READY_TIMEOUT_S)
-
-    def _start_broker(self) -> list[str]:
-        arguments = [f"--brokers={self.options.brokers}", f"--topic={self.topic}"]
-        command = python_module("targets.broker", *arguments)
-        self._broker, ready = self._start("broker", command, BROKER_LOG)
-        return list(ready["bootstrap"])
-
-    def _start_target(self) -> None:
-        options = self.options
-        self._target_command = python_module(
-            "targets.serve",
-            options.strategy,
-            f"--bootstrap={','.join(self._brokers)}",
-            f"--topic={self.topic}",
-            f"--bind=127.0.0.1:{options.target_port}",
-            f"--workers={options.workers}",
-            f"--threads={options.threads}",
-            f"--fds-limit={options.fds_limit}",
-        )
-        self._target, ready = self._start("target", self._target_command, TARGET_LOG)
-        self.url = ready["url"]
-        self.event("target_started", pid=self._target.pid, url=self.url)
-
-    def _start_sampler(self) -> None:
-        pid = self._target.pid if self._target else self.options.target_pid
-        arguments = [
-            f"--pid={pid}",
-            f"--brokers={','.join(self._brokers)}",
-            f"--out={self.path}",
-            f"--interval={self.options.interval}",
-            f"--budget={SAMPLER_BUDGET_PERCENT * max(1.0, 1.0 / self.options.interval):g}",
-            f"--started-monotonic={self.clock.started_monotonic_s!r}",
-            "--join",
-        ]
-        self._start("sampler", python_module("sampler", *arguments), SAMPLER_LOG)
-
-    def _read_offsets(self) -> Child:
-        """Ask for the topic's offsets before the load, while the target starts."""
-        child = Child("ledger", self._ledger_command("offsets"), self.path / LEDGER_LOG)
-        self._children.append(child)
-        return child
-
-    def _ledger_command(self, what: str, *arguments: str) -> list[str]:
-        return python_module(
-            "tidemark.ledger_reader",
-            what,
-            f"--bootstrap={','.join(self._brokers)}",
-            f"--topic={self.topic}",
-            *arguments,
-        )
+    def _target_pid(self) -> int | None:
+        return self._processes.target.pid if self._processes.target else None
 
     # -- load ----------------------------------------------------------------------------------
 
@@ -229,6 +156,14 @@ class SoakRun:
         """Write one row of requests.csv."""
         if not self.ending:
             self._requests_csv.append(self.record.row(self.clock.now(), users))
+
+    def inject_faults(self) -> None:
+        """Let the faults of the run happen, each at its time; returns after the last one."""
+        processes = self._processes
+        self._injector = FaultInjector(
+            self, self.options.fault, processes.broker, processes.brokers, self._target_pid
+        )
+        self._injector.follow(time.monotonic(), lambda: self.ending is not None)
 
     def watch(self) -> Ending | None:
         """Look after the target; cheap enough for ten times a second.
@@ -254,7 +189,8 @@ class SoakRun:
         line = self._log_watch.first_exhaustion()
         if line:
             self._emfile_elapsed_s = self.clock.now().elapsed_s
-            self.event("emfile", line=line, requests=self._answered)
+            answered = self.record.requests - self.record.failures
+            self.event("emfile", line=line, requests=answered)
 
     def _look_for_stall(self) -> None:
         silent = self.record.silent_s() >= self.options.request_timeout
@@ -262,13 +198,10 @@ class SoakRun:
             self.event("stalled", silent_s=round(self.record.silent_s(), 3))
         self._stalled = silent
 
-    @property
-    def _answered(self) -> int:
-        return self.record.requests - self.record.failures
-
     def _ending_by_itself(self, elapsed_s: float) -> Ending | None:
-        if self._target and self._target.returncode is not None:
-            return Ending(ABORTED, f"the target ended by itself: {self._target.last_words()}")
+        target = self._processes.target
+        if target and target.returncode is not None:
+            return Ending(ABORTED, f"the target ended by itself: {target.last_words()}")
         emfile = self._emfile_elapsed_s
         if emfile is None or elapsed_s - emfile < self.options.plateau:
             return None
@@ -288,39 +221,13 @@ class SoakRun:
                 return
             self._finished = True
             self.ending = self._judged_ending(outcome, reason)
-            for child in reversed(self._children):
-                if child is not self._broker:
-                    child.stop()
-            self._draw_balance()
-            if self._broker:
-                self._broker.stop()
+            self._processes.stop_all_but_broker()
+            if self.record.sent:
+                self._draw_balance()
+            self._processes.stop()
             self.event("run_ended", outcome=self.ending.outcome, reason=self.ending.reason)
             self._write_metadata()
             self._drop_empty_logs()
-
-    def _draw_balance(self) -> None:
-        """Say what became of the messages, now that the target has flushed what it would."""
-        if self._offsets is None or not self.record.sent:
-            return
-        with tempfile.NamedTemporaryFile(prefix="tidemark-ledger-") as states:
-            states.write(self.ledger.states())
-            states.flush()
-            arguments = [
-                f"--since={json.dumps(self._offsets)}",
-                f"--states={states.name}",
-                f"--batch-size={self.options.batch_size}",
-                f"--run-id={self.run_id}",
-                *(["--verify"] if self.options.verify_messages else []),
-            ]
-            command = self._ledger_command("balance", *arguments)
-            child = Child("ledger", command, self.path / LEDGER_LOG)
-            try:
-                self._messages = child.wait_ready(LEDGER_TIMEOUT_S)
-            except ChildError as error:
-                say(f"no ledger of messages: {error}")
-                self.event("ledger_failed", reason=str(error))
-            finally:
-                child.stop()
 
     def _judged_ending(self, outcome: str, reason: str) -> Ending:
         """A run that was stopped while the target lay dead has seen the exhaustion all the same."""
@@ -331,10 +238,22 @@ class SoakRun:
             return Ending(EXHAUSTED, f"the target's descriptors are gone; {reason}")
         return Ending(outcome, reason)
 
+    def _draw_balance(self) -> None:
+        """Say what became of the messages, now that the target has flushed what it would."""
+        try:
+            if self._injector:
+                self._injector.heal()  # the brokers have to answer
+            self._messages = self._processes.balance(self.ledger)
+        except ChildError as error:
+            say(f"no ledger of messages: {error}")
+            self.event("ledger_failed", reason=str(error))
+
     def _drop_empty_logs(self) -> None:
         for log in self.path.glob("*.log"):
             if log.stat().st_size == 0:
                 log.unlink()
+
+    # -- files ---------------------------------------------------------------------------------
 
     def event(self, name: str, **fields: object) -> None:
         """Append one event to events.jsonl."""
@@ -349,9 +268,10 @@ class SoakRun:
                 "ended_at": _utc_now() if self.ending else None,
                 "outcome": self.ending.outcome if self.ending else None,
                 "ended_because": self.ending.reason if self.ending else None,
-                "brokers": self._brokers,
+                "brokers": self._processes.brokers,
                 "target": self._describe_target(),
                 "load": self._describe_load(),
+                "faults": [str(fault) for fault in self.options.fault],
                 "sampling": {"interval_s": self.options.interval},
                 "messages": self._messages,
                 "latency_ms": self.record.latency_ms(),
@@ -364,11 +284,12 @@ class SoakRun:
             return {"url": self.url, "command": None, "fds_limit": None}
         return {
             "url": self.url,
-            "command": shlex.join(self._target_command) or None,
+            "command": self._processes.target_command,
             "fds_limit": self.options.fds_limit,
             "workers": self.options.workers,
             "threads": self.options.threads,
             "topic": self.topic,
+            "broker_kind": None if self.options.bootstrap else self.options.broker,
         }
 
     def _describe_load(self) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from rich.console import Console
 
 from targets.strategies import STRATEGIES, resolve
 from tidemark.commands.options import run_options
-from tidemark.compare import Comparison, changes_since, explain, make_folder, run_all
+from tidemark.compare import Comparison, changes_since, explain, run_all
+from tidemark.folders import new_folder
 from tidemark.options import RunOptions
 from tidemark.progress import Progress
 from tidemark.terminal import make_console, print_changes, print_comparison
@@ -69,7 +70,8 @@ def compare(
 
 def run_comparison(comparison: Comparison, console: Console) -> Path:
     """Run, report and print; what was recorded is reported even when it is interrupted."""
-    folder = make_folder(comparison.options)
+    options = comparison.options
+    folder = new_folder(options.results, options.run_name, "compare")
     progress = Progress(console)
     begun: list[Path] = [folder / name for name in comparison.strategies]
     try:

@@ -52,6 +52,7 @@ def _click_option(option: Option) -> Callable[[Callable[..., Any]], Any]:
     return click.option(
         option.flag,
         type=CheckedValue(option),
+        multiple=option.is_repeatable,
         envvar=option.environment_variable,
         metavar=option.metavar,
         help=f"{option.help}  [default: {_shown(option.default)}]",

@@ -1,0 +1,108 @@
+"""Injects the faults of a run while its load goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import psutil
+
+from tidemark.children import Child, say
+from tidemark.errors import ChildError
+from tidemark.faults import BROKER_FREEZE, BROKER_KILL, OUTAGE, TARGET_KILL, Fault
+
+BROKER_TIMEOUT_S = 60.0  # a real broker that was killed takes its time to start again
+VICTIM = 0  # which broker a single-broker fault hits: the first
+
+DOWN = {BROKER_KILL: "kill", OUTAGE: "kill", BROKER_FREEZE: "freeze"}
+UP = {BROKER_KILL: "restart", OUTAGE: "restart", BROKER_FREEZE: "thaw"}
+
+
+class FaultyRun(Protocol):
+    """What a fault needs of the run that it happens in."""
+
+    def event(self, name: str, **fields: object) -> None:
+        """Append an event."""
+
+
+class FaultInjector:
+    """Does to a run what its faults say, one after the other.
+
+    Args:
+        run: where the events go.
+        faults: in the order in which they happen, none within another.
+        broker: the embedded cluster, which takes commands; None for somebody else's.
+        brokers: its `host:port`s, in the order of their ids from 1.
+        target_pid: the master of the target's workers; None for somebody else's.
+    """
+
+    def __init__(
+        self,
+        run: FaultyRun,
+        faults: Sequence[Fault],
+        broker: Child | None,
+        brokers: Sequence[str],
+        target_pid: int | None,
+    ) -> None:
+        self._run = run
+        self._faults = faults
+        self._broker = broker
+        self._brokers = brokers
+        self._target_pid = target_pid
+        self._down: dict[int, str] = {}  # broker -> what ends its fault
+
+    def follow(self, began_s: float, is_over: Callable[[], bool]) -> None:
+        """Wait for each fault's time and let it happen, until the run is over.
+
+        Args:
+            began_s: when the load began, on the monotonic clock.
+            is_over: whether the run has ended meanwhile.
+        """
+        for fault in self._faults:
+            time.sleep(max(0.0, began_s + fault.start_s - time.monotonic()))
+            if is_over():
+                return
+            try:
+                self._happen(fault)
+            except ChildError as error:
+                say(f"fault {fault}: {error}")
+                self._run.event("fault_failed", fault=str(fault), reason=str(error))
+
+    def _happen(self, fault: Fault) -> None:
+        self._run.event("fault_started", fault=str(fault), kind=fault.kind)
+        if fault.kind == TARGET_KILL:
+            self._run.event("worker_killed", pid=self._kill_worker())
+        else:
+            victims = range(len(self._brokers)) if fault.kind == OUTAGE else [VICTIM]
+            for victim in victims:
+                self._change(victim, DOWN[fault.kind], "broker_down")
+                self._down[victim] = UP[fault.kind]
+            time.sleep(fault.duration_s)
+            self.heal()
+        self._run.event("fault_ended", fault=str(fault), kind=fault.kind)
+
+    def heal(self) -> None:
+        """Bring back every broker that is down; a run may end in the middle of a fault."""
+        while self._down:
+            victim, action = self._down.popitem()
+            self._change(victim, action, "broker_up")
+
+    def _change(self, victim: int, action: str, event: str) -> None:
+        if self._broker is None:
+            raise ChildError("brokers that somebody else runs are not touched")
+        self._broker.ask({"do": action, "broker": victim + 1}, BROKER_TIMEOUT_S)
+        self._run.event(event, broker=self._brokers[victim], action=action)
+
+    def _kill_worker(self) -> int:
+        """Kill the worker with the most threads, which is one that serves; return its PID."""
+        if self._target_pid is None:
+            raise ChildError("a service that somebody else runs is not killed")
+        workers = psutil.Process(self._target_pid).children()
+        if not workers:
+            raise ChildError("the target has no worker at the moment")
+        victim = max(workers, key=lambda worker: worker.num_threads())
+        os.kill(victim.pid, signal.SIGKILL)
+        return int(victim.pid)
