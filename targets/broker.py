@@ -29,6 +29,7 @@ from targets.command_line import (
     topic_name,
 )
 from targets.config import DEFAULT_TOPIC
+from targets.control import take_commands
 from targets.errors import TargetError
 from targets.kafka_cluster import KafkaCluster
 from targets.mock_cluster import MockCluster
@@ -69,6 +70,8 @@ def _run_mock(options: argparse.Namespace) -> int:
     for topic in options.topic or [DEFAULT_TOPIC]:
         cluster.create_topic(topic, options.partitions)
     announce(bootstrap=cluster.bootstrap, pid=os.getpid())
+    if options.control:
+        take_commands(cluster, options.brokers)
     signal.sigwait(_ENDING_SIGNALS)
     return 0
 
@@ -93,6 +96,8 @@ def _run_kafka(options: argparse.Namespace) -> NoReturn:
         certificate = cluster.certificate
         extra = {} if certificate is None else {"kafka_config": str(certificate.client_config)}
         announce(bootstrap=cluster.bootstrap, pid=os.getpid(), **extra)
+        if options.control:
+            take_commands(cluster, options.brokers)
         while True:
             cluster.check()
             time.sleep(_CHECK_INTERVAL_S)
@@ -132,6 +137,11 @@ def build_parser(program: str = _PROGRAM) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--partitions", type=positive, default=4, metavar="N", help="partitions per topic (4)"
+    )
+    parser.add_argument(
+        "--control",
+        action="store_true",
+        help='obey commands on stdin: {"do": "kill", "brokers": [1]}, restart, freeze, thaw',
     )
     _add_kafka_options(parser)
     add_parent_options(parser)

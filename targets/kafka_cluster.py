@@ -11,7 +11,7 @@ import base64
 import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 
@@ -132,6 +132,32 @@ class KafkaCluster:
             lambda: self._known_brokers(handle) == list(self.nodes),
             f"broker {node_id} knows all the others",
         )
+
+    def kill(self, brokers: Sequence[int]) -> None:
+        """End brokers as a crash would. Their data and their ports stay."""
+        for node_id in brokers:
+            self.nodes[node_id].kill()
+
+    def restart(self, brokers: Sequence[int]) -> None:
+        """Start killed brokers again, all at once, and wait until each of them answers.
+
+        Raises:
+            TargetError: One ended, or took too long.
+        """
+        for node_id in brokers:
+            self.nodes[node_id].start()
+        for node_id in brokers:
+            self.await_broker(node_id)
+
+    def freeze(self, brokers: Sequence[int]) -> None:
+        """Stop brokers: connections stay, nothing answers."""
+        for node_id in brokers:
+            self.nodes[node_id].freeze()
+
+    def thaw(self, brokers: Sequence[int]) -> None:
+        """Let frozen brokers go on."""
+        for node_id in brokers:
+            self.nodes[node_id].thaw()
 
     def check(self) -> None:
         """See whether all brokers run that should.

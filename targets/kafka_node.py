@@ -31,8 +31,9 @@ _JVM_OPTIONS = (
 _BROKER_HEAP = ("-Xms64m", "-Xmx256m")
 _TOOL_HEAP = ("-Xmx64m",)
 
-# Warnings, but not a new cluster's that it is new, nor one for every time that a broker does
-# not reach another that is down.
+# Warnings, and refusals of connections because there are too many (to the acceptor these are
+# mere information). But not a new cluster's that it is new, nor one for every time that a
+# broker does not reach another that is down.
 _LOGGING = """
 status = error
 appender.stderr.type = Console
@@ -46,6 +47,8 @@ logger.network.name = org.apache.kafka.clients.NetworkClient
 logger.network.level = error
 logger.controller.name = org.apache.kafka.controller.QuorumController
 logger.controller.level = error
+logger.acceptor.name = kafka.network.DataPlaneAcceptor
+logger.acceptor.level = info
 """  # noqa: E501
 
 
@@ -53,7 +56,7 @@ class KafkaNode:
     """A broker, and with the first one the cluster's controller.
 
     Its port stays reserved while it is down, so that it can come back where it was. Must
-    be used from the main thread: the JVM ends with the thread that started it.
+    be started from a thread that lasts: the JVM ends with the one that started it.
 
     Args:
         node_id: Its id in the cluster.
@@ -86,12 +89,14 @@ class KafkaNode:
     @property
     def pid(self) -> int | None:
         """The process id of its JVM; None if it is down."""
-        return self._jvm.pid if self._jvm and self._jvm.poll() is None else None
+        jvm = self._jvm
+        return jvm.pid if jvm is not None and jvm.poll() is None else None
 
     @property
     def exit_code(self) -> int | None:
         """How its JVM ended of itself (negative: by which signal); None if it has not."""
-        return self._jvm.poll() if self._jvm else None
+        jvm = self._jvm
+        return None if jvm is None else jvm.poll()
 
     def begin_format(self, cluster_id: str) -> None:
         """Begin to make its empty data directory part of the cluster."""
@@ -130,11 +135,15 @@ class KafkaNode:
 
     def kill(self) -> None:
         """End its JVM as a crash would, and wait until it is gone. Its data stays."""
-        for process in (self._jvm, self._formatting):
+        # Taken away first: nobody must see it end and take that for its own doing.
+        processes = (self._jvm, self._formatting)
+        self._jvm = self._formatting = None
+        for process in processes:
             if process is not None:
                 process.kill()
                 process.wait()
-        self._jvm = None
+                if process.stdout is not None:
+                    process.stdout.close()
 
     def freeze(self) -> None:
         """Stop its JVM: connections stay, nothing answers."""

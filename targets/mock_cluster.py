@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import confluent_kafka.cimpl
@@ -20,6 +21,8 @@ from targets.ports import LOOPBACK, reserve_ports
 
 _PRODUCER = 0  # rd_kafka_type_t
 _LISTEN_BACKLOG = 4096
+
+_NEVER_MS = 24 * 3600 * 1000
 
 
 class MockCluster:
@@ -68,6 +71,45 @@ class MockCluster:
                 f"set the leader of {name}/{partition}",
             )
 
+    def kill(self, brokers: Sequence[int]) -> None:
+        """Close the brokers' connections and refuse new ones.
+
+        Raises:
+            TargetError: librdkafka refused.
+        """
+        for broker in brokers:
+            error = self._library.rd_kafka_mock_broker_set_down(self._cluster, broker)
+            self._check(error, f"take broker {broker} down")
+
+    def restart(self, brokers: Sequence[int]) -> None:
+        """Let killed brokers accept connections again.
+
+        Raises:
+            TargetError: librdkafka refused.
+        """
+        before = _listening_descriptors()
+        for broker in brokers:
+            error = self._library.rd_kafka_mock_broker_set_up(self._cluster, broker)
+            self._check(error, f"bring broker {broker} up")
+        # A broker that comes up binds its first port again, with a backlog of 5.
+        self._listeners = _by_port(_listening_descriptors() - before)
+        if self._ports:
+            self._take_ports()
+        self._widen_backlog()
+
+    def freeze(self, brokers: Sequence[int]) -> None:
+        """Let brokers accept and read, and answer nothing."""
+        self._set_round_trip(brokers, _NEVER_MS)
+
+    def thaw(self, brokers: Sequence[int]) -> None:
+        """Let frozen brokers answer, what has waited too."""
+        self._set_round_trip(brokers, 0)
+
+    def _set_round_trip(self, brokers: Sequence[int], milliseconds: int) -> None:
+        for broker in brokers:
+            error = self._library.rd_kafka_mock_broker_set_rtt(self._cluster, broker, milliseconds)
+            self._check(error, f"set the round trip of broker {broker}")
+
     def _new_handle(self) -> int:
         error = ctypes.create_string_buffer(512)
         configuration = self._library.rd_kafka_conf_new()
@@ -88,15 +130,21 @@ class MockCluster:
         The cluster knows its listeners by descriptor, so that a descriptor that now means
         another socket accepts there; clients learn the new port from the metadata.
         """
+        self._own_ports = [int(address.rsplit(":", 1)[1]) for address in self.bootstrap]
+        self._take_ports()
         set_host_port = self._library.rd_kafka_mock_broker_set_host_port
-        for index, address in enumerate(self.bootstrap):
-            descriptor = self._listeners[int(address.rsplit(":", 1)[1])]
-            listener = self._ports[index].listen(_LISTEN_BACKLOG)
-            listener.setblocking(False)
-            os.dup2(listener.fileno(), descriptor, inheritable=False)
-            listener.close()
+        for index in range(self.broker_count):
             set_host_port(self._cluster, index + 1, LOOPBACK.encode(), base_port + index)
         self.bootstrap = [f"{LOOPBACK}:{base_port + i}" for i in range(self.broker_count)]
+
+    def _take_ports(self) -> None:
+        for index, own_port in enumerate(self._own_ports):
+            if own_port not in self._listeners:
+                continue  # this broker's listener has been ours all along
+            listener = self._ports[index].listen(_LISTEN_BACKLOG)
+            listener.setblocking(False)
+            os.dup2(listener.fileno(), self._listeners[own_port], inheritable=False)
+            listener.close()
 
     def _widen_backlog(self) -> None:
         """Let more than librdkafka's 5 connections wait to be accepted.
@@ -130,6 +178,9 @@ def _load_library() -> ctypes.CDLL:
             integer,
             [pointer, text, ctypes.c_int32, ctypes.c_int32],
         ),
+        "rd_kafka_mock_broker_set_down": (integer, [pointer, ctypes.c_int32]),
+        "rd_kafka_mock_broker_set_up": (integer, [pointer, ctypes.c_int32]),
+        "rd_kafka_mock_broker_set_rtt": (integer, [pointer, ctypes.c_int32, integer]),
         "rd_kafka_mock_broker_set_host_port": (None, [pointer, ctypes.c_int32, text, integer]),
     }
     try:

@@ -15,7 +15,7 @@ from tidemark.errors import ChildError
 from tidemark.faults import BROKER_FREEZE, BROKER_KILL, OUTAGE, TARGET_KILL, Fault
 
 BROKER_TIMEOUT_S = 60.0  # a real broker that was killed takes its time to start again
-VICTIM = 0  # which broker a single-broker fault hits: the first
+VICTIM = 1  # id of the broker that a single-broker fault hits
 
 DOWN = {BROKER_KILL: "kill", OUTAGE: "kill", BROKER_FREEZE: "freeze"}
 UP = {BROKER_KILL: "restart", OUTAGE: "restart", BROKER_FREEZE: "thaw"}
@@ -52,7 +52,8 @@ class FaultInjector:
         self._broker = broker
         self._brokers = brokers
         self._target_pid = target_pid
-        self._down: dict[int, str] = {}  # broker -> what ends its fault
+        self._down: list[int] = []
+        self._up_action = ""
 
     def follow(self, began_s: float, is_over: Callable[[], bool]) -> None:
         """Wait for each fault's time and let it happen, until the run is over.
@@ -76,25 +77,30 @@ class FaultInjector:
         if fault.kind == TARGET_KILL:
             self._run.event("worker_killed", pid=self._kill_worker())
         else:
-            victims = range(len(self._brokers)) if fault.kind == OUTAGE else [VICTIM]
-            for victim in victims:
-                self._change(victim, DOWN[fault.kind], "broker_down")
-                self._down[victim] = UP[fault.kind]
+            everyone = range(1, len(self._brokers) + 1)
+            self._down = list(everyone) if fault.kind == OUTAGE else [VICTIM]
+            self._up_action = UP[fault.kind]
+            self._change(self._down, DOWN[fault.kind], "broker_down")
             time.sleep(fault.duration_s)
             self.heal()
         self._run.event("fault_ended", fault=str(fault), kind=fault.kind)
 
     def heal(self) -> None:
-        """Bring back every broker that is down; a run may end in the middle of a fault."""
-        while self._down:
-            victim, action = self._down.popitem()
-            self._change(victim, action, "broker_up")
+        """Bring back every broker that is down; a run may end in the middle of a fault.
 
-    def _change(self, victim: int, action: str, event: str) -> None:
+        Raises:
+            ChildError: the brokers did not come back.
+        """
+        victims, self._down = self._down, []
+        if victims:
+            self._change(victims, self._up_action, "broker_up")
+
+    def _change(self, victims: Sequence[int], action: str, event: str) -> None:
         if self._broker is None:
             raise ChildError("brokers that somebody else runs are not touched")
-        self._broker.ask({"do": action, "broker": victim + 1}, BROKER_TIMEOUT_S)
-        self._run.event(event, broker=self._brokers[victim], action=action)
+        self._broker.ask({"do": action, "brokers": list(victims)}, BROKER_TIMEOUT_S)
+        for victim in victims:
+            self._run.event(event, broker=self._brokers[victim - 1], action=action)
 
     def _kill_worker(self) -> int:
         """Kill the worker with the most threads, which is one that serves; return its PID."""
