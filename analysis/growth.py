@@ -30,6 +30,9 @@ SURE_OF_BEND = 0.98
 """Probability above which growth is believed to slow down or to speed up."""
 LATEST_OF_SPEEDING = 0.6
 """Growth that speeds up is measured on its last part, but on no less than the rest after this."""
+RISING_SHARE = 0.6
+"""Kendall's tau above which ranks agree with growth whatever the correction for autocorrelation,
+which overshoots where most of the series is growth."""
 FEWEST_LIVES = 5
 """With fewer lives than these the rank test looks at the longest one alone."""
 FEWEST_POINTS = 8
@@ -205,7 +208,8 @@ def _fitted(flat: Growth, resolution: float, luck: float) -> Growth:
     half = 0.5 * _longest_span(points)
     bent = fit_line(points, resolution, bent=True)
     fit = fit_line(points, resolution)
-    slope = _slope(points)
+    plain = fit.without_load(points)
+    slope = _slope(plain)
     low, high = (fit.slope.quantile(q) / half for q in (0.05, 0.95))
     chance = fit.slope.below(0.0)
     few_steps = slope * 2 * half < 6 * resolution
@@ -216,11 +220,11 @@ def _fitted(flat: Growth, resolution: float, luck: float) -> Growth:
         upper=max(high, luck if few_steps else high),
         chance=chance,
         chance_late=bent.contrast(1.0, 1.0).below(0.0),
-        monotonic_chance=_monotonic_chance(points),
+        monotonic_chance=_monotonic_chance(plain),
         slowing=_slows(bent, 1.0, HINT_OF_BEND if flat.slowed else SURE_OF_BEND),
         speeding=_slows(bent, -1.0, SURE_OF_BEND),
         total=slope * 2 * half,
-        spread=_spread(points, slope),
+        spread=_spread(plain, slope),
         fit=fit,
     )
 
@@ -258,12 +262,14 @@ def _life_slopes(points: Points) -> list[float]:
 
 def _monotonic_chance(points: Points) -> float:
     slopes = np.array(_life_slopes(points))
-    if len(slopes) == 1:
-        return hamed_rao(points.y).p_rising
-    if len(slopes) < FEWEST_LIVES or not slopes.any():
-        longest = int(np.argmax(np.bincount(points.life)))
-        return hamed_rao(points.y[points.life == longest]).p_rising
-    return float(stats.wilcoxon(slopes, alternative="greater", zero_method="zsplit").pvalue)
+    if len(slopes) >= FEWEST_LIVES and slopes.any():
+        found = stats.wilcoxon(slopes, alternative="greater", zero_method="zsplit")
+        return float(found.pvalue)
+    longest = int(np.argmax(np.bincount(points.life)))
+    values = points.y[points.life == longest]
+    trend = hamed_rao(values)
+    pairs = len(values) * (len(values) - 1) / 2
+    return 0.0 if trend.score > RISING_SHARE * pairs else trend.p_rising
 
 
 def _spread(points: Points, slope: float) -> float:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from analysis import units
-from analysis.decision import Finding, Judgement
+from analysis.decision import SURE, SURE_LATE, SURE_MONOTONIC, Finding, Judgement
 from analysis.growth import Growth
 from analysis.model import ResourceVerdict
 from analysis.window import Window
@@ -56,11 +56,20 @@ def _recent(found: ResourceVerdict, growth: Growth | None, window: Window) -> st
 
 def _suspect(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
     more = units.duration(3 * (window.end_s - window.begin_s))
-    chance = units.number(100 * growth.chance, 2) if growth else units.UNKNOWN
-    return (
-        f"may grow by {rate(found)}, which is chance with a probability of {chance} %; "
-        f"run for {more} to be sure"
-    )
+    return f"may grow by {rate(found)}, {_doubt(growth)}; run for {more} to be sure"
+
+
+def _doubt(growth: Growth | None) -> str:
+    """Why growth is not called a leak."""
+    if growth is None:
+        return "which rests on too little"
+    if growth.chance >= SURE:
+        return f"which is chance with a probability of {units.number(100 * growth.chance, 2)} %"
+    if growth.chance_late >= SURE_LATE:
+        return "but hardly did so in the second half"
+    if growth.monotonic_chance >= SURE_MONOTONIC:
+        return "but the swings on top are too large for the ranks of the values to bear it out"
+    return "which is not sure enough with so many processes"
 
 
 def _noisy(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:

@@ -18,7 +18,7 @@ averaging: a tutorial", Statistical Science 14 (1999).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -106,6 +106,15 @@ class LineFit:
             direction[1] = bend
         scale = np.sqrt(np.maximum(self.covariances @ direction @ direction, 1e-300))
         return Posterior(self.weights, self.means @ direction, scale, self.freedom)
+
+    def without_load(self, points: Points) -> Points:
+        """The series that the line was fitted to, less what the load explains of it."""
+        columns = points.load.shape[1]
+        if not columns:
+            return points
+        first = 2 if self.bent else 1
+        effect = self.weights @ self.means[:, first : first + columns]
+        return replace(points, y=points.y - _standardised(points.load) @ effect)
 
     @cached_property
     def slope(self) -> Posterior:
@@ -196,8 +205,12 @@ def _priors(models: int) -> Floats:
 
 
 def enough(points: Points, *, bent: bool = False) -> bool:
-    """Whether the series has enough points for `fit_line`."""
-    return bool(len(points) >= 4 + bent + points.load.shape[1] + len(np.unique(points.life)))
+    """Whether the series has enough points, and they differ enough, for `fit_line`."""
+    lives = len(np.unique(points.life))
+    if len(points) < 4 + bent + points.load.shape[1] + lives:
+        return False
+    design, _ = _design(points, bent=bent)
+    return bool(np.linalg.matrix_rank(design) == design.shape[1])
 
 
 def _design(points: Points, *, bent: bool) -> tuple[Floats, float]:

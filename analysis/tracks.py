@@ -27,7 +27,7 @@ SAME_X = 1e-6
 QUIET_VARIANCE = 0.003
 """Variance of a quiet moment relative to that of the mean one."""
 LASTING_SHARE = 0.85
-"""A process seen in this share of the run's bins lives through the run."""
+"""A process seen over this share of the run lives through it, however seldom it is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,10 +235,12 @@ def _by_length(
 ) -> tuple[list[ProcessSeries], list[ProcessSeries]]:
     lasting: list[ProcessSeries] = []
     passing: list[ProcessSeries] = []
+    judged = np.flatnonzero(keep)
     for process in processes:
-        seen = np.count_nonzero(np.isfinite(process.value[resource]) & keep)
-        if seen:
-            (lasting if seen >= LASTING_SHARE * keep.sum() else passing).append(process)
+        seen = np.flatnonzero(np.isfinite(process.value[resource]) & keep)
+        if len(seen):
+            whole = seen[-1] - seen[0] >= LASTING_SHARE * (judged[-1] - judged[0])
+            (lasting if whole else passing).append(process)
     return lasting, passing
 
 

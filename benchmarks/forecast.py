@@ -171,7 +171,7 @@ def main() -> int:
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
     if not options.only_judge:
-        for number, life in enumerate(LIVES, start=101):
+        for number, life in enumerate(LIVES, start=1):
             print(f"[{number}/{len(LIVES)}] {life.name}", file=sys.stderr)
             record(life, options.runs)
     paths = sorted(path for path in options.runs.iterdir() if (path / "run.json").exists())

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from analysis.verdict import judge
 from tests.analysis.made import MIB, event, make_run, steady, ticks
@@ -253,3 +255,34 @@ def test_without_requests_growth_is_per_hour():
     assert found.per_hour == pytest.approx(180, rel=0.05)
     assert "an hour" in found.reason
     assert any("per hour" in warning for warning in verdict.warnings)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    spans=st.lists(
+        st.tuples(st.integers(0, 59), st.integers(1, 60), st.integers(1, 7), st.integers(-2, 3)),
+        min_size=1,
+        max_size=7,
+    ),
+    per_tick=st.sampled_from([0.0, 0.1, 5.0]),
+    users=st.sampled_from([None, "ramp", "stairs"]),
+)
+def test_processes_that_come_and_go_and_are_read_seldom_are_judged(spans, per_tick, users):
+    """Whatever the lives are: begun late, ended early, read at every n-th tick, growing or not."""
+    at = ticks(60.0)
+    lives = []
+    for begin, length, every, growth in spans:
+        alive = (at >= begin) & (at < begin + length) & (at % every == begin % every)
+        lives.append(np.where(alive, np.maximum(50 + growth * (at - begin), 0.0), np.nan))
+    load = {None: None, "ramp": at, "stairs": np.floor(at / 20)}[users]
+    run = make_run(at, lives, requests=np.floor(per_tick * at), users=load, fds_limit=128.0)
+    verdict = judge(run)
+    assert verdict.resources["fds"].reason
+
+
+def test_a_resource_that_is_read_seldom_still_has_lasting_processes():
+    at = ticks(300.0)
+    seldom = np.where(at % 7 == 0, 30 + np.floor(at / 5), np.nan)
+    found = judged(at, [seldom, np.where(at % 7 == 0, 12.0, np.nan)], "connections")
+    assert found.verdict == "leak"
+    assert found.per_request == pytest.approx(0.02, rel=0.1)
