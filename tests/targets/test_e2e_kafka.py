@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import confluent_kafka
 import psutil
@@ -22,6 +24,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.usefixtures("kafka
 BATCH = ["message"] * 40
 REQUESTS = 10
 POOL = 5
+MAX_CONNECTIONS = 20
 KAFKA_PATIENCE_S = 60.0
 
 
@@ -134,23 +137,38 @@ def test_a_topic_that_is_not_there_yet_is_made(kafka_brokers, start_target):
     assert kafka_brokers.end_offset("new") == len(BATCH)
 
 
-# TLS
+# What its listener may ask for
 
 
-def test_tls_through_kafka_config(start_broker, start_target, run):
-    brokers = start_broker("--kind", "kafka", "--brokers", "1", "--tls")
-    kafka_config = str(brokers.ready["kafka_config"])
+@pytest.fixture(scope="module")
+def strict_broker(kafka_installation, start_broker):
+    """One broker that speaks TLS only, and to no more than twenty connections."""
+    option = f"max.connections.per.ip={MAX_CONNECTIONS}"
+    arguments = ["--kind", "kafka", "--brokers", "1", "--tls", "--broker-option", option]
+    return start_broker(*arguments)
+
+
+def test_tls_through_kafka_config(strict_broker, start_target, run):
     target = start_target(
         "fixed",
-        *("--kafka-config", kafka_config, "--kafka-option", "acks=1"),
-        bootstrap=brokers.bootstrap,
+        *("--kafka-config", str(strict_broker.ready["kafka_config"])),
+        *("--kafka-option", "acks=1"),
+        bootstrap=strict_broker.bootstrap,
     )
     assert target.ingest(BATCH) == (200, "40\n")
-    assert target.connections(brokers.bootstrap) == 0, "and it is closed again"
 
-    code, lines = run("targets.serve", "fixed", "--bootstrap", brokers.bootstrap)
+    code, lines = run("targets.serve", "fixed", "--bootstrap", strict_broker.bootstrap)
     assert code == 2, "without TLS nobody answers"
     assert "no Kafka broker answers" in lines[-1]
+
+
+def test_too_many_connections_are_refused_and_the_log_says_so(strict_broker, wait_until):
+    host, _, port = strict_broker.bootstrap.rpartition(":")
+    with ExitStack() as connections:
+        for _ in range(MAX_CONNECTIONS + 1):
+            connections.enter_context(socket.create_connection((host, int(port))))
+        refusal = f"address already has the configured maximum of {MAX_CONNECTIONS} connections"
+        wait_until(lambda: refusal in strict_broker.log, "the refusal is in the log")
 
 
 # Faults
