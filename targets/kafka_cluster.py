@@ -247,6 +247,9 @@ def _node_properties(
         "advertised.listeners": advertised,
         "listener.security.protocol.map": _protocols("PLAINTEXT"),
         "inter.broker.listener.name": "INTERNAL",
+        # A killed broker may register again only once its former session has run out.
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
         "num.network.threads": "2",
         "num.io.threads": "2",
         "log.cleaner.dedupe.buffer.size": "2097152",

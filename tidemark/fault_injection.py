@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -15,6 +16,7 @@ from tidemark.errors import ChildError
 from tidemark.faults import BROKER_FREEZE, BROKER_KILL, OUTAGE, TARGET_KILL, Fault
 
 BROKER_TIMEOUT_S = 60.0  # a real broker that was killed takes its time to start again
+LOOK_S = 0.1
 VICTIM = 1  # id of the broker that a single-broker fault hits
 
 DOWN = {BROKER_KILL: "kill", OUTAGE: "kill", BROKER_FREEZE: "freeze"}
@@ -54,6 +56,7 @@ class FaultInjector:
         self._target_pid = target_pid
         self._down: list[int] = []
         self._up_action = ""
+        self._healing = threading.Lock()
 
     def follow(self, began_s: float, is_over: Callable[[], bool]) -> None:
         """Wait for each fault's time and let it happen, until the run is over.
@@ -63,37 +66,48 @@ class FaultInjector:
             is_over: whether the run has ended meanwhile.
         """
         for fault in self._faults:
-            time.sleep(max(0.0, began_s + fault.start_s - time.monotonic()))
+            self._wait(began_s + fault.start_s, is_over)
             if is_over():
                 return
             try:
-                self._happen(fault)
+                self._happen(fault, is_over)
             except ChildError as error:
                 say(f"fault {fault}: {error}")
                 self._run.event("fault_failed", fault=str(fault), reason=str(error))
 
-    def _happen(self, fault: Fault) -> None:
+    @staticmethod
+    def _wait(until_s: float, is_over: Callable[[], bool]) -> None:
+        """Wait for a time of the monotonic clock, or for the end of the run."""
+        while (left_s := until_s - time.monotonic()) > 0 and not is_over():
+            time.sleep(min(left_s, LOOK_S))
+
+    def _happen(self, fault: Fault, is_over: Callable[[], bool]) -> None:
         self._run.event("fault_started", fault=str(fault), kind=fault.kind)
         if fault.kind == TARGET_KILL:
             self._run.event("worker_killed", pid=self._kill_worker())
         else:
             everyone = range(1, len(self._brokers) + 1)
-            self._down = list(everyone) if fault.kind == OUTAGE else [VICTIM]
-            self._up_action = UP[fault.kind]
-            self._change(self._down, DOWN[fault.kind], "broker_down")
-            time.sleep(fault.duration_s)
+            victims = list(everyone) if fault.kind == OUTAGE else [VICTIM]
+            began_s = time.monotonic()
+            with self._healing:
+                self._change(victims, DOWN[fault.kind], "broker_down")
+                self._down, self._up_action = victims, UP[fault.kind]
+            self._wait(began_s + fault.duration_s, is_over)
             self.heal()
         self._run.event("fault_ended", fault=str(fault), kind=fault.kind)
 
     def heal(self) -> None:
         """Bring back every broker that is down; a run may end in the middle of a fault.
 
+        When somebody else is at it already, wait until they are back.
+
         Raises:
             ChildError: the brokers did not come back.
         """
-        victims, self._down = self._down, []
-        if victims:
-            self._change(victims, self._up_action, "broker_up")
+        with self._healing:
+            victims, self._down = self._down, []
+            if victims:
+                self._change(victims, self._up_action, "broker_up")
 
     def _change(self, victims: Sequence[int], action: str, event: str) -> None:
         if self._broker is None:

@@ -1,4 +1,4 @@
-"""Finds in a growing log the line that says that descriptors have run out."""
+"""Finds in a growing log the line that says what the matter is."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from pathlib import Path
 
 # strerror(EMFILE) and strerror(ENFILE) of glibc and musl, Go's and Java's words for them, and
 # the bare symbol as Node prints it.
-EXHAUSTED = re.compile(
+OUT_OF_DESCRIPTORS = re.compile(
     r"too many open files|no file descriptors available|\bEMFILE\b|\bENFILE\b", re.IGNORECASE
 )
+# What Apache Kafka says when `max.connections.per.ip` or the like keeps a client out.
+REFUSED_BY_BROKER = re.compile(r"rejected connection from|too many connections", re.IGNORECASE)
 MAX_LINE = 500
 
 
@@ -18,17 +20,19 @@ class LogWatch:
 
     Args:
         path: the log; it need not exist yet.
+        pattern: what the line holds that is looked for.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pattern: re.Pattern[str]) -> None:
         self._path = path
+        self._pattern = pattern
         self._offset = 0
         self._torn = b""
 
-    def first_exhaustion(self) -> str | None:
-        """The first new complete line that tells of exhausted descriptors, or None."""
+    def first_match(self) -> str | None:
+        """The first new complete line that holds the pattern, or None."""
         for line in self._new_lines():
-            if EXHAUSTED.search(line):
+            if self._pattern.search(line):
                 return line.strip()[:MAX_LINE]
         return None
 

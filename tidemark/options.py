@@ -153,19 +153,24 @@ def _faults(value: Any) -> tuple[Fault, ...]:
     )
 
 
-def _kafka_options(value: Any) -> tuple[str, ...]:
-    """Properties of the Kafka clients; what is wrong is said without repeating a value."""
-    pairs = []
-    for text in _several(value):
-        key, equals, setting = text.partition("=")
+def _pairs(value: Any) -> tuple[str, ...]:
+    """KEY=VALUE pairs; what is wrong is said without repeating a value, which may be a secret."""
+    texts = _several(value)
+    for text in texts:
+        key, equals, _ = text.partition("=")
         if not key or not equals:
             raise ValueError("must be KEY=VALUE")
-        pairs.append((key, setting))
+    return texts
+
+
+def _kafka_options(value: Any) -> tuple[str, ...]:
+    """Properties of the Kafka clients, none of them a secret."""
+    texts = _pairs(value)
     try:
-        read_client_options(None, pairs)
+        read_client_options(None, [text.partition("=")[::2] for text in texts])
     except TargetError as error:
         raise ValueError(str(error).removeprefix("--kafka-option ")) from error
-    return tuple(f"{key}={setting}" for key, setting in pairs)
+    return texts
 
 
 def _file(value: Any) -> str:
@@ -235,6 +240,14 @@ OPTIONS: tuple[Option, ...] = (
         "the embedded cluster: mock, in memory, or kafka, real brokers that need Java",
         "KIND",
         choices=BROKER_KINDS,
+    ),
+    Option(
+        "broker_option",
+        _pairs,
+        (),
+        "with --broker kafka: a setting of every broker, as in server.properties; repeatable",
+        "KEY=VALUE",
+        is_repeatable=True,
     ),
     Option("brokers", _integer(1, 16), 2, "brokers in the embedded cluster"),
     Option(
@@ -317,6 +330,7 @@ class RunOptions:
     threads: int
     bootstrap: tuple[str, ...]
     broker: str
+    broker_option: tuple[str, ...]
     brokers: int
     kafka_config: str
     kafka_option: tuple[str, ...]

@@ -214,8 +214,8 @@ class Plugin:
         self.environment.host = run.url
         set_load(self.environment, Load(run))
         run.begin_load(self.runner.target_user_count)
-        loops = (self._tick_loop, self._watch_loop, self._fault_loop)
-        self._loops = [gevent.spawn(loop, run) for loop in loops]
+        self._loops = [gevent.spawn(self._tick_loop, run), gevent.spawn(self._watch_loop, run)]
+        gevent.spawn(run.inject_faults)  # not stopped with the others: it must bring brokers back
 
     def _refuse_start(self, error: Exception) -> None:
         say(str(error))
@@ -242,9 +242,6 @@ class Plugin:
         if not run.ending:
             # In a greenlet of its own: stopping the test ends this loop.
             gevent.spawn(self._end, ending)
-
-    def _fault_loop(self, run: SoakRun) -> None:
-        run.inject_faults()
 
     def _end(self, ending: Ending) -> None:
         say(f"{ending.reason}; ending the run as {ending.outcome}")

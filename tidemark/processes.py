@@ -64,6 +64,7 @@ class Processes:
             f"--brokers={self.options.brokers}",
             f"--topic={self.topic}",
             "--control",
+            *(f"--broker-option={option}" for option in self.options.broker_option),
         )
         self.broker = self._begin(Child("broker", command, self.path / BROKER_LOG, listens=True))
         self.brokers = list(self.broker.wait_ready(BROKER_TIMEOUT_S)["bootstrap"])

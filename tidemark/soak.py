@@ -13,7 +13,7 @@ from typing import Any
 from sampler.clock import RunClock
 from sampler.errors import TidemarkError
 from sampler.rundir import RunDirectory
-from sampler.schema import TARGET_LOG
+from sampler.schema import BROKER_LOG, TARGET_LOG
 from targets.errors import TargetError
 from tidemark.children import say
 from tidemark.errors import ChildError
@@ -21,7 +21,7 @@ from tidemark.fault_injection import FaultInjector
 from tidemark.folders import new_folder
 from tidemark.host import describe_host
 from tidemark.ledger import Ledger
-from tidemark.logwatch import LogWatch
+from tidemark.logwatch import OUT_OF_DESCRIPTORS, REFUSED_BY_BROKER, LogWatch
 from tidemark.options import RunOptions
 from tidemark.processes import Processes
 from tidemark.requests_record import RequestRecord
@@ -65,6 +65,7 @@ class SoakRun:
         self._users: int | None = None
         self._injector: FaultInjector | None = None
         self._emfile_elapsed_s: float | None = None
+        self._refused = False
         self._stalled = False
         self._saturated = False
         self._finishing = threading.RLock()
@@ -89,7 +90,8 @@ class SoakRun:
         self._processes = Processes(self.options, path, self.run_id, self.topic)
         self.clock = RunClock.start()
         self._started_at = _utc_now()
-        self._log_watch = LogWatch(self.path / TARGET_LOG)
+        self._target_log = LogWatch(self.path / TARGET_LOG, OUT_OF_DESCRIPTORS)
+        self._broker_log = LogWatch(self.path / BROKER_LOG, REFUSED_BY_BROKER)
         self._write_metadata()
         self.event("run_started")
         try:
@@ -122,6 +124,8 @@ class SoakRun:
                 "--fault needs the embedded brokers and a target that is started here: "
                 "leave out --host and --bootstrap"
             )
+        if self.options.broker_option and self.options.broker != "kafka":
+            raise TidemarkError("--broker-option needs --broker kafka")
         if not self._foreign and self.options.target_pid:
             raise TidemarkError("--target-pid needs --host: without it, the target is started here")
 
@@ -174,6 +178,7 @@ class SoakRun:
         if self.ending:
             return self.ending
         self._look_for_emfile()
+        self._look_for_refusal()
         self._look_for_stall()
         return self._ending_by_itself(self.clock.now().elapsed_s)
 
@@ -186,11 +191,18 @@ class SoakRun:
     def _look_for_emfile(self) -> None:
         if self._foreign or self._emfile_elapsed_s is not None:
             return
-        line = self._log_watch.first_exhaustion()
+        line = self._target_log.first_match()
         if line:
             self._emfile_elapsed_s = self.clock.now().elapsed_s
             answered = self.record.requests - self.record.failures
             self.event("emfile", line=line, requests=answered)
+
+    def _look_for_refusal(self) -> None:
+        """A broker that keeps the target out is the broker's limit, not the target's."""
+        line = None if self._refused else self._broker_log.first_match()
+        if line:
+            self._refused = True
+            self.event("refused_by_broker", line=line)
 
     def _look_for_stall(self) -> None:
         silent = self.record.silent_s() >= self.options.request_timeout

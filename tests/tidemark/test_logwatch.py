@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tidemark.logwatch import LogWatch
+from tidemark.logwatch import OUT_OF_DESCRIPTORS, REFUSED_BY_BROKER, LogWatch
 
 
 @pytest.mark.parametrize(
@@ -21,22 +21,33 @@ from tidemark.logwatch import LogWatch
 def test_exhaustion_is_recognised(tmp_path: Path, line: str) -> None:
     log = tmp_path / "target.log"
     log.write_text(f"started\n{line}\nlater\n")
-    assert LogWatch(log).first_exhaustion() == line
+    assert LogWatch(log, OUT_OF_DESCRIPTORS).first_match() == line
 
 
 def test_other_lines_are_not(tmp_path: Path) -> None:
     log = tmp_path / "target.log"
     log.write_text("HEMFILED\n24 files opened\n")
-    assert LogWatch(log).first_exhaustion() is None
+    assert LogWatch(log, OUT_OF_DESCRIPTORS).first_match() is None
 
 
 def test_a_line_is_read_once_it_is_complete(tmp_path: Path) -> None:
     log = tmp_path / "target.log"
-    watch = LogWatch(log)
-    assert watch.first_exhaustion() is None  # the log is not there yet
+    watch = LogWatch(log, OUT_OF_DESCRIPTORS)
+    assert watch.first_match() is None  # the log is not there yet
     log.write_bytes(b"accept: Too many op")
-    assert watch.first_exhaustion() is None
+    assert watch.first_match() is None
     with log.open("ab") as more:
         more.write(b"en files\n")
-    assert watch.first_exhaustion() == "accept: Too many open files"
-    assert watch.first_exhaustion() is None
+    assert watch.first_match() == "accept: Too many open files"
+    assert watch.first_match() is None
+
+
+def test_a_brokers_refusal_is_not_the_targets_exhaustion(tmp_path: Path) -> None:
+    line = (
+        "INFO DataPlaneAcceptor: Rejected connection from /127.0.0.1, address already has the "
+        "configured maximum of 5 connections."
+    )
+    log = tmp_path / "broker.log"
+    log.write_text(line + "\n")
+    assert LogWatch(log, OUT_OF_DESCRIPTORS).first_match() is None
+    assert LogWatch(log, REFUSED_BY_BROKER).first_match() == line
