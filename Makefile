@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench-sampler bench-verdict bench-forecast lock clean
+.PHONY: help demo test lint format kafka bench-sampler bench-verdict bench-forecast bench-faults lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -28,6 +28,13 @@ format: $(DEV) ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+kafka: .kafka/.fetched ## fetch the jars of real Kafka brokers (needs Maven and a JDK)
+
+.kafka/.fetched: kafka/pom.xml
+	rm -rf .kafka/jars
+	mvn --quiet --batch-mode --file kafka/pom.xml dependency:copy-dependencies
+	@touch $@
+
 bench-sampler: $(DEV) ## the sampler at up to 180,234 connections beside ss, netstat and psutil
 	$(BIN)/python -m benchmarks.sampler
 
@@ -36,6 +43,9 @@ bench-verdict: $(DEV) ## precision and recall of the verdict on a labelled corpu
 
 bench-forecast: $(DEV) ## forecasts of real deaths, from the first quarter of the life
 	$(BIN)/python -m benchmarks.forecast
+
+bench-faults: $(DEV) ## ten runs with a random fault each: nothing left running, every ledger adds up
+	$(BIN)/python -m benchmarks.faults
 
 lock: $(DEV) ## resolve the dependencies anew
 	$(BIN)/pip install --quiet uv
@@ -48,7 +58,7 @@ lock: $(DEV) ## resolve the dependencies anew
 	    --group dev pyproject.toml --output-file requirements-dev.lock
 
 clean: ## remove the virtual environment and the caches; results stay
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info build
+	rm -rf $(VENV) .kafka .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info build
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
