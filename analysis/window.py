@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +26,9 @@ AT_LIMIT_TOLD = 0.9
 """The same where the target's log says that descriptors ran out."""
 STAYS_SHARE = 0.5
 """To stay is to be at the limit for this share of the time that is left."""
+FAULT_ENDS = ("fault_ended", "fault_failed")
+SETTLING_S = 10.0
+"""After a fault, connections are made anew and requests that waited are answered."""
 RECENT_SHARE = 0.25
 """The present load is that of this last share of the judged part."""
 
@@ -41,6 +45,8 @@ class Window:
         end_s: Where the judged part ends: the end of the run or the death.
         load: The load.
         death: What ran out; None when nothing did.
+        disturbed_s: Spans of the run in which a fault was at work; what is held then is the
+            fault's doing, and is not judged.
     """
 
     bins: Bins
@@ -50,6 +56,7 @@ class Window:
     end_s: float
     load: Load
     death: Exhaustion | None
+    disturbed_s: tuple[tuple[float, float], ...] = ()
 
     @property
     def keep(self) -> NDArray[np.bool_]:
@@ -57,7 +64,7 @@ class Window:
         steady = self._between(max(self.load.steady_from_s, self.begin_s), self.end_s)
         first = min(FIRST_REQUESTS, FIRST_SHARE * (self.end_x - self.begin_x))
         first = first if self.per_request else 0.0
-        return steady & (self.x >= self.begin_x + first)
+        return steady & (self.x >= self.begin_x + first) & ~self._disturbed
 
     @property
     def loaded(self) -> NDArray[np.bool_]:
@@ -67,6 +74,14 @@ class Window:
     def _between(self, begin_s: float, end_s: float) -> NDArray[np.bool_]:
         at = self.bins.elapsed_s
         return np.isfinite(self.x) & (at >= begin_s) & (at <= end_s)
+
+    @property
+    def _disturbed(self) -> NDArray[np.bool_]:
+        at = self.bins.elapsed_s
+        found = np.zeros(len(at), dtype=bool)
+        for begin_s, end_s in self.disturbed_s:
+            found |= (at >= begin_s) & (at <= end_s)
+        return found
 
     @property
     def view(self) -> View:
@@ -130,8 +145,21 @@ def find_window(run: Run, bins: Bins, processes: list[ProcessSeries]) -> Window:
         end_s = death.elapsed_s if reached is None else min(reached, death.elapsed_s)
     if end_s <= begin_s:
         end_s = float(np.nanmax(bins.elapsed_s))
+    refused = run.first_event("refused_by_broker")
+    if refused is not None and begin_s < refused.elapsed_s < end_s:
+        end_s = refused.elapsed_s  # level after it because the brokers take no more
     load = describe_load(bins, begin_s, end_s)
-    return Window(bins, x, per_request, begin_s, end_s, load, death)
+    disturbed_s = tuple(_disturbances(run, end_s))
+    return Window(bins, x, per_request, begin_s, end_s, load, death, disturbed_s)
+
+
+def _disturbances(run: Run, end_s: float) -> Iterator[tuple[float, float]]:
+    """The spans of the faults, and of the time that clients take to come back after each."""
+    ends = [event.elapsed_s for event in run.events if event.name in FAULT_ENDS]
+    for event in run.events:
+        if event.name == "fault_started":
+            over = next((end for end in ends if end >= event.elapsed_s), end_s)
+            yield event.elapsed_s, over + SETTLING_S
 
 
 def _axis(bins: Bins) -> tuple[Floats, bool, float]:
