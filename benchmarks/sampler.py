@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,14 +137,14 @@ def hold(count: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     ready, write_end = os.pipe()
     for number in range(PROCESSES):
-        fork(lambda number=number: accept_for_ever(number, write_end))
+        fork(partial(accept_for_ever, number, write_end))
     wait_for(ready, PROCESSES)
 
     def target() -> None:
         die_with_parent()
         for number in range(PROCESSES):
             share = count // PROCESSES + (number < count % PROCESSES)
-            fork(lambda number=number, share=share: connect_and_churn(number, share, write_end))
+            fork(partial(connect_and_churn, number, share, write_end))
         while True:
             signal.pause()
 
@@ -167,7 +168,7 @@ class Child:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"{self.process.args}: ended with {self.process.wait()}")
+            raise SystemExit(f"{self.process.args!r}: ended with {self.process.wait()}")
         return json.loads(line)
 
     def ask(self, word: str) -> Any:
