@@ -36,7 +36,7 @@ class Controllable(Protocol):
 
 
 def take_commands(cluster: Controllable, broker_count: int) -> None:
-    """Begin to obey the commands on stdin, in a thread of its own, until its end."""
+    """Begin to obey the commands on stdin, in a thread of its own."""
     thread = threading.Thread(
         target=_obey_all, args=(cluster, broker_count), name="control", daemon=True
     )
@@ -52,6 +52,8 @@ def _obey_all(cluster: Controllable, broker_count: int) -> None:
             announce(error=str(error))
         else:
             announce(done=action, brokers=brokers)
+    # A broker that was restarted here is bound to this thread, and would end with it.
+    threading.Event().wait()
 
 
 def parse_command(line: str, broker_count: int) -> tuple[str, list[int]]:

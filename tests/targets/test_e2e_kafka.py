@@ -38,6 +38,25 @@ def scratch(tmp_path, monkeypatch):
     return directory
 
 
+@pytest.fixture
+def launch(scratch):
+    """Start brokers and do not wait for them; they end with the test at the latest."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def launch(*command: str) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            [sys.executable, *command], stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
+        processes.append(process)
+        return process
+
+    yield launch
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
 def family(pid: int) -> list[int]:
     """A process, and all that descend from it."""
     process = psutil.Process(pid)
@@ -215,24 +234,27 @@ def test_a_broker_comes_back_where_it_was_with_what_it_had(cluster, wait_until):
     wait_until(lambda: jvm.status() != psutil.STATUS_STOPPED, "it goes on")
 
 
+def test_a_broker_restarted_by_command_outlasts_who_gave_it(launch):
+    session = ["broker.session.timeout.ms=2000", "broker.heartbeat.interval.ms=500"]
+    options = [argument for option in session for argument in ("--broker-option", option)]
+    arguments = ["--kind", "kafka", "--brokers", "1", "--control", *options]
+    process = launch("-m", "targets.broker", *arguments)
+    assert process.stdout.readline()
+    (before,) = jvms(process.pid)
+    for action in ("kill", "restart"):
+        process.stdin.write(json.dumps({"do": action, "brokers": [1]}) + "\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline()) == {"done": action, "brokers": [1]}
+    (after,) = jvms(process.pid)
+    assert after.pid != before.pid
+    process.stdin.close()
+    process.stdin = None
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1.0)  # the broker's end would be the command's, within half a second
+    assert after.is_running()
+
+
 # How it ends
-
-
-@pytest.fixture
-def launch(scratch):
-    """Start brokers and do not wait for them; they end with the test at the latest."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def launch(*command: str) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        process = subprocess.Popen([sys.executable, *command], stdout=pipe, stderr=pipe, text=True)
-        processes.append(process)
-        return process
-
-    yield launch
-    for process in processes:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
