@@ -142,7 +142,7 @@ class Case:
 
 def leaked(rng: Rng, clock: Clock, per_request: float, clump: float = 1.0) -> Floats:
     """What a leak has added by each sample: whole pieces of `clump` at random requests."""
-    return np.cumsum(rng.poisson(clock.arrivals * per_request / clump)) * clump
+    return np.asarray(np.cumsum(rng.poisson(clock.arrivals * per_request / clump)) * clump, float)
 
 
 def seen(level: Floats, *, whole: bool = True) -> Floats:
@@ -230,3 +230,7 @@ def _requests(clock: Clock) -> pd.DataFrame:
 def _metadata(events: tuple[Event, ...]) -> RunMetadata:
     outcome = "exhausted" if any(event.name == "emfile" for event in events) else "completed"
     return RunMetadata(1, "series", None, None, outcome, (), {}, {}, {}, {})
+
+
+Maker = Callable[[Rng], Case]
+"""Makes one labelled series from a source of chance."""

@@ -22,6 +22,7 @@ import numpy as np
 
 from analysis.verdict import judge
 from benchmarks import corpus_development, corpus_test, detection
+from benchmarks.corpus import Maker
 from benchmarks.naive import DETECTORS, series
 from benchmarks.wilson import wilson
 
@@ -48,7 +49,7 @@ def answer(task: tuple[str, int, int, int]) -> Answer:
     case = _makers(_part(part))[maker](np.random.default_rng([seed, maker, number]))
     found = judge(case.run).resources[case.resource]
     at, value = series(case.run, case.resource)
-    answers = {METHOD: found.verdict}
+    answers: dict[str, str] = {METHOD: found.verdict}
     answers |= {
         name: "leak" if detector(at, value) else "clean" for name, detector in DETECTORS.items()
     }
@@ -61,7 +62,7 @@ def _part(name: str) -> ModuleType:
     return corpus_development if name == "development" else corpus_test
 
 
-def _makers(part: ModuleType) -> list[corpus_development.Maker]:
+def _makers(part: ModuleType) -> list[Maker]:
     return [*part.LEAKS, *part.CLEAN, *part.UNDECIDED]
 
 
