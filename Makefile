@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format kafka bench-sampler bench-verdict bench-forecast bench-faults lock clean
+.PHONY: help demo test lint format kafka bench-sampler bench-verdict bench-forecast bench-scale bench-faults lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ bench-verdict: $(DEV) ## precision and recall of the verdict on a labelled corpu
 
 bench-forecast: $(DEV) ## forecasts of real deaths, from the first quarter of the life
 	$(BIN)/python -m benchmarks.forecast
+
+bench-scale: $(DEV) ## reports of runs of 72 and 24 hours: seconds and memory
+	$(BIN)/python -m benchmarks.scale
 
 bench-faults: $(DEV) ## ten runs with a random fault each: nothing left running, every ledger adds up
 	$(BIN)/python -m benchmarks.faults
