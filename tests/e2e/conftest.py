@@ -81,6 +81,8 @@ class Workbench:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # A shell that runs us in the background has SIGINT ignored, and children inherit it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         return Command(process)
 
