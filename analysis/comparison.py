@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis import finding, style, units
+import numpy as np
+
+from analysis import events, finding, style, units
+from analysis.events import Mark, Span
 from analysis.model import Verdict
 from analysis.run import Run
 from analysis.style import Look
@@ -77,6 +80,45 @@ def entries(judged: Sequence[tuple[Run, Verdict]]) -> list[Entry]:
         )
         for place, (run, verdict) in enumerate(judged)
     ]
+
+
+def common_faults(runs: Sequence[Run]) -> tuple[list[Mark], list[Span]]:
+    """Return the faults of several runs as moments and stretches, each named once.
+
+    Each run's clock begins with its own start, and targets do not take equally long to come up:
+    a stretch is what all runs that had the fault have in common; a moment is the median. A fault
+    whose stretches have nothing in common is shaded where each was.
+    """
+    lasting: dict[str, list[Span]] = {}
+    moments: dict[str, list[Mark]] = {}
+    for run in runs:
+        for fault, span in events.fault_spans(run):
+            lasting.setdefault(fault, []).append(span)
+        for fault, mark in events.fault_marks(run):
+            moments.setdefault(fault, []).append(mark)
+    spans = [span for fault, each in lasting.items() for span in _common(fault, each)]
+    marks = [_median(fault, each) for fault, each in moments.items()]
+    return marks, sorted(spans, key=lambda span: span.start_s)
+
+
+def _common(fault: str, spans: Sequence[Span]) -> list[Span]:
+    start, end = max(span.start_s for span in spans), min(span.end_s for span in spans)
+    if len({span.text for span in spans}) == 1:
+        text = spans[0].text
+    else:
+        text = events.span_text(_kind(fault), start, end)
+    if end > start:
+        return [Span(start, end, text)]
+    return [Span(span.start_s, span.end_s, span.text) for span in spans]
+
+
+def _median(fault: str, marks: Sequence[Mark]) -> Mark:
+    at = float(np.median([mark.elapsed_s for mark in marks]))
+    return Mark(at, f"{_kind(fault)} at {units.duration(round(at))}", loud=False)
+
+
+def _kind(fault: str) -> str:
+    return fault.partition("@")[0]
 
 
 def headline(shown: Sequence[Entry]) -> str:

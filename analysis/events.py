@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from analysis import units
+from analysis.faults import injected
 from analysis.run import Event, Run
 
 MARKED = {
@@ -15,8 +16,12 @@ MARKED = {
     "worker_lost": "load worker lost",
     "generator_saturated": "load generator saturated",
     "disk_full": "disk full",
+    "fault_failed": "fault failed",
 }
 """Events that get a line of their own in a picture, and what stands beside it."""
+
+SHORTEST_SPAN_S = 0.5
+"""A fault that was over sooner is marked as a moment: a worker that is killed."""
 
 LOUD = frozenset({"emfile", "target_exited"})
 """Events that a reader must not overlook."""
@@ -74,9 +79,57 @@ def _named(event: Event, times: int) -> str:
 
 
 def spans(run: Run) -> list[Span]:
-    """Return the outages of each broker and the gaps in the recording, in order of time."""
-    found = [*_outages(run), *_gaps(run.events)]
-    return sorted(found, key=lambda span: span.start_s)
+    """Return what is shaded, in order of time: faults, other outages of a broker, and gaps.
+
+    Brokers that a fault took down are not shaded on their own: it is.
+    """
+    faults = [span for _, span in fault_spans(run)]
+    outages = [span for span in _outages(run) if not any(_within(span, one) for one in faults)]
+    return sorted([*faults, *outages, *_gaps(run.events)], key=lambda span: span.start_s)
+
+
+def fault_spans(run: Run) -> list[tuple[str, Span]]:
+    """Return each fault that lasted with its text, from when it began to when it was over.
+
+    One that was cut short, or could not be ended, lasts to the next one or the end of the run.
+    """
+    faults = injected(run.events)
+    limits = [fault.started_elapsed_s for fault in faults[1:]] + [None]
+    found = []
+    for fault, next_s in zip(faults, limits, strict=True):
+        start, end = fault.started_elapsed_s, fault.ended_elapsed_s
+        stop = next_s or run.duration_s if end is None else end
+        lasted = start is not None and stop - start >= SHORTEST_SPAN_S
+        if start is None or not lasted or (end is None and not _was_down(run, start, stop)):
+            continue
+        cut = end is None and next_s is None
+        found.append((fault.fault, Span(start, stop, span_text(fault.kind, start, stop, cut=cut))))
+    return found
+
+
+def fault_marks(run: Run) -> list[tuple[str, Mark]]:
+    """Return each fault that was over at once with its text."""
+    return [
+        (fault.fault, Mark(start, f"{fault.kind} at {units.duration(round(start))}", loud=False))
+        for fault in injected(run.events)
+        if (start := fault.started_elapsed_s) is not None
+        and (end := fault.ended_elapsed_s) is not None
+        and end - start < SHORTEST_SPAN_S
+    ]
+
+
+def span_text(kind: str, start_s: float, end_s: float, *, cut: bool = False) -> str:
+    """Return what stands beside a fault: outage 10 s to 16 s, or to the end of the run."""
+    until = "the end" if cut else units.duration(round(end_s))
+    return f"{kind} {units.duration(round(start_s))} to {until}"
+
+
+def _within(outage: Span, fault: Span) -> bool:
+    return fault.start_s <= outage.start_s <= fault.end_s
+
+
+def _was_down(run: Run, start_s: float, stop_s: float) -> bool:
+    return any(start_s <= span.start_s < stop_s for span in _outages(run))
 
 
 def _outages(run: Run) -> list[Span]:

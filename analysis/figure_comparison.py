@@ -13,6 +13,7 @@ from analysis.comparison_rows import draw_latency, draw_requests
 from analysis.curves import Curve
 from analysis.labels import EndLabel, label_ends
 from analysis.model import ResourceVerdict, Verdict
+from analysis.panels import Heading
 from analysis.run import Run
 from analysis.summary import unlike
 
@@ -98,16 +99,21 @@ def draw_comparison(judged: Sequence[tuple[Run, Verdict]]) -> Figure:
     span_s = (0.0, max([entry.run.duration_s for entry in shown] + [1e-3]))
     timed, listed = _timed_panels(shown, span_s), _listed_panels(shown)
     subtitle = _subtitle(shown)
-    head_in = HEAD_IN + 0.19 * subtitle.count("\n")
+    marks, spans = comparison.common_faults([entry.run for entry in shown])
+    width = style.WIDTH_IN - LEFT_IN - TOP_RIGHT_IN
+    names = panels.event_names(marks, spans, span_s)
+    head_in = HEAD_IN + 0.19 * subtitle.count("\n") + panels.rows_of(names) * panels.ROW_PT / 72
     rows_in = _pairs(timed) * (ROW_IN + ROW_GAP_IN) + _pairs(listed) * (ROW_IN + ROWS_GAP_IN)
     figure = style.new_figure(head_in + TOP_IN + TOP_GAP_IN + rows_in - 0.28 + BOTTOM_IN - 0.4)
     style.headings(figure, comparison.headline(shown), subtitle, LEFT_IN)
-    width = style.WIDTH_IN - LEFT_IN - TOP_RIGHT_IN
-    _draw_fds(_add(figure, "fds", (LEFT_IN, head_in), (width, TOP_IN)), shown, span_s)
+    top = _add(figure, "fds", (LEFT_IN, head_in), (width, TOP_IN))
+    _draw_fds(top, shown, span_s, rows=panels.rows_of(names))
+    panels.write_event_names(top, names)
     down = head_in + TOP_IN + TOP_GAP_IN
     for index, (key, draw) in enumerate(timed):
         place = (LEFT_IN + (index % 2) * PITCH_IN, down + (index // 2) * (ROW_IN + ROW_GAP_IN))
         draw(_add(figure, key, place, (COLUMN_IN, ROW_IN)), index >= len(timed) - 2)
+    panels.mark_events(figure.axes, marks, spans)
     down += _pairs(timed) * (ROW_IN + ROW_GAP_IN) + ROWS_GAP_IN - ROW_GAP_IN
     for index, (key, draw) in enumerate(listed):
         left = LEFT_IN + NAMES_IN + (index % 2) * PITCH_IN
@@ -178,12 +184,14 @@ def _common(values: Sequence[object]) -> float | None:
     return float(first) if all(value == first for value in values) else None
 
 
-def _draw_fds(axes: Axes, shown: Sequence[Entry], span_s: tuple[float, float]) -> None:
+def _draw_fds(
+    axes: Axes, shown: Sequence[Entry], span_s: tuple[float, float], *, rows: int
+) -> None:
     read = [(entry, _fds_curve(entry)) for entry in shown]
     there = [(entry, curve) for entry, curve in read if curve is not None]
     panels.share_time([axes], span_s)
     style.count_axis(axes, "descriptors")
-    axes.set_title("File descriptors of the process that holds most")
+    panels.write_heading(axes, Heading("File descriptors of the process that holds most"), rows)
     highest = max([curve.highest for _, curve in there], default=1.0)
     limits = sorted({limit for entry in shown if (limit := _limit(entry))})
     near = [limit for limit in limits if limit <= LIMIT_WORTH_SHOWING * highest]
@@ -255,7 +263,7 @@ def _draw_facet(
 ) -> None:
     panels.share_time([axes], span_s)
     style.count_axis(axes, facet.unit, whole=facet.whole)
-    panels.write_heading(axes, panels.Heading(facet.title, facet.remark))
+    panels.write_heading(axes, Heading(facet.title, facet.remark))
     if not lowest:
         axes.set_xlabel("")
     panels.headroom(axes, max(curve.highest for _, curve in read), 0.12)

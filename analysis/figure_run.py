@@ -52,6 +52,7 @@ def draw_run(run: Run, verdict: Verdict) -> Figure:
     chosen = _panels(run, verdict)
     span_s = (0.0, _end_s(run, verdict))
     marks, spans = events.marks(run.events), events.spans(run)
+    marks += [mark for _, mark in events.fault_marks(run)]
     if span_s[1] > run.duration_s * 1.001:
         marks.append(events.Mark(run.duration_s, "end of the run", loud=False))
     names = panels.event_names(marks, spans, span_s)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from analysis.faults import FaultEffect, fault_effects
 from analysis.finding import main_reason
 from analysis.model import Decision, Floats, Messages, ResourceVerdict, Verdict
 from analysis.run import Run, RunMetadata
@@ -35,6 +36,7 @@ class Summary:
         requests_at_death: Requests answered when something ran out.
         died_elapsed_s: Seconds since the run began when something ran out.
         messages: What became of the messages.
+        faults: What each injected fault did, in order of time.
     """
 
     run: str
@@ -55,6 +57,7 @@ class Summary:
     requests_at_death: float | None
     died_elapsed_s: float | None
     messages: Messages
+    faults: tuple[FaultEffect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ def summarise(run: Run, verdict: Verdict) -> Summary:
         requests_at_death=dead.requests if dead else None,
         died_elapsed_s=dead.elapsed_s if dead else None,
         messages=verdict.messages,
+        faults=fault_effects(run, verdict),
     )
 
 
