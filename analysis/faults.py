@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analysis import units
+from analysis import finding, units
 from analysis.model import Floats, Verdict
 from analysis.run import Event, Run
 from sampler import schema
@@ -91,7 +91,9 @@ class FaultEffect:
         """The time to recover as it stands in a table; a word where there is none."""
         if self.recovery_s is not None:
             return units.duration(round(self.recovery_s, 1))
-        return "never" if self.state == "not recovered" else self.state
+        if self.state != "not recovered":
+            return self.state
+        return units.UNKNOWN if self.failures is None else "not seen"
 
 
 def left_text(value: float | None) -> str:
@@ -230,12 +232,17 @@ def _touched(run: Run, start_s: float, next_s: float) -> bool:
 
 
 def _death_s(run: Run, verdict: Verdict) -> float:
-    """When the target died for good; infinite where it did not."""
+    """When the target died for good; infinite where it did not.
+
+    Of several workers, those that have not run out of anything may go on answering.
+    """
     exited = [event.elapsed_s for event in run.events if event.name == "target_exited"]
     back = [event.elapsed_s for event in run.events if event.name == "target_restarted"]
     gone = [at for at in exited[-1:] if not any(later >= at for later in back)]
-    exhausted = [verdict.exhausted.elapsed_s] if verdict.exhausted else []
-    return min([*gone, *exhausted], default=math.inf)
+    dead = verdict.exhausted
+    if dead is not None and (run.outcome == "exhausted" or not finding.lived_on(run, dead)):
+        gone.append(dead.elapsed_s)
+    return min(gone, default=math.inf)
 
 
 def _quiet_s(run: Run) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from analysis import units
-from analysis.model import RESOURCES, ResourceVerdict, Verdict
+from analysis.model import RESOURCES, Exhaustion, ResourceVerdict, Verdict
 from analysis.run import Run
 
 NOUNS = {
@@ -103,15 +103,22 @@ def statement(run: Run, verdict: Verdict) -> str:
     return growth(found) + _outlook(found) + _cut_short(run, verdict)
 
 
+def lived_on(run: Run, dead: Exhaustion) -> bool:
+    """Return whether the service went on answering after something ran out.
+
+    A limit that holds for each process is met by one of them; the others may go on.
+    """
+    answered = requests_answered(run) or 0.0
+    return dead.requests is not None and answered > SURVIVAL * dead.requests
+
+
 def _death(run: Run, verdict: Verdict) -> str:
     dead = verdict.exhausted
     if dead is None:
         return ""
     if dead.requests is None:
         return f"dead after {units.duration(dead.elapsed_s)}"
-    # A limit that holds for each process is met by one of them; the others may go on answering.
-    answered = requests_answered(run) or 0.0
-    who = "first process " if answered > SURVIVAL * dead.requests else ""
+    who = "first process " if lived_on(run, dead) else ""
     return f"{who}dead after {units.count(dead.requests)} requests"
 
 

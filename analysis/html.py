@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from analysis import curves, events, finding, units
+from analysis.faults import left_text
 from analysis.model import ForecastCheck, Interval, ResourceVerdict, Verdict
 from analysis.run import Run
 from analysis.summary import Summary, summarise, unlike
@@ -129,6 +130,7 @@ def render_comparison(
             picture=_data_url(picture),
             sections=sections,
             warning=unlike([run for run, _ in judged]),
+            faults=list(dict.fromkeys(one.fault for part in sections for one in part.row.faults)),
         )
     )
 
@@ -194,6 +196,7 @@ def _environment() -> Environment:
         "change": _signed,
         "count": units.count,
         "duration": units.duration,
+        "left": left_text,
         "milliseconds": units.milliseconds,
         "number": units.number,
         "percent": lambda value: f"{100 * value:+.1f} %",

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.baseline import ResourceChange
+from analysis.faults import FaultEffect, left_text
 from analysis.model import Messages, ResourceVerdict, Verdict
 from analysis.summary import Summary
 from analysis.units import UNKNOWN, amount, count, duration, milliseconds
@@ -82,6 +83,10 @@ def print_comparison(console: Console, rows: Sequence[Summary], folder: Path) ->
         console.print()
         console.print(_table(rows, (*GROWTH_COLUMNS, END_COLUMNS[0])))
     console.print()
+    if any(row.faults for row in rows):
+        console.print(_fault_table(rows))
+        _print_failed_faults(console, [fault for row in rows for fault in row.faults])
+        console.print()
     for row in rows:
         if row.verdict != "clean":
             console.print(Text(f"{row.strategy}: {row.reason}"))
@@ -111,8 +116,60 @@ def _table(rows: Sequence[Summary], columns: Sequence[Column]) -> Table:
     return table
 
 
-def print_run(console: Console, verdict: Verdict, path: Path) -> None:
-    """Print the verdict on one run, a row per resource, and where the files are."""
+@dataclass(frozen=True)
+class FaultColumn:
+    """One column of the table of faults."""
+
+    heading: str
+    cell: Callable[[FaultEffect, Messages], str]
+
+
+FAULT_COLUMNS = (
+    FaultColumn("failed", lambda fault, _: count(fault.failures)),
+    FaultColumn("recovered\nafter", lambda fault, _: fault.recovery_text),
+    FaultColumn("fds\nleft", lambda fault, _: left_text(fault.fds_left)),
+    FaultColumn("conns\nleft", lambda fault, _: left_text(fault.connections_left)),
+    FaultColumn("lost\nin run", lambda _, messages: count(messages.lost)),
+    FaultColumn("duplicated\nin run", lambda _, messages: count(messages.duplicated)),
+)
+"""Together with the longest name of a strategy within 80 columns."""
+
+
+def _new_fault_table(heading: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column(heading, no_wrap=True)
+    for column in FAULT_COLUMNS:
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    return table
+
+
+def _fault_cells(fault: FaultEffect, messages: Messages) -> list[str]:
+    return [column.cell(fault, messages) for column in FAULT_COLUMNS]
+
+
+def _fault_table(rows: Sequence[Summary]) -> Table:
+    """Below each fault a row per strategy, so that what can be compared stands together."""
+    table = _new_fault_table("fault")
+    for name in dict.fromkeys(fault.fault for row in rows for fault in row.faults):
+        table.add_row(Text(name, "bold"))
+        for row in rows:
+            for fault in row.faults:
+                if fault.fault == name:
+                    table.add_row(f"  {row.strategy}", *_fault_cells(fault, row.messages))
+    return table
+
+
+def _print_failed_faults(console: Console, faults: Sequence[FaultEffect]) -> None:
+    """Say why each fault that failed did; runs of one comparison often share the reason."""
+    failed = [fault for fault in faults if fault.failed_because is not None]
+    for line in dict.fromkeys(f"{fault.fault} failed: {fault.failed_because}" for fault in failed):
+        console.print(Text(line))
+
+
+def print_run(
+    console: Console, verdict: Verdict, path: Path, faults: Sequence[FaultEffect] = ()
+) -> None:
+    """Print the verdict on one run, a row per resource and per fault, and where the files are."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("resource", no_wrap=True)
     for heading in ("per request", "per hour", "first", "last", "limit"):
@@ -127,6 +184,13 @@ def print_run(console: Console, verdict: Verdict, path: Path) -> None:
             console.print(Text(f"  {resource.reason}"))
     console.print()
     console.print(table)
+    if faults:
+        happened = _new_fault_table("fault")
+        for fault in faults:
+            happened.add_row(fault.fault, *_fault_cells(fault, verdict.messages))
+        console.print()
+        console.print(happened)
+        _print_failed_faults(console, faults)
     console.print()
     _print_paths(console, path)
 
