@@ -82,7 +82,7 @@ class Workbench:
             text=True,
             start_new_session=True,
             # A shell that runs us in the background has SIGINT ignored, and children inherit it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         return Command(process)
 
