@@ -55,6 +55,22 @@ def test_a_bad_value_is_one_line_that_names_the_option(name: str, value: str, wa
     assert "\n" not in message
 
 
+def test_a_secret_on_the_command_line_is_refused_and_not_repeated() -> None:
+    with pytest.raises(OptionError, match=r"--kafka-option: sasl\.password") as caught:
+        RunOptions.parse({"kafka_option": ["sasl.password=hunter2"]})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_repeatable_options_come_as_words_or_one_by_one() -> None:
+    words = RunOptions.parse({"fault": "outage@9+1 target-kill@3", "kafka_option": "acks=all a=b"})
+    each = RunOptions.parse(
+        {"fault": ["target-kill@3", "outage@9+1"], "kafka_option": ("acks=all", "a=b")}
+    )
+    assert words == each
+    assert [str(fault) for fault in words.fault] == ["target-kill@3", "outage@9+1"]
+    assert words.kafka_option == ("acks=all", "a=b")
+
+
 def test_endpoints_may_be_ipv6_and_spaced() -> None:
     assert RunOptions.parse({"bootstrap": "a:1, [::1]:9092"}).bootstrap == ("a:1", "[::1]:9092")
 
