@@ -94,11 +94,11 @@ def fault_spans(run: Run) -> list[tuple[str, Span]]:
     One that was cut short, or could not be ended, lasts to the next one or the end of the run.
     """
     faults = injected(run.events)
-    limits = [fault.started_elapsed_s for fault in faults[1:]] + [None]
     found = []
-    for fault, next_s in zip(faults, limits, strict=True):
+    for fault, following in zip(faults, [*faults[1:], None][: len(faults)], strict=True):
         start, end = fault.started_elapsed_s, fault.ended_elapsed_s
-        stop = next_s or run.duration_s if end is None else end
+        next_s = following.started_elapsed_s if following else None
+        stop = end if end is not None else next_s or run.duration_s
         lasted = start is not None and stop - start >= SHORTEST_SPAN_S
         if start is None or not lasted or (end is None and not _was_down(run, start, stop)):
             continue

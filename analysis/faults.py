@@ -195,16 +195,20 @@ def _with_effect(fault: FaultEffect, run: Run, verdict: Verdict, next_s: float) 
         return fault
     if fault.failed_because is not None and not _touched(run, start, next_s):
         return fault
-    until = min(next_s, _death_s(run, verdict), float(counts.elapsed_s[-1]))
+    load_end = float(counts.elapsed_s[-1])
+    until = min(next_s, _death_s(run, verdict), load_end)
+    # Brokers are brought back when a run ends, so that a fault which it cut short ends, too.
+    ended = fault.ended_elapsed_s
+    ended = None if ended is not None and start < load_end <= ended else ended
     if until <= start:
         return fault
     recovered, quiet = None, _quiet_s(run)
-    if fault.ended_elapsed_s is not None:
-        recovered = _recovered_s(counts, fault.ended_elapsed_s, until, quiet)
+    if ended is not None:
+        recovered = _recovered_s(counts, ended, until, quiet)
     failures = counts.failures_between(start, until if recovered is None else recovered)
     fds = connections = recovery = None
-    if recovered is not None and fault.ended_elapsed_s is not None:
-        recovery = recovered - fault.ended_elapsed_s
+    if recovered is not None and ended is not None:
+        recovery = recovered - ended
         if not failures and recovery <= _usual_pause_s(counts, start):
             recovery = 0.0
         fds = _left(run, verdict, counts, "fds", (start, recovered, until))
@@ -213,7 +217,7 @@ def _with_effect(fault: FaultEffect, run: Run, verdict: Verdict, next_s: float) 
         fault.fault,
         fault.kind,
         start,
-        fault.ended_elapsed_s,
+        ended,
         failures,
         recovery,
         fds,
