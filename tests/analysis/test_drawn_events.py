@@ -1,6 +1,7 @@
 import dataclasses
 
-from analysis.events import marks, spans, told
+from analysis.comparison import common_faults
+from analysis.events import fault_marks, fault_spans, marks, spans, told
 from analysis.run import Event, load_run
 from tests.analysis.rundirs import write_run
 
@@ -39,3 +40,82 @@ def test_a_gap_ends_where_it_was_noticed(tmp_path):
 def test_what_belongs_to_an_event_is_one_line():
     event = happened("run_ended", 1.0, outcome="completed", seconds=0.30000000004, pids=[1, 2])
     assert told(event) == "outcome completed, seconds 0.3, pids 1 2"
+
+
+def outage(start, end, fault="outage@10+6"):
+    kind = fault.partition("@")[0]
+    about = {"fault": fault, "kind": kind}
+    found = [
+        happened("fault_started", start, **about),
+        happened("broker_down", start + 0.1, broker="b:1", action="kill"),
+        happened("broker_down", start + 0.1, broker="b:2", action="kill"),
+    ]
+    if end is not None:
+        found += [happened("broker_up", end - 0.1, broker=name) for name in ("b:1", "b:2")]
+        found += [happened("fault_ended", end, **about)]
+    return tuple(found)
+
+
+def kill(at):
+    about = {"fault": "target-kill@5", "kind": "target-kill"}
+    return (happened("fault_started", at, **about), happened("fault_ended", at + 0.01, **about))
+
+
+def run_with(tmp_path, *events):
+    return dataclasses.replace(load_run(write_run(tmp_path)), events=events)
+
+
+def test_a_fault_is_shaded_once_and_the_brokers_it_took_down_are_not(tmp_path):
+    run = run_with(tmp_path, *outage(11.2, 17.3))
+    assert [(s.start_s, s.end_s, s.text) for s in spans(run)] == [
+        (11.2, 17.3, "outage 11 s to 17 s")
+    ]
+
+
+def test_a_broker_that_goes_by_itself_is_shaded_beside_a_fault(tmp_path):
+    own = (happened("broker_down", 3.0, broker="b:1"), happened("broker_up", 5.0, broker="b:1"))
+    run = run_with(tmp_path, *own, *outage(11.2, 17.3))
+    assert [s.text for s in spans(run)] == ["broker b:1 down", "outage 11 s to 17 s"]
+
+
+def test_a_fault_that_the_run_cut_short_is_shaded_to_its_end(tmp_path):
+    run = run_with(tmp_path, *outage(11.2, None))
+    (span,) = spans(run)
+    assert (span.start_s, span.end_s) == (11.2, run.duration_s)
+    assert span.text == "outage 11 s to the end"
+
+
+def test_a_fault_that_did_nothing_is_not_shaded_but_marked(tmp_path):
+    about = {"fault": "outage@10+6", "kind": "outage"}
+    failed = happened("fault_failed", 10.1, fault="outage@10+6", reason="not ours")
+    run = run_with(tmp_path, happened("fault_started", 10.0, **about), failed)
+    assert (spans(run), fault_spans(run), fault_marks(run)) == ([], [], [])
+    assert [mark.text for mark in marks(run.events)] == ["fault failed"]
+
+
+def test_a_fault_that_is_over_at_once_is_a_moment(tmp_path):
+    run = run_with(tmp_path, *kill(5.3))
+    assert spans(run) == []
+    ((_, mark),) = fault_marks(run)
+    assert (mark.elapsed_s, mark.text, mark.loud) == (5.3, "target-kill at 5 s", False)
+
+
+def test_faults_of_several_runs_are_shaded_where_they_have_them_in_common(tmp_path):
+    one = run_with(tmp_path / "a", *kill(5.0), *outage(11.0, 17.0))
+    two = run_with(tmp_path / "b", *kill(5.4), *outage(11.8, 17.9))
+    (mark,), (span,) = common_faults([one, two])
+    assert (span.start_s, span.end_s, span.text) == (11.8, 17.0, "outage 12 s to 17 s")
+    assert (mark.elapsed_s, mark.text) == (5.2, "target-kill at 5 s")
+
+
+def test_a_run_without_the_fault_does_not_hide_it(tmp_path):
+    one = run_with(tmp_path / "a", *outage(11.0, 17.0))
+    _, (span,) = common_faults([one, run_with(tmp_path / "b")])
+    assert (span.start_s, span.end_s) == (11.0, 17.0)
+
+
+def test_faults_with_no_time_in_common_are_shaded_where_each_was(tmp_path):
+    one = run_with(tmp_path / "a", *outage(5.0, 8.0))
+    two = run_with(tmp_path / "b", *outage(20.0, 23.0))
+    _, found = common_faults([one, two])
+    assert [(s.start_s, s.end_s) for s in found] == [(5.0, 8.0), (20.0, 23.0)]

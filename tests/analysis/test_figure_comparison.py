@@ -1,9 +1,11 @@
+import dataclasses
+
 import pytest
 from matplotlib.text import Text
 
 from analysis import style
 from analysis.figure_comparison import draw_comparison
-from analysis.run import load_run
+from analysis.run import Event, load_run
 from tests.analysis.rundirs import STRATEGIES, write_comparison, write_run
 from tests.analysis.verdicts import clean, leak
 
@@ -155,3 +157,29 @@ def test_a_long_name_is_cut_in_the_middle_and_stays_inside(tmp_path):
     names = [text.get_text().rpartition(" ")[0] for text in panel(figure, "fds").texts]
     assert {"a-service-…name-2.4.1", "a-service-…name-2.4.2"} <= set(names)
     test_nothing_is_clipped_at_the_edges(figure)
+
+
+def faulty(run, start, end):
+    about = {"fault": "outage@10+6", "kind": "outage"}
+    events = (
+        Event(start, start, "fault_started", about),
+        Event(end, end, "fault_ended", about),
+    )
+    return dataclasses.replace(run, events=(*run.events, *events))
+
+
+def test_a_fault_is_shaded_in_every_panel_with_time_and_named_once(judged):
+    moved = [
+        (faulty(run, 10.0 + 0.2 * n, 16.0 + 0.2 * n), verdict)
+        for n, (run, verdict) in enumerate(judged)
+    ]
+    drawn = draw_comparison(moved)
+    for key in ("fds", "established", "time_wait", "threads", "rss"):
+        (shade,) = [p for p in panel(drawn, key).patches if p.get_label() == "_span"]
+        assert (shade.get_x(), shade.get_x() + shade.get_width()) == pytest.approx((10.8, 16.0))
+    for key in ("latency", "requests"):
+        assert not [p for p in panel(drawn, key).patches if p.get_label() == "_span"]
+    texts = [text.get_text() for axes in drawn.axes for text in axes.texts]
+    assert [text for text in texts if "outage" in text] == ["outage 11 s to 16 s"]
+    test_names_do_not_overlap(drawn)
+    test_nothing_is_clipped_at_the_edges(drawn)

@@ -5,9 +5,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from analysis.faults import left_text
 from analysis.html import render_comparison, render_run
 from analysis.model import Messages
 from analysis.run import Event, load_run
+from analysis.summary import summarise
 from tests.analysis.rundirs import write_comparison, write_run
 from tests.analysis.verdicts import clean, leak
 
@@ -193,3 +195,43 @@ def test_unlike_runs_are_compared_with_a_warning(tmp_path):
     judged = [(run, clean(run)) for run in runs]
     words = Page(render_comparison(judged, "x", PICTURE, [PICTURE] * 2)).words
     assert "request rate: 4.0 and 8.0" in words
+
+
+def with_faults(run):
+    about = {"fault": "outage@10+6", "kind": "outage"}
+    refused = {"fault": "target-kill@20", "reason": HOSTILE}
+    events = (
+        Event(10.0, 10.0, "fault_started", about),
+        Event(16.0, 16.0, "fault_ended", about),
+        Event(20.0, 20.0, "fault_failed", refused),
+    )
+    return dataclasses.replace(run, events=(*run.events, *events))
+
+
+def test_faults_are_a_table_of_their_own_and_a_run_without_has_none(tmp_path):
+    run = load_run(write_run(tmp_path))
+    found = with_faults(run)
+    page = Page(render_run(found, clean(found, messages=Messages(lost=7, duplicated=5)), PICTURE))
+    assert "Faults Fault Began at" in page.words
+    left = left_text(summarise(found, clean(found)).faults[0].fds_left)
+    assert f"outage@10+6 10 s 16 s 0 0 s {left} 0 \u2013 7 5" in page.words
+    assert "target-kill@20 20 s" in page.words
+    assert f"target-kill@20 failed: {HOSTILE}" in page.words
+    assert "script" not in page.tags
+    assert "Faults" not in Page(render_run(run, clean(run), PICTURE)).words
+
+
+def test_the_faults_of_a_comparison_stand_together_by_fault(tmp_path):
+    runs = [load_run(path) for path in write_comparison(tmp_path, requests=200)][-2:]
+    judged = [(with_faults(run), clean(run)) for run in runs]
+    page = Page(render_comparison(judged, "two", PICTURE, [PICTURE, PICTURE]))
+    order = [
+        page.words.index(f"{fault} {name} ")
+        for fault, name in (
+            ("outage@10+6", "pooled"),
+            ("outage@10+6", "shared"),
+            ("target-kill@20", "pooled"),
+            ("target-kill@20", "shared"),
+        )
+    ]
+    assert order == sorted(order)

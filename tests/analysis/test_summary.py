@@ -74,3 +74,9 @@ def test_what_a_run_did_not_record_is_not_held_against_it(tmp_path):
     one = load_run(write_run(tmp_path / "a"))
     other = rewrite(write_run(tmp_path / "b"), host={}, load=None)
     assert differences([one, other]) == []
+
+
+def test_the_faults_of_a_run_are_in_its_row(tmp_path):
+    run = rewrite(write_run(tmp_path), faults=["outage@500+10"])
+    (fault,) = summarise(run, clean(run)).faults
+    assert (fault.fault, fault.state) == ("outage@500+10", "not begun")

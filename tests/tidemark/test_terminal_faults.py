@@ -1,0 +1,81 @@
+"""The table of faults in a terminal."""
+
+import dataclasses
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from analysis.faults import FaultEffect
+from analysis.model import Messages, Verdict
+from analysis.summary import Summary
+from tidemark.terminal import print_comparison, print_run
+
+LONGEST = "per-request-unflushed"
+EFFECT = FaultEffect(
+    "broker-freeze@100+10", "broker-freeze", 101.0, 111.0, 12345, 4000.0, 1048.0, -3.2
+)
+REFUSED = FaultEffect("outage@200+10", "outage", 201.0, None, failed_because="not ours")
+
+
+def row(strategy, *faults, lost=12345, duplicated=3):
+    nothing = {field.name: None for field in dataclasses.fields(Summary)}
+    about = {
+        "run": strategy,
+        "strategy": strategy,
+        "verdict": "clean",
+        "reason": "made",
+        "outcome": "completed",
+        "messages": Messages(lost=lost, duplicated=duplicated),
+        "faults": faults,
+    }
+    return Summary(**(nothing | about))
+
+
+@pytest.fixture
+def console():
+    return Console(width=80, file=io.StringIO())
+
+
+def lines(console):
+    return console.file.getvalue().splitlines()
+
+
+def test_a_row_per_fault_and_strategy_fits_in_80_columns(console):
+    rows = [row(LONGEST, EFFECT, REFUSED), row("shared", EFFECT, lost=0, duplicated=None)]
+    print_comparison(console, rows, Path())
+    found = lines(console)
+    start = next(n for n, line in enumerate(found) if line.startswith("broker-freeze@100+10"))
+    assert found[start + 1].split() == [
+        LONGEST,
+        "12,345",
+        "1",
+        "h",
+        "6",
+        "min",
+        "+1,048",
+        "-3",
+        "12,345",
+        "3",
+    ]
+    assert found[start + 2].split()[-3:] == ["-3", "0", "\N{EN DASH}"]
+    assert found[start + 3].startswith("outage@200+10")
+    assert "failed" in found[start + 4]
+    assert "outage@200+10 failed: not ours" in found
+    assert max(len(line) for line in found) <= 80
+    assert not any("…" in line for line in found)
+
+
+def test_without_faults_there_is_no_table_of_them(console):
+    print_comparison(console, [row("shared")], Path())
+    print_run(console, Verdict("made", "clean", "made", {}), Path())
+    assert not any("fault" in line for line in lines(console))
+
+
+def test_a_single_run_has_the_same_without_strategies(console):
+    verdict = Verdict("made", "clean", "made", {}, messages=Messages(lost=0, duplicated=2))
+    print_run(console, verdict, Path(), (EFFECT, REFUSED))
+    (found,) = [line for line in lines(console) if line.startswith("broker-freeze@100+10")]
+    assert found.split()[1:] == ["12,345", "1", "h", "6", "min", "+1,048", "-3", "0", "2"]
+    assert "outage@200+10 failed: not ours" in lines(console)
