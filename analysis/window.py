@@ -27,7 +27,7 @@ AT_LIMIT_TOLD = 0.9
 STAYS_SHARE = 0.5
 """To stay is to be at the limit for this share of the time that is left."""
 FAULT_ENDS = ("fault_ended", "fault_failed")
-SETTLING_S = 10.0
+SETTLING_S = 5.0
 """After a fault, connections are made anew and requests that waited are answered."""
 RECENT_SHARE = 0.25
 """The present load is that of this last share of the judged part."""

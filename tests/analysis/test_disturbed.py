@@ -8,7 +8,7 @@ from tests.analysis.made import event, make_run, steady, ticks
 
 def test_what_a_fault_leaves_for_a_while_is_no_leak():
     at = ticks(180.0)
-    held = np.where((at >= 60) & (at < 78), 40 + 10 * (at - 60), 20.0)
+    held = np.where((at >= 60) & (at < 74), 40 + 10 * (at - 60), 20.0)
     happened = (event(60.0, "fault_started", kind="outage"), event(70.0, "fault_ended"))
     run = make_run(at, held, requests=steady(at), events=happened)
     assert judge(run).resources["fds"].verdict == "clean"
@@ -16,7 +16,7 @@ def test_what_a_fault_leaves_for_a_while_is_no_leak():
 
 def test_a_leak_is_found_around_a_fault():
     at = ticks(180.0)
-    held = 20 + steady(at) * 0.5 + np.where((at >= 60) & (at < 78), 300.0, 0.0)
+    held = 20 + steady(at) * 0.5 + np.where((at >= 60) & (at < 74), 300.0, 0.0)
     happened = (event(60.0, "fault_started", kind="outage"), event(70.0, "fault_ended"))
     found = judge(make_run(at, held, requests=steady(at), events=happened)).resources["fds"]
     assert found.verdict == "leak"

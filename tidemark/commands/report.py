@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 
+from analysis.faults import fault_effects
 from analysis.report import write_comparison, write_run_report
+from analysis.run import load_run
 from sampler.schema import RUN_JSON, VERDICT_JSON
 from tidemark.terminal import make_console, print_comparison, print_run
 
@@ -41,7 +43,8 @@ def report(
     if len(runs) == 1 and runs == list(directories):
         verdict = write_run_report(runs[0], control)
         if not as_json:
-            print_run(console, verdict, runs[0])
+            effects = fault_effects(load_run(runs[0]), verdict)
+            print_run(console, verdict, runs[0], effects)
     else:
         folder = out or Path(os.path.commonpath([run.resolve().parent for run in runs]))
         folder.mkdir(parents=True, exist_ok=True)
