@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 from sampler import procfs
 from sampler.brokers import Brokers, parse_endpoints
@@ -31,6 +32,8 @@ from sampler.tree import ProcessTree, identify
 
 DEFAULT_BUDGET = 0.01
 """What the sampler may use of one core on average."""
+
+_PROGRAM = "python -m sampler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,10 +214,16 @@ def _loop(
         ending = stop.wait_until(ticker.due_s) or (options.join and os.getppid() != parent)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m sampler", description="Watch a process and everything below it."
-    )
+class _OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong with the options in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with exit code 2."""
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def _parser(program: str = _PROGRAM) -> argparse.ArgumentParser:
+    parser = _OneLineParser(prog=program, description="Watch a process and everything below it.")
     add = parser.add_argument
     add("--pid", type=int, required=True, help="root of the target's tree")
     add("--brokers", required=True, help="host:port, separated by commas")
@@ -235,9 +244,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line, record, and turn errors into one line and an exit code."""
-    given = _parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None, program: str = _PROGRAM) -> int:
+    """Parse the command line, record, and turn errors into one line and an exit code.
+
+    Args:
+        arguments: The command line; None for this process's own.
+        program: What the command is called in help and errors.
+    """
+    given = _parser(program).parse_args(arguments)
     try:
         options = Options(
             pid=given.pid,
@@ -253,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return run(options, on_ready=_print_ready)
     except TidemarkError as error:
-        sys.stderr.write(f"sampler: {error}\n")
+        sys.stderr.write(f"{program}: error: {error}\n")
         return error.exit_code
 
 

@@ -20,7 +20,7 @@ def describe_host() -> dict[str, Any]:
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "page_size_bytes": os.sysconf("SC_PAGE_SIZE"),
+        "page_size": os.sysconf("SC_PAGE_SIZE"),
         "python": platform.python_version(),
         "versions": {
             **{library: version(library) for library in LIBRARIES},

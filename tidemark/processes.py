@@ -83,7 +83,7 @@ class Processes:
             f"--fds-limit={options.fds_limit}",
             *self._client_arguments(),
         )
-        self.target_command = shlex.join(command)
+        self.target_command = shlex.join(["python", *command[1:]])  # wherever that one lives
         self.target = self._begin(Child("target", command, self.path / TARGET_LOG))
         return str(self.target.wait_ready(READY_TIMEOUT_S)["url"])
 

@@ -12,4 +12,4 @@ from tidemark.commands.broker import FORWARDED
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def sample(arguments: tuple[str, ...]) -> int:
     """Watch a process without driving it (--help for its options)."""
-    return main(list(arguments))
+    return main(list(arguments), program="tidemark sample")
