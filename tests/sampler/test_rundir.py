@@ -1,3 +1,4 @@
+import contextlib
 import csv
 import io
 import json
@@ -172,14 +173,17 @@ def test_a_file_that_cannot_be_opened_is_refused(tmp_path):
         CsvAppender(tmp_path / "missing" / "x.csv", COLUMNS)
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def small_files():
+    """For as short as it takes: pytest's own output may go to a file, too."""
     former = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (256, former[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, former)
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 def append_many(path):
@@ -188,9 +192,9 @@ def append_many(path):
             appender.append({"name": "n" * 20, "count": number})
 
 
-def test_where_there_is_no_room_the_file_ends_with_a_whole_row(tmp_path, small_files):
+def test_where_there_is_no_room_the_file_ends_with_a_whole_row(tmp_path):
     path = tmp_path / "x.csv"
-    with pytest.raises(DiskFullError, match="stays readable"):
+    with small_files(), pytest.raises(DiskFullError, match="stays readable"):
         append_many(path)
     data = path.read_bytes()
     assert data.endswith(b"\n")
@@ -198,9 +202,9 @@ def test_where_there_is_no_room_the_file_ends_with_a_whole_row(tmp_path, small_f
     assert [row["count"] for row in rows_of(path)] == [str(n) for n in range(len(rows_of(path)))]
 
 
-def test_several_rows_are_written_whole_or_not_at_all(tmp_path, small_files):
+def test_several_rows_are_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "x.csv"
-    with CsvAppender(path, COLUMNS) as appender:
+    with small_files(), CsvAppender(path, COLUMNS) as appender:
         appender.append({"count": 1})
         with pytest.raises(DiskFullError):
             appender.append_all({"name": "n" * 20, "count": number} for number in range(50))
