@@ -25,6 +25,7 @@ RUN echo "setuptools==84.2.1 --hash=sha256:ca140b45d5325a9478f880e351484f62fef15
     && pip install --only-binary=:all: --require-hashes --requirement build.lock
 
 COPY pyproject.toml README.md LICENSE ./
+COPY record/ record/
 COPY targets/ targets/
 COPY sampler/ sampler/
 COPY analysis/ analysis/

@@ -6,7 +6,7 @@ TidemarkError            (sampler.errors) the base of all errors shown to a user
 
 from pathlib import Path
 
-from sampler.errors import TidemarkError
+from tidemark.sampler.errors import TidemarkError
 
 
 class UnusableRunError(TidemarkError):

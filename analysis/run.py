@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.errors import UnusableRunError
-from analysis.tables import LARGEST, Layout, read_table, whole_lines
-from sampler import schema
+from tidemark.analysis.errors import UnusableRunError
+from tidemark.analysis.tables import LARGEST, Layout, read_table, whole_lines
+from tidemark.record import layout as schema
 
 OUTCOMES = ("completed", "exhausted", "aborted")
 

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.run import Event, Run, RunMetadata
-from sampler import schema
+from tidemark.analysis.run import Event, Run, RunMetadata
+from tidemark.record import layout as schema
 
 Floats = NDArray[np.float64]
 Label = Literal["leak", "clean", "undecided"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.run import Event
 from benchmarks.corpus import (
     Case,
     Life,
@@ -24,6 +23,7 @@ from benchmarks.corpus_development_parts import (
     draw_rate,
     leak_case,
 )
+from tidemark.analysis.run import Event
 
 
 def leak_linear(rng: Rng) -> Case:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.run import Event
 from benchmarks.corpus import (
     Case,
     Life,
@@ -25,6 +24,7 @@ from benchmarks.corpus_test_parts import (
     log_uniform,
     visible_noise,
 )
+from tidemark.analysis.run import Event
 
 
 def leak_faster_later(rng: Rng) -> Case:

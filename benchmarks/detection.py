@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.verdict import judge
 from benchmarks.corpus import Life, Noise, build_run, leaked, make_clock, seen
+from tidemark.analysis.verdict.judge import judge
 
 SEEDS = 10
 STEPS = 30

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import psutil
 
-from targets.strategies import STRATEGIES
-from tidemark.faults import KINDS, TARGET_KILL
+from tidemark.run.faults import KINDS, TARGET_KILL
+from tidemark.targets.strategies import STRATEGIES
 
 TAG = "TIDEMARK_BENCHMARK_TAG"
 LOCUSTFILE = Path(__file__).parents[1] / "locustfiles" / "ingest.py"

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.model import ForecastCheck
-from analysis.run import Run, load_run
-from analysis.verdict import judge
 from benchmarks.wilson import wilson
+from tidemark.analysis.run import Run, load_run
+from tidemark.analysis.verdict.judge import judge
+from tidemark.analysis.verdict.model import ForecastCheck
 
 LOCUSTFILE = Path(__file__).parent.parent / "locustfiles" / "ingest.py"
 FDS_PER_REQUEST = 8.0

@@ -14,8 +14,8 @@ import ruptures
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.run import Run
-from analysis.series import bin_run, summed
+from tidemark.analysis.run import Run
+from tidemark.analysis.verdict.series import bin_run, summed
 
 Floats = NDArray[np.float64]
 SIGNIFICANT = 0.01

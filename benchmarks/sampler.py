@@ -199,7 +199,7 @@ def timed(work: Callable[[], object]) -> Times:
 
 def bare_dump(bytecode: bytes) -> None:
     """Ask the same question as the sampler, read every byte of the answer, drop it."""
-    from sampler import netlink
+    from tidemark.sampler.netlink import sockdiag as netlink
 
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, netlink.NETLINK_SOCK_DIAG) as diag:
         buffer = bytearray(netlink.BUFFER_BYTES)
@@ -210,13 +210,14 @@ def bare_dump(bytecode: bytes) -> None:
 
 def serve_samples(root: int) -> None:
     """Take a full sample, or a bare dump, whenever asked to; no budget, so that all is read."""
-    from sampler import cli, netlink
-    from sampler.brokers import Brokers
-    from sampler.host import this_host
-    from sampler.journal import Journal
-    from sampler.rundir import RunDirectory
-    from sampler.source import open_source
-    from sampler.tree import ProcessTree, identify
+    from tidemark.record.directory import RunDirectory
+    from tidemark.sampler import cli
+    from tidemark.sampler.brokers import Brokers
+    from tidemark.sampler.host import this_host
+    from tidemark.sampler.journal import Journal
+    from tidemark.sampler.netlink import sockdiag as netlink
+    from tidemark.sampler.source import open_source
+    from tidemark.sampler.tree import ProcessTree, identify
 
     die_with_parent()
     brokers = Brokers.resolve(ENDPOINTS)
@@ -302,12 +303,12 @@ def measure(size: int, repeats: int, slow_repeats: int) -> dict[str, Any]:
 
 
 def average_use(root: int) -> dict[str, Any]:
-    """CPU use of `python -m sampler` with its defaults: the first minute and the second."""
+    """CPU use of the sampler with its defaults: the first minute and the second."""
     import psutil
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        command = [sys.executable, "-m", "sampler", "--pid", str(root)]
+        command = [sys.executable, "-m", "tidemark.sampler", "--pid", str(root)]
         process = subprocess.Popen(
             [*command, "--brokers", ",".join(ENDPOINTS), "--out", str(out)],
             stdout=subprocess.PIPE,

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sampler import schema
+from tidemark.record import layout as schema
 
 MIB = 1024 * 1024
 HOUR_S = 3600

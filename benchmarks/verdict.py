@@ -20,11 +20,11 @@ from types import ModuleType
 
 import numpy as np
 
-from analysis.verdict import judge
 from benchmarks import corpus_development, corpus_test, detection
 from benchmarks.corpus import Maker
 from benchmarks.naive import DETECTORS, series
 from benchmarks.wilson import wilson
+from tidemark.analysis.verdict.judge import judge
 
 METHOD = "tidemark"
 PRECISION_BAR, RECALL_BAR, FALSE_ALARM_BAR, INCONCLUSIVE_BAR = 0.98, 0.95, 0.01, 0.05

@@ -1,7 +1,7 @@
-"""`python -m sampler`."""
+"""`python -m tidemark.sampler`."""
 
 import sys
 
-from sampler.cli import main
+from tidemark.sampler.cli import main
 
 sys.exit(main())

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sampler.errors import BrokerAddressError
+from tidemark.sampler.errors import BrokerAddressError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 

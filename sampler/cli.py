@@ -15,25 +15,25 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
-from sampler import procfs
-from sampler.brokers import Brokers, parse_endpoints
-from sampler.clock import RunClock
-from sampler.connections import ConnectionSource
-from sampler.errors import DiskFullError, SamplerError, TidemarkError
-from sampler.follow import RootWatch
-from sampler.host import Host, this_host
-from sampler.journal import Journal
-from sampler.live import LiveLine
-from sampler.recorder import Recorder
-from sampler.rundir import RunDirectory
-from sampler.source import SOURCES, open_source
-from sampler.ticks import StopSignal, Ticker
-from sampler.tree import ProcessTree, identify
+from tidemark.record.clock import RunClock
+from tidemark.record.directory import RunDirectory
+from tidemark.sampler import procfs
+from tidemark.sampler.brokers import Brokers, parse_endpoints
+from tidemark.sampler.connections import ConnectionSource
+from tidemark.sampler.errors import DiskFullError, SamplerError, TidemarkError
+from tidemark.sampler.follow import RootWatch
+from tidemark.sampler.host import Host, this_host
+from tidemark.sampler.journal import Journal
+from tidemark.sampler.live import LiveLine
+from tidemark.sampler.recorder import Recorder
+from tidemark.sampler.source import SOURCES, open_source
+from tidemark.sampler.ticks import StopSignal, Ticker
+from tidemark.sampler.tree import ProcessTree, identify
 
 DEFAULT_BUDGET = 0.01
 """What the sampler may use of one core on average."""
 
-_PROGRAM = "python -m sampler"
+_PROGRAM = "python -m tidemark.sampler"
 
 
 @dataclass(frozen=True, slots=True)

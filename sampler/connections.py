@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sampler.schema import TCP_STATE_NUMBERS
-from sampler.tree import Process
+from tidemark.record.layout import TCP_STATE_NUMBERS
+from tidemark.sampler.tree import Process
 
 TIME_WAIT = TCP_STATE_NUMBERS["time_wait"]
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sampler.errors import DeniedError, NoSuchProcessError
-from sampler.host import Host
-from sampler.tree import Process, ProcessTree, identify
+from tidemark.sampler.errors import DeniedError, NoSuchProcessError
+from tidemark.sampler.host import Host
+from tidemark.sampler.tree import Process, ProcessTree, identify
 
 _PATIENCE_S = 5.0
 """Workers that outlive their master for longer than this are what is left of the target."""

@@ -4,9 +4,9 @@ import os
 import sys
 from typing import Protocol
 
-from sampler import procfs
-from sampler.limits import Limits, read_limits
-from sampler.procfs import Stat
+from tidemark.sampler import procfs
+from tidemark.sampler.limits import Limits, read_limits
+from tidemark.sampler.procfs import Stat
 
 
 class Host(Protocol):
@@ -118,6 +118,6 @@ def this_host() -> Host:
     """The way to read processes that fits this system."""
     if sys.platform.startswith("linux"):
         return ProcfsHost()
-    from sampler.psutil_host import PsutilHost  # noqa: PLC0415 (psutil is slow to load)
+    from tidemark.sampler.psutil_host import PsutilHost  # noqa: PLC0415 (psutil is slow to load)
 
     return PsutilHost()

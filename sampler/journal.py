@@ -3,9 +3,9 @@
 import contextlib
 from collections.abc import Iterable, Mapping
 
-from sampler.clock import Instant
-from sampler.errors import DiskFullError
-from sampler.rundir import RunDirectory, event_line
+from tidemark.record.clock import Instant
+from tidemark.record.directory import RunDirectory, event_line
+from tidemark.sampler.errors import DiskFullError
 
 _RESERVE = ".reserve"
 _RESERVE_BYTES = 65536

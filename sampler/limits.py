@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sampler import procfs
+from tidemark.sampler import procfs
 
 _UNLIMITED_ABOVE = 2**60
 """cgroup v1 writes "no limit" as the largest multiple of the page size."""

@@ -3,7 +3,7 @@
 import shutil
 from typing import TextIO
 
-from sampler.recorder import Glance
+from tidemark.sampler.recorder import Glance
 
 _MIB = 1024 * 1024
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sampler.errors import DeniedError, NoSuchProcessError, ShortageError
+from tidemark.sampler.errors import DeniedError, NoSuchProcessError, ShortageError
 
 CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_SIZE_BYTES = os.sysconf("SC_PAGE_SIZE")

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from sampler import procfs
-from sampler.brokers import Brokers
-from sampler.connections import TIME_WAIT, Connections, EndpointCount
-from sampler.errors import DeniedError, NoSuchProcessError
-from sampler.fdtable import socket_inode
-from sampler.proctcp import Connection, parse_tcp
-from sampler.schema import KERNEL_PID
-from sampler.tree import Process
+from tidemark.record.layout import KERNEL_PID
+from tidemark.sampler import procfs
+from tidemark.sampler.brokers import Brokers
+from tidemark.sampler.connections import TIME_WAIT, Connections, EndpointCount
+from tidemark.sampler.errors import DeniedError, NoSuchProcessError
+from tidemark.sampler.netlink.fdtable import socket_inode
+from tidemark.sampler.proctcp import Connection, parse_tcp
+from tidemark.sampler.tree import Process
 
 
 class ProcfsSource:

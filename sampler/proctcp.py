@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from sampler.brokers import IPAddress
+from tidemark.sampler.brokers import IPAddress
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from typing import cast
 
 import psutil
 
-from sampler.brokers import Brokers, plain_address
-from sampler.connections import Connections, EndpointCount
-from sampler.errors import DeniedError, NoSuchProcessError
-from sampler.limits import Limits
-from sampler.procfs import CLOCK_TICKS_PER_S, Stat
-from sampler.schema import TCP_STATE_NUMBERS
-from sampler.tree import Process
+from tidemark.record.layout import TCP_STATE_NUMBERS
+from tidemark.sampler.brokers import Brokers, plain_address
+from tidemark.sampler.connections import Connections, EndpointCount
+from tidemark.sampler.errors import DeniedError, NoSuchProcessError
+from tidemark.sampler.limits import Limits
+from tidemark.sampler.procfs import CLOCK_TICKS_PER_S, Stat
+from tidemark.sampler.tree import Process
 
 _STATES = {
     "ESTABLISHED": "established",

@@ -6,12 +6,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from sampler.brokers import BrokerRefresh, Brokers
-from sampler.budget import WINDOW_S, Budget, Cadence
-from sampler.clock import Instant, RunClock
-from sampler.composition import count_descriptors, count_threads
-from sampler.connections import Connections, ConnectionSource, state_columns
-from sampler.errors import (
+from tidemark.record.clock import Instant, RunClock
+from tidemark.record.layout import HELD_STATES, KERNEL_PID, KERNEL_PROCESS
+from tidemark.sampler.brokers import BrokerRefresh, Brokers
+from tidemark.sampler.budget import WINDOW_S, Budget, Cadence
+from tidemark.sampler.composition import count_descriptors, count_threads
+from tidemark.sampler.connections import Connections, ConnectionSource, state_columns
+from tidemark.sampler.errors import (
     DeniedError,
     DiskFullError,
     NetlinkError,
@@ -19,12 +20,11 @@ from sampler.errors import (
     SamplerError,
     ShortageError,
 )
-from sampler.follow import RootWatch
-from sampler.host import Host
-from sampler.journal import Journal
-from sampler.procsource import ProcfsSource
-from sampler.schema import HELD_STATES, KERNEL_PID, KERNEL_PROCESS
-from sampler.tree import Process, ProcessTree
+from tidemark.sampler.follow import RootWatch
+from tidemark.sampler.host import Host
+from tidemark.sampler.journal import Journal
+from tidemark.sampler.procsource import ProcfsSource
+from tidemark.sampler.tree import Process, ProcessTree
 
 Row = dict[str, object]
 

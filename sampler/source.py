@@ -2,11 +2,11 @@
 
 import sys
 
-from sampler.brokers import Brokers
-from sampler.connections import ConnectionSource
-from sampler.errors import DeniedError, NetlinkError, SamplerError
-from sampler.netsource import NetlinkSource
-from sampler.procsource import ProcfsSource
+from tidemark.sampler.brokers import Brokers
+from tidemark.sampler.connections import ConnectionSource
+from tidemark.sampler.errors import DeniedError, NetlinkError, SamplerError
+from tidemark.sampler.netlink.source import NetlinkSource
+from tidemark.sampler.procsource import ProcfsSource
 
 SOURCES = ("auto", "netlink", "procfs", "psutil")
 """Names of the sources; `auto` takes the best one that works."""
@@ -33,7 +33,7 @@ def open_source(
     if wanted == "procfs":
         return ProcfsSource(brokers), None
     if wanted == "psutil" or not sys.platform.startswith("linux"):
-        from sampler.psutil_host import PsutilSource  # noqa: PLC0415 (psutil is slow to load)
+        from tidemark.sampler.psutil_host import PsutilSource  # noqa: PLC0415 (psutil is slow to load)
 
         return PsutilSource(brokers), None
     try:

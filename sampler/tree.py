@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from sampler.errors import DeniedError, NoSuchProcessError
-from sampler.host import Host
-from sampler.procfs import Stat
+from tidemark.sampler.errors import DeniedError, NoSuchProcessError
+from tidemark.sampler.host import Host
+from tidemark.sampler.procfs import Stat
 
 DEAD_STATES = frozenset("ZX")
 """A zombie has closed everything; only its parent still hears of it."""
@@ -16,6 +16,9 @@ DEAD_STATES = frozenset("ZX")
 _ALL_LEAST_S = 10.0
 _ALL_SHARE = 0.0005
 """Share of one core for reading all processes again."""
+
+_MODULE_PARTS = 2
+"""A module run by an interpreter is named by so many of its last parts."""
 
 _INTERPRETERS = ("python", "pypy", "ruby", "perl", "node", "bash", "sh", "dash")
 
@@ -50,7 +53,7 @@ def short_name(command: list[str], fallback: str) -> str:
     arguments = iter(command[1:])
     for argument in arguments:
         if argument == "-m":
-            return next(arguments, program)
+            return ".".join(next(arguments, program).split(".")[-_MODULE_PARTS:])
         if argument == "-c":
             return program
         if not argument.startswith("-"):

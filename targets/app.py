@@ -9,12 +9,12 @@ from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from targets.batch import BatchError, body_too_large, parse_batch
-from targets.config import Settings
-from targets.errors import TargetError
-from targets.strategies import STRATEGIES, resolve
-from targets.strategies.base import Strategy
-from targets.thread_profile import take_profile
+from tidemark.targets.batch import BatchError, body_too_large, parse_batch
+from tidemark.targets.config import Settings
+from tidemark.targets.errors import TargetError
+from tidemark.targets.strategies import STRATEGIES, resolve
+from tidemark.targets.strategies.base import Strategy
+from tidemark.targets.thread_profile import take_profile
 
 STRATEGY_EXTENSION = "tidemark_strategy"
 """Where `app.extensions` keeps the strategy, for the worker to close at exit."""

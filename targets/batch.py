@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from targets.config import IngestLimits
+from tidemark.targets.config import IngestLimits
 
 
 class BatchError(Exception):

@@ -28,16 +28,16 @@ from typing import Protocol, Self
 
 import confluent_kafka
 
-from targets.config import KafkaConfig
-from targets.errors import (
+from tidemark.targets.config import KafkaConfig
+from tidemark.targets.errors import (
     ClientError,
     ClosedClientError,
     DeliveryError,
     OutOfBrokersError,
     TargetError,
 )
-from targets.handle import queue_message, start_handle
-from targets.system import name_current_thread
+from tidemark.targets.handle import queue_message, start_handle
+from tidemark.targets.system import name_current_thread
 
 METADATA_REFRESH_S = 600.0
 """How often a client refreshes its metadata: every 10 minutes, sarama's default."""

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from targets.command_line import key_and_value
-from targets.errors import ClientError
+from tidemark.targets.command_line import key_and_value
+from tidemark.targets.errors import ClientError
 
 _SECRET = re.compile(r"password|passphrase|secret|key\.pem|jaas|oauthbearer\.config|kinit\.cmd")
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import confluent_kafka
 
-from targets.client_options import is_secret
-from targets.config import KafkaConfig
-from targets.errors import ClientError, DeliveryError
+from tidemark.targets.client_options import is_secret
+from tidemark.targets.config import KafkaConfig
+from tidemark.targets.errors import ClientError, DeliveryError
 
 DeliveryCallback = Callable[[confluent_kafka.KafkaError | None, confluent_kafka.Message], None]
 """What librdkafka calls with a message's fate: an error or None, and the message."""

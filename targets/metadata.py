@@ -11,9 +11,9 @@ import confluent_kafka
 if TYPE_CHECKING:
     from confluent_kafka.admin._metadata import ClusterMetadata
 
-from targets.config import NO_OPTIONS, ClientOptions, KafkaConfig
-from targets.errors import OutOfBrokersError
-from targets.handle import start_handle
+from tidemark.targets.config import NO_OPTIONS, ClientOptions, KafkaConfig
+from tidemark.targets.errors import OutOfBrokersError
+from tidemark.targets.handle import start_handle
 
 _LOOK_INTERVAL_S = 0.1
 
@@ -77,6 +77,6 @@ def _list_topics(config: KafkaConfig, timeout_s: float, topic: str | None) -> Cl
     except confluent_kafka.KafkaException as error:
         raise OutOfBrokersError(
             f"no Kafka broker answers at {config.bootstrap} within {timeout_s:g} s "
-            f"({error.args[0].str()}): start one (python -m targets.broker) or name another"
+            f"({error.args[0].str()}): start one (tidemark broker) or name another"
         ) from error
     return metadata

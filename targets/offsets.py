@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import confluent_kafka
 
-from targets.config import KafkaConfig
-from targets.errors import OutOfBrokersError
+from tidemark.targets.config import KafkaConfig
+from tidemark.targets.errors import OutOfBrokersError
 
 _POLL_S = 1.0
 

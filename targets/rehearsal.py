@@ -16,13 +16,13 @@ import traceback
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from targets.client import Client
-from targets.config import KafkaConfig
-from targets.errors import TargetError
-from targets.metadata import cluster_brokers, ensure_topic
-from targets.server import TargetServer
-from targets.system import count_open_descriptors, die_with_parent
-from targets.worker import TargetWorker
+from tidemark.targets.client import Client
+from tidemark.targets.config import KafkaConfig
+from tidemark.targets.errors import TargetError
+from tidemark.targets.metadata import cluster_brokers, ensure_topic
+from tidemark.targets.server import TargetServer
+from tidemark.targets.system import count_open_descriptors, die_with_parent
+from tidemark.targets.worker import TargetWorker
 
 _DESCRIPTORS_PER_BROKER_CONNECT = 2
 """The connection, and for a moment what resolving the broker's address takes."""

@@ -1,4 +1,4 @@
-"""The launcher of a target: `python -m targets.serve STRATEGY --bootstrap HOST:PORT,...`.
+"""The launcher of a target: `python -m tidemark.targets.serve STRATEGY --bootstrap HOST:PORT,...`.
 
 Serves the app with one producer strategy under gunicorn, under a descriptor limit of its
 own, on loopback unless told otherwise, until SIGTERM or SIGINT. When it answers it says so
@@ -12,8 +12,8 @@ import argparse
 import logging
 import socket
 
-from targets.client_options import add_client_options, read_client_options
-from targets.command_line import (
+from tidemark.targets.client_options import add_client_options, read_client_options
+from tidemark.targets.command_line import (
     OneLineParser,
     add_parent_options,
     bind_to_parent,
@@ -21,14 +21,14 @@ from targets.command_line import (
     positive,
     topic_name,
 )
-from targets.config import DEFAULT_TOPIC, IngestLimits, KafkaConfig, Settings
-from targets.errors import TargetError
-from targets.rehearsal import rehearse
-from targets.server import ServerOptions, TargetServer
-from targets.strategies import STRATEGIES, resolve
-from targets.system import limit_descriptors
+from tidemark.targets.config import DEFAULT_TOPIC, IngestLimits, KafkaConfig, Settings
+from tidemark.targets.errors import TargetError
+from tidemark.targets.rehearsal import rehearse
+from tidemark.targets.server import ServerOptions, TargetServer
+from tidemark.targets.strategies import STRATEGIES, resolve
+from tidemark.targets.system import limit_descriptors
 
-_PROGRAM = "python -m targets.serve"
+_PROGRAM = "python -m tidemark.targets.serve"
 _BACKLOG = 2048
 
 

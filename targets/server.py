@@ -14,10 +14,10 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
-from targets.app import STRATEGY_EXTENSION, create_app
-from targets.command_line import announce
-from targets.config import Settings
-from targets.system import die_with_parent
+from tidemark.targets.app import STRATEGY_EXTENSION, create_app
+from tidemark.targets.command_line import announce
+from tidemark.targets.config import Settings
+from tidemark.targets.system import die_with_parent
 
 KEEP_ALIVE_S = 75
 GRACEFUL_STOP_S = 4
@@ -72,7 +72,7 @@ class TargetServer(BaseApplication):  # type: ignore[misc]
     def _gunicorn_settings(self) -> Mapping[str, Any]:
         return {
             "bind": f"fd://{self._listener_descriptor}",
-            "worker_class": "targets.worker.TargetWorker",
+            "worker_class": "tidemark.targets.worker.TargetWorker",
             "workers": self._options.workers,
             "threads": self._options.threads,
             "keepalive": KEEP_ALIVE_S,

@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 
-from targets.errors import TargetError
+from tidemark.targets.errors import TargetError
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15

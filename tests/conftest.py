@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from targets.errors import TargetError
-from targets.java import find_installation
+from tidemark.targets.brokers.java import find_installation
+from tidemark.targets.errors import TargetError
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 import click
 
-from sampler.errors import TidemarkError
-from targets.errors import TargetError
-from tidemark.children import say
 from tidemark.commands.broker import broker
 from tidemark.commands.check import check
 from tidemark.commands.compare import compare
 from tidemark.commands.report import report
 from tidemark.commands.sample import sample
 from tidemark.commands.target import target
+from tidemark.run.children import say
+from tidemark.sampler.errors import TidemarkError
+from tidemark.targets.errors import TargetError
 
 EXIT_UNUSABLE = 2
 EXIT_INTERRUPTED = 130

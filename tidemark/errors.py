@@ -1,6 +1,6 @@
 """What goes wrong while a run is put together."""
 
-from sampler.errors import TidemarkError
+from tidemark.sampler.errors import TidemarkError
 
 
 class OptionError(TidemarkError):

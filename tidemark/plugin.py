@@ -21,13 +21,13 @@ from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, LocalRunner, Runner
 from locust.web import WebUI
 
-from sampler.errors import TidemarkError
-from targets.errors import TargetError
-from tidemark.children import run_to_terminal, say
 from tidemark.errors import OptionError
-from tidemark.load import Load
-from tidemark.options import OPTIONS, Option, RunOptions
-from tidemark.soak import ABORTED, COMPLETED, EXHAUSTED, Ending, SoakRun
+from tidemark.run.children import run_to_terminal, say
+from tidemark.run.load import Load
+from tidemark.run.options import OPTIONS, Option, RunOptions
+from tidemark.run.soak import ABORTED, COMPLETED, EXHAUSTED, Ending, SoakRun
+from tidemark.sampler.errors import TidemarkError
+from tidemark.targets.errors import TargetError
 from tidemark.users import set_load
 
 WATCH_INTERVAL_S = 0.1

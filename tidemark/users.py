@@ -11,8 +11,8 @@ from locust.contrib.fasthttp import FastHttpUser, ResponseContextManager
 from locust.env import Environment
 from locust.exception import StopTest
 
-from tidemark.ledger import ACCEPTED, REFUSED, UNDECIDED
-from tidemark.load import Arrival, Load
+from tidemark.run.ledger import ACCEPTED, REFUSED, UNDECIDED
+from tidemark.run.load import Arrival, Load
 
 REFUSALS = range(400, 500)  # the service says that it takes nothing of it
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from targets.errors import TargetError
-from targets.strategies.base import Strategy
-from targets.strategies.per_request_closed import PerRequestClosed
-from targets.strategies.per_request_leaked import PerRequestLeaked
-from targets.strategies.per_request_unflushed import PerRequestUnflushed
-from targets.strategies.pooled import Pooled
-from targets.strategies.shared import Shared
+from tidemark.targets.errors import TargetError
+from tidemark.targets.strategies.base import Strategy
+from tidemark.targets.strategies.per_request_closed import PerRequestClosed
+from tidemark.targets.strategies.per_request_leaked import PerRequestLeaked
+from tidemark.targets.strategies.per_request_unflushed import PerRequestUnflushed
+from tidemark.targets.strategies.pooled import Pooled
+from tidemark.targets.strategies.shared import Shared
 
 STRATEGIES: dict[str, type[Strategy]] = {
     strategy.name: strategy

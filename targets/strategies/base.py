@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from targets.config import Settings
+from tidemark.targets.config import Settings
 
 
 class Strategy(ABC):

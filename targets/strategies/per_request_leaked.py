@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from targets.client import Client, Producer
-from targets.strategies.base import Strategy
+from tidemark.targets.client import Client, Producer
+from tidemark.targets.strategies.base import Strategy
 
 
 class PerRequestLeaked(Strategy):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from targets.handle import start_handle
-from targets.strategies.base import Strategy
+from tidemark.targets.handle import start_handle
+from tidemark.targets.strategies.base import Strategy
 
 
 class PerRequestUnflushed(Strategy):

@@ -6,10 +6,10 @@ import queue
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from targets.client import Producer
-from targets.config import Settings
-from targets.errors import PoolExhaustedError
-from targets.strategies.base import Strategy
+from tidemark.targets.client import Producer
+from tidemark.targets.config import Settings
+from tidemark.targets.errors import PoolExhaustedError
+from tidemark.targets.strategies.base import Strategy
 
 
 class Pooled(Strategy):

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.run import Event, Run, RunMetadata
-from sampler import schema
+from tidemark.analysis.run import Event, Run, RunMetadata
+from tidemark.record import layout as schema
 
 Floats = npt.NDArray[np.float64]
 MIB = 1024 * 1024

@@ -14,12 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from sampler.schema import (
-    ENDPOINTS_COLUMNS,
-    REQUESTS_COLUMNS,
-    SAMPLES_COLUMNS,
-    TCP_STATES,
-)
+from tidemark.record.layout import ENDPOINTS_COLUMNS, REQUESTS_COLUMNS, SAMPLES_COLUMNS, TCP_STATES
 
 STARTED_AT = 1_790_000_000.0
 BROKERS = ("127.0.0.1:40001", "127.0.0.1:40002")
@@ -383,7 +378,7 @@ def _write_metadata(path: Path, plan: Plan, series: _Series) -> None:
         "brokers": list(plan.brokers),
         "target": {
             "url": "http://127.0.0.1:8000",
-            "command": ["python", "-m", "targets.serve", plan.strategy],
+            "command": ["python", "-m", "tidemark.targets.serve", plan.strategy],
             "fds_limit": plan.fds_limit,
             "workers": plan.workers,
         },

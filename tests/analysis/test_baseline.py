@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from analysis.baseline import compare_runs, compare_verdicts
-from analysis.model import RESOURCES, Interval, ResourceVerdict, Verdict
 from tests.analysis.made import make_run, steady, ticks
+from tidemark.analysis.verdict.baseline import compare_runs, compare_verdicts
+from tidemark.analysis.verdict.model import RESOURCES, Interval, ResourceVerdict, Verdict
 
 
 def verdict(decision, low, middle, high):

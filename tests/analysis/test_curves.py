@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import curves
-from analysis.run import load_run
 from tests.analysis.rundirs import write_run
+from tidemark.analysis.figures import curves
+from tidemark.analysis.run import load_run
 
 
 @pytest.fixture

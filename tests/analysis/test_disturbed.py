@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from analysis.verdict import judge
 from tests.analysis.made import event, make_run, steady, ticks
+from tidemark.analysis.verdict.judge import judge
 
 
 def test_what_a_fault_leaves_for_a_while_is_no_leak():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from analysis import downsample
+from tidemark.analysis.figures import downsample
 
 READINGS = hnp.arrays(
     np.float64,

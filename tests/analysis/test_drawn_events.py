@@ -1,9 +1,9 @@
 import dataclasses
 
-from analysis.comparison import common_faults
-from analysis.events import fault_marks, fault_spans, marks, spans, told
-from analysis.run import Event, load_run
 from tests.analysis.rundirs import write_run
+from tidemark.analysis.figures.comparison import common_faults
+from tidemark.analysis.figures.events import fault_marks, fault_spans, marks, spans, told
+from tidemark.analysis.run import Event, load_run
 
 
 def happened(name, at, **fields):

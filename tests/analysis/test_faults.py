@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.faults import LEVEL_S, fault_effects, left_text
-from analysis.model import Exhaustion, Interval, ResourceVerdict, Verdict
 from tests.analysis.made import event, make_run, ticks
+from tidemark.analysis.verdict.faults import LEVEL_S, fault_effects, left_text
+from tidemark.analysis.verdict.model import Exhaustion, Interval, ResourceVerdict, Verdict
 
 OUTAGE = "outage@20+10"
 RATE = 10.0

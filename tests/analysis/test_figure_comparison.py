@@ -3,11 +3,11 @@ import dataclasses
 import pytest
 from matplotlib.text import Text
 
-from analysis import style
-from analysis.figure_comparison import draw_comparison
-from analysis.run import Event, load_run
 from tests.analysis.rundirs import STRATEGIES, write_comparison, write_run
 from tests.analysis.verdicts import clean, leak
+from tidemark.analysis.figures import style
+from tidemark.analysis.figures.comparison_figure import draw_comparison
+from tidemark.analysis.run import Event, load_run
 
 
 @pytest.fixture(scope="module")

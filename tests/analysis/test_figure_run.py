@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from analysis import style
-from analysis.figure_run import draw_run
-from analysis.run import load_run
 from tests.analysis.rundirs import Shape, write_run
 from tests.analysis.verdicts import clean, leak
+from tidemark.analysis.figures import style
+from tidemark.analysis.figures.run_figure import draw_run
+from tidemark.analysis.run import load_run
 
 ALL = ["fds", "connections", "threads", "rss", "requests", "latency"]
 

@@ -2,11 +2,11 @@ import dataclasses
 
 import pytest
 
-from analysis.finding import finding, growth
-from analysis.model import Exhaustion, ResourceVerdict
-from analysis.run import load_run
 from tests.analysis.rundirs import write_run
 from tests.analysis.verdicts import clean, leak
+from tidemark.analysis.run import load_run
+from tidemark.analysis.verdict.finding import finding, growth
+from tidemark.analysis.verdict.model import Exhaustion, ResourceVerdict
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from analysis.faults import left_text
-from analysis.html import render_comparison, render_run
-from analysis.model import Messages
-from analysis.run import Event, load_run
-from analysis.summary import summarise
 from tests.analysis.rundirs import write_comparison, write_run
 from tests.analysis.verdicts import clean, leak
+from tidemark.analysis.reports.html import render_comparison, render_run
+from tidemark.analysis.run import Event, load_run
+from tidemark.analysis.verdict.faults import left_text
+from tidemark.analysis.verdict.model import Messages
+from tidemark.analysis.verdict.summary import summarise
 
 PICTURE = b"\x89PNG\r\n\x1a\n picture"
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7 * 7 }}<img src=x onerror=alert(1)>"

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.baseline import ResourceChange
-from analysis.errors import UnusableRunError
-from analysis.junit import write_junit
-from analysis.model import Interval, ResourceVerdict, Verdict
-from analysis.run import load_run
 from tests.analysis.rundirs import write_run
 from tests.analysis.verdicts import leak
+from tidemark.analysis.errors import UnusableRunError
+from tidemark.analysis.reports.junit import write_junit
+from tidemark.analysis.run import load_run
+from tidemark.analysis.verdict.baseline import ResourceChange
+from tidemark.analysis.verdict.model import Interval, ResourceVerdict, Verdict
 
 
 @pytest.fixture(scope="module")

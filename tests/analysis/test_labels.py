@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.labels import EndLabel, label_ends, spread
-from analysis.style import new_figure
+from tidemark.analysis.figures.labels import EndLabel, label_ends, spread
+from tidemark.analysis.figures.style import new_figure
 
 PLACES = st.lists(st.floats(-50, 150), min_size=1, max_size=12)
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from analysis.limits import read_limits
 from tests.analysis.made import limits, make_run, ticks
+from tidemark.analysis.verdict.limits import read_limits
 
 
 def of(*events):

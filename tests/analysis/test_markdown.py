@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.baseline import ResourceChange
-from analysis.markdown import escape, render_markdown
-from analysis.model import Interval, ResourceVerdict, Verdict
-from analysis.run import load_run
 from tests.analysis.rundirs import write_run
 from tests.analysis.verdicts import clean, leak
+from tidemark.analysis.reports.markdown import escape, render_markdown
+from tidemark.analysis.run import load_run
+from tidemark.analysis.verdict.baseline import ResourceChange
+from tidemark.analysis.verdict.model import Interval, ResourceVerdict, Verdict
 
 
 @pytest.fixture(scope="module")

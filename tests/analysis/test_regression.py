@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from analysis.regression import Points, enough, fit_line
+from tidemark.analysis.verdict.regression import Points, enough, fit_line
 
 
 def points(y, *, life=None, load=None, x=None, doubt=None):

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from analysis import report
-from analysis.errors import UnusableRunError
 from tests.analysis.rundirs import write_run
+from tidemark.analysis.errors import UnusableRunError
+from tidemark.analysis.reports import files as report
 
 FILES = ["report.html", "report.png", "verdict.json"]
 

@@ -7,13 +7,14 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis import html, style
-from analysis.errors import UnusableRunError
-from analysis.figure_comparison import draw_comparison
-from analysis.figure_run import draw_run
-from analysis.run import load_run
-from analysis.verdict import judge
-from sampler.schema import (
+from tidemark.analysis.errors import UnusableRunError
+from tidemark.analysis.figures import style
+from tidemark.analysis.figures.comparison_figure import draw_comparison
+from tidemark.analysis.figures.run_figure import draw_run
+from tidemark.analysis.reports import html
+from tidemark.analysis.run import load_run
+from tidemark.analysis.verdict.judge import judge
+from tidemark.record.layout import (
     COMPOSITION_COLUMNS,
     REQUESTS_COLUMNS,
     SAMPLES_COLUMNS,

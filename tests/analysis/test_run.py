@@ -5,10 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.errors import UnusableRunError
-from analysis.run import load_run
-from analysis.verdict import judge
 from tests.analysis.rundirs import write_run
+from tidemark.analysis.errors import UnusableRunError
+from tidemark.analysis.run import load_run
+from tidemark.analysis.verdict.judge import judge
 
 TEXTS = ("run.json", "samples.csv", "requests.csv", "composition.csv", "endpoints.csv")
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from analysis.load import describe_load
-from analysis.series import MOST_BINS, bin_run, summed
 from tests.analysis.made import make_run, steady, ticks
+from tidemark.analysis.verdict.load import describe_load
+from tidemark.analysis.verdict.series import MOST_BINS, bin_run, summed
 
 
 def test_every_sample_of_a_short_run_has_a_bin_of_its_own(rng):

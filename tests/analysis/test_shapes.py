@@ -5,8 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.verdict import judge
 from tests.analysis.made import MIB, event, make_run, steady, ticks
+from tidemark.analysis.verdict.judge import judge
 
 
 def judged(at, series, resource="fds", **options):

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from analysis.run import load_run
-from analysis.summary import differences, overall_latency, summarise, unlike
 from tests.analysis.rundirs import write_comparison, write_run
 from tests.analysis.verdicts import clean, leak
+from tidemark.analysis.run import load_run
+from tidemark.analysis.verdict.summary import differences, overall_latency, summarise, unlike
 
 
 def rewrite(path, **changes):

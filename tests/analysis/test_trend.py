@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.trend import hamed_rao, theil_sen
+from tidemark.analysis.verdict.trend import hamed_rao, theil_sen
 
 
 @pytest.mark.parametrize("memory", [0, 3, 20])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import units
+from tidemark.analysis import units
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.model import RESOURCES
-from analysis.verdict import judge
 from tests.analysis.made import MIB, event, limits, make_run, steady, ticks
+from tidemark.analysis.verdict.judge import judge
+from tidemark.analysis.verdict.model import RESOURCES
 
 KEYS = {
     "verdict",

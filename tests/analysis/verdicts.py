@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.model import (
+from tidemark.analysis.run import Run
+from tidemark.analysis.verdict.model import (
     Exhaustion,
     Fit,
     Forecast,
@@ -15,7 +16,6 @@ from analysis.model import (
     ResourceVerdict,
     Verdict,
 )
-from analysis.run import Run
 
 HOUR_S = 3600.0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sampler.rundir import RunDirectory
+from tidemark.record.directory import RunDirectory
 
 PUPPET = Path(__file__).with_name("puppet.py")
 DEADLINE_S = 20.0
@@ -87,12 +87,12 @@ def listener() -> Iterator[socket.socket]:
 
 
 class Sampler:
-    """`python -m sampler` as a child."""
+    """`python -m tidemark.sampler` as a child."""
 
     def __init__(self, out: Path, *arguments: str, prefix=(), **options) -> None:
         self.directory = RunDirectory(out)
         self.process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "sampler", "--out", str(out), *arguments],
+            [*prefix, sys.executable, "-m", "tidemark.sampler", "--out", str(out), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -6,10 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler.brokers import BrokerRefresh, Brokers, parse_endpoint, parse_endpoints, resolve_host
-from sampler.budget import WINDOW_S, Budget, Cadence
-from sampler.errors import BrokerAddressError
-from sampler.ticks import Ticker
+from tidemark.sampler.brokers import (
+    BrokerRefresh,
+    Brokers,
+    parse_endpoint,
+    parse_endpoints,
+    resolve_host,
+)
+from tidemark.sampler.budget import WINDOW_S, Budget, Cadence
+from tidemark.sampler.errors import BrokerAddressError
+from tidemark.sampler.ticks import Ticker
 
 
 def simulate(share, base_s, dump_s, *, cold_s=0.0, duration_s=600, interval_s=1.0):

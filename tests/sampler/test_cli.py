@@ -1,4 +1,4 @@
-"""`python -m sampler` as a user has it: what it writes, how it ends, what it survives."""
+"""`python -m tidemark.sampler` as a user has it: what it writes, how it ends, what it survives."""
 
 import ctypes
 import os
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from sampler import schema
-from sampler.rundir import RunDirectory
+from tidemark.record import layout as schema
+from tidemark.record.directory import RunDirectory
 
 PR_CAPBSET_DROP, CAP_SYS_PTRACE = 24, 19
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -83,7 +83,7 @@ def test_a_joined_sampler_ends_with_who_started_it(
 ):
     target, parent = puppets(), puppets()
     RunDirectory.create(tmp_path / "run").write_metadata({})
-    command = [sys.executable, "-m", "sampler", "--join", "--interval", "0.05"]
+    command = [sys.executable, "-m", "tidemark.sampler", "--join", "--interval", "0.05"]
     command += ["--pid", str(target.pid), "--brokers", address, "--out", str(tmp_path / "run")]
     pid = parent.do(f"""
 import subprocess
@@ -277,7 +277,15 @@ def test_a_terminal_gets_a_live_line(puppet, samplers, address, eventually):
     out = samplers(puppet.pid, address, "--interval", "0.05")
     out.ready()
     assert out.stop() == (0, ""), "no terminal, no line"
-    command = [sys.executable, "-m", "sampler", "--interval", "0.05", "--pid", str(puppet.pid)]
+    command = [
+        sys.executable,
+        "-m",
+        "tidemark.sampler",
+        "--interval",
+        "0.05",
+        "--pid",
+        str(puppet.pid),
+    ]
     command += ["--brokers", address, "--out", str(out.directory.path.with_name("second"))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs) as process:
         os.close(theirs)
@@ -301,7 +309,7 @@ def test_a_terminal_gets_a_live_line(puppet, samplers, address, eventually):
     ],
 )
 def test_bad_options_end_with_one_line_and_2(puppet, tmp_path, arguments, message):
-    command = [sys.executable, "-m", "sampler", "--pid", str(puppet.pid)]
+    command = [sys.executable, "-m", "tidemark.sampler", "--pid", str(puppet.pid)]
     command += ["--brokers", "localhost:9092", "--out", str(tmp_path / "run"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2

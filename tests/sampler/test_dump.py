@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler.brokers import Brokers
-from sampler.difference import difference
-from sampler.dump import Columns, DumpReader
-from sampler.errors import BrokerAddressError, NetlinkError
-from sampler.netlink import split_runs
+from tidemark.sampler.brokers import Brokers
+from tidemark.sampler.errors import BrokerAddressError, NetlinkError
+from tidemark.sampler.netlink.difference import difference
+from tidemark.sampler.netlink.dump import Columns, DumpReader
+from tidemark.sampler.netlink.sockdiag import split_runs
 
 sys.path.insert(0, str(Path(__file__).parent))
 from messages import sock

@@ -9,11 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler import netlink
-from sampler.brokers import Brokers
-from sampler.dump import Columns, DumpReader
-from sampler.errors import DumpInterruptedError, NetlinkError
-from sampler.netlink import NLM_F_DUMP_INTR, filter_bytecode, raise_for, split_runs
+from tidemark.sampler.brokers import Brokers
+from tidemark.sampler.errors import DumpInterruptedError, NetlinkError
+from tidemark.sampler.netlink import sockdiag as netlink
+from tidemark.sampler.netlink.dump import Columns, DumpReader
+from tidemark.sampler.netlink.sockdiag import (
+    NLM_F_DUMP_INTR,
+    filter_bytecode,
+    raise_for,
+    split_runs,
+)
 
 sys.path.insert(0, str(Path(__file__).parent))
 from messages import done, error, header, sock

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler import limits, procfs, proctcp
-from sampler.errors import DeniedError, NoSuchProcessError, ShortageError
-from sampler.host import ProcfsHost
-from sampler.psutil_host import PsutilHost
+from tidemark.sampler import limits, procfs, proctcp
+from tidemark.sampler.errors import DeniedError, NoSuchProcessError, ShortageError
+from tidemark.sampler.host import ProcfsHost
+from tidemark.sampler.psutil_host import PsutilHost
 
 STAT = (
     b"2032 (my (odd) name) R 2017 2017 5861 0 -1 4194304 102 0 0 0 150 50 0 0 20 0 7 0 498762"

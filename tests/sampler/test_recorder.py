@@ -13,29 +13,31 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sampler import netsource, procfs, schema
-from sampler.brokers import Brokers
-from sampler.cgroups import NONE, find_own, unified_mount
-from sampler.cli import Options, make_recorder
-from sampler.clock import Instant, RunClock
-from sampler.connections import Connections
-from sampler.errors import (
+from tidemark.record import layout as schema
+from tidemark.record.clock import Instant, RunClock
+from tidemark.record.directory import RunDirectory
+from tidemark.sampler import procfs
+from tidemark.sampler.brokers import Brokers
+from tidemark.sampler.cli import Options, make_recorder
+from tidemark.sampler.connections import Connections
+from tidemark.sampler.errors import (
     DeniedError,
     DumpInterruptedError,
     NetlinkError,
     SamplerError,
     ShortageError,
 )
-from sampler.fdtable import FdTable
-from sampler.host import ProcfsHost
-from sampler.journal import Journal
-from sampler.live import LiveLine, describe
-from sampler.namespaces import open_in_namespace
-from sampler.netsource import NetlinkSource
-from sampler.recorder import Glance
-from sampler.rundir import RunDirectory
-from sampler.source import open_source
-from sampler.tree import ProcessTree, identify
+from tidemark.sampler.host import ProcfsHost
+from tidemark.sampler.journal import Journal
+from tidemark.sampler.live import LiveLine, describe
+from tidemark.sampler.netlink import source as netsource
+from tidemark.sampler.netlink.cgroups import NONE, find_own, unified_mount
+from tidemark.sampler.netlink.fdtable import FdTable
+from tidemark.sampler.netlink.namespaces import open_in_namespace
+from tidemark.sampler.netlink.source import NetlinkSource
+from tidemark.sampler.recorder import Glance
+from tidemark.sampler.source import open_source
+from tidemark.sampler.tree import ProcessTree, identify
 
 
 class Watched:
@@ -334,7 +336,7 @@ def test_steady_state_reads_only_what_is_new(puppet, address, monkeypatch):
     members = ProcessTree(host, identify(host, puppet.pid)).members
     source.read(members)
     read, listed = [], []
-    from sampler import fdtable
+    from tidemark.sampler.netlink import fdtable
 
     real = fdtable.os.readlink
     monkeypatch.setattr(fdtable.os, "readlink", lambda *a, **k: read.append(a) or real(*a, **k))
@@ -418,7 +420,7 @@ def test_where_descriptors_are_denied_the_cgroup_still_tells(puppet, address, cg
     def denied(self, pid):
         raise DeniedError(pid, f"/proc/{pid}/fd")
 
-    monkeypatch.setattr("sampler.fdtable.FdFolder.__init__", denied)
+    monkeypatch.setattr("tidemark.sampler.netlink.fdtable.FdFolder.__init__", denied)
     assert source.read(tree.members).by_process[puppet.pid] == {1: 4}
     source.close()
 
@@ -447,7 +449,7 @@ def test_entering_a_namespace_leaves_this_process_where_it_is(puppets):
 
 
 def test_a_namespace_that_may_not_be_entered(puppets, monkeypatch):
-    from sampler import namespaces
+    from tidemark.sampler.netlink import namespaces
 
     monkeypatch.setattr(procfs, "network_namespace", lambda pid: pid)
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler import schema
-from sampler.appender import CsvAppender, LineAppender
-from sampler.clock import Instant, RunClock
-from sampler.errors import DiskFullError, RunDirectoryError, TidemarkError
-from sampler.rundir import RunDirectory, whole_lines
+from tidemark.record import layout as schema
+from tidemark.record.appender import CsvAppender, LineAppender
+from tidemark.record.clock import Instant, RunClock
+from tidemark.record.directory import RunDirectory, whole_lines
+from tidemark.sampler.errors import DiskFullError, RunDirectoryError, TidemarkError
 
 NOW = Instant(1_700_000_000.25, 1.5)
 COLUMNS = ("time_s", "name", "count")

@@ -10,14 +10,14 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from sampler.brokers import Brokers
-from sampler.connections import state_columns
-from sampler.host import ProcfsHost
-from sampler.netsource import NetlinkSource
-from sampler.procsource import ProcfsSource
-from sampler.psutil_host import PsutilSource
-from sampler.schema import TCP_STATE_NUMBERS
-from sampler.tree import ProcessTree, identify
+from tidemark.record.layout import TCP_STATE_NUMBERS
+from tidemark.sampler.brokers import Brokers
+from tidemark.sampler.connections import state_columns
+from tidemark.sampler.host import ProcfsHost
+from tidemark.sampler.netlink.source import NetlinkSource
+from tidemark.sampler.procsource import ProcfsSource
+from tidemark.sampler.psutil_host import PsutilSource
+from tidemark.sampler.tree import ProcessTree, identify
 
 SS_STATES = {
     "ESTAB": "established",

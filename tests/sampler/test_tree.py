@@ -2,16 +2,21 @@ import os
 
 import pytest
 
-from sampler.composition import count_descriptors, count_threads, descriptor_kind, fold_thread_name
-from sampler.errors import NoSuchProcessError
-from sampler.host import ProcfsHost
-from sampler.tree import ProcessTree, descendants, identify, short_name
+from tidemark.sampler.composition import (
+    count_descriptors,
+    count_threads,
+    descriptor_kind,
+    fold_thread_name,
+)
+from tidemark.sampler.errors import NoSuchProcessError
+from tidemark.sampler.host import ProcfsHost
+from tidemark.sampler.tree import ProcessTree, descendants, identify, short_name
 
 
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
-        (["/usr/bin/python3", "-m", "targets.serve", "shared"], "targets.serve"),
+        (["/usr/bin/python3", "-m", "tidemark.targets.serve", "shared"], "targets.serve"),
         (["/opt/venv/bin/python3.11", "-u", "/srv/app/main.py", "--x"], "main.py"),
         (["python", "-c", "pass"], "python"),
         (["python"], "python"),

@@ -9,7 +9,7 @@ import sys
 from locust.argument_parser import get_parser
 
 import tidemark.plugin  # noqa: F401 - registers the options
-from tidemark.options import RunOptions
+from tidemark.run.options import RunOptions
 
 parser = get_parser(default_config_files=[])
 parsed = parser.parse_args(sys.argv[1:])

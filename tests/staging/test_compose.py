@@ -10,14 +10,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from sampler import cli as sampler_cli
-from sampler.brokers import parse_endpoints
-from targets.app import create_app
-from targets.config import KafkaConfig, Settings
-from targets.serve import build_parser
-from targets.strategies import STRATEGIES
 from tidemark.cli import cli
-from tidemark.options import OPTIONS
+from tidemark.run.options import OPTIONS
+from tidemark.sampler import cli as sampler_cli
+from tidemark.sampler.brokers import parse_endpoints
+from tidemark.targets.app import create_app
+from tidemark.targets.config import KafkaConfig, Settings
+from tidemark.targets.serve import build_parser
+from tidemark.targets.strategies import STRATEGIES
 
 LOOPBACK = "127.0.0.1"
 TOPIC = re.compile(r"--topic[ =]([\w.-]+)")

@@ -19,9 +19,9 @@ import confluent_kafka
 import psutil
 import pytest
 
-from targets.config import KafkaConfig
-from targets.errors import TargetError
-from targets.java import KafkaInstallation, find_installation
+from tidemark.targets.brokers.java import KafkaInstallation, find_installation
+from tidemark.targets.config import KafkaConfig
+from tidemark.targets.errors import TargetError
 
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 15.0
@@ -215,7 +215,7 @@ def _start(tmp_path_factory) -> Iterator[Callable[..., Child]]:
 
 @pytest.fixture(scope="session")
 def start_broker(_start) -> Callable[..., Broker]:
-    return lambda *arguments: _start(Broker, "targets.broker", *arguments)
+    return lambda *arguments: _start(Broker, "tidemark.targets.brokers", *arguments)
 
 
 @pytest.fixture(scope="session")
@@ -248,7 +248,9 @@ def start_target(_start, broker) -> Iterator[Callable[..., Target]]:
 
     def start(strategy: str, *arguments: str, bootstrap: str | None = None) -> Target:
         bootstrap = bootstrap or broker.bootstrap
-        target = _start(Target, "targets.serve", strategy, "--bootstrap", bootstrap, *arguments)
+        target = _start(
+            Target, "tidemark.targets.serve", strategy, "--bootstrap", bootstrap, *arguments
+        )
         targets.append(target)
         return target
 

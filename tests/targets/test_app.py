@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from targets.app import STRATEGY_EXTENSION, create_app
-from targets.config import IngestLimits, KafkaConfig, Settings
-from targets.errors import TargetError
-from targets.strategies import STRATEGIES
+from tidemark.targets.app import STRATEGY_EXTENSION, create_app
+from tidemark.targets.config import IngestLimits, KafkaConfig, Settings
+from tidemark.targets.errors import TargetError
+from tidemark.targets.strategies import STRATEGIES
 
 
 @pytest.fixture

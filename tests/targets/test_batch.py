@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from targets.batch import BatchError, parse_batch
-from targets.config import IngestLimits
+from tidemark.targets.batch import BatchError, parse_batch
+from tidemark.targets.config import IngestLimits
 
 LIMITS = IngestLimits()
 JSON_VALUES = st.recursive(

@@ -12,10 +12,10 @@ import weakref
 
 import pytest
 
-from targets.client import METADATA_THREAD_NAME, Client, Producer
-from targets.config import KafkaConfig
-from targets.errors import ClientError, ClosedClientError, DeliveryError, OutOfBrokersError
-from targets.thread_profile import read_thread_names
+from tidemark.targets.client import METADATA_THREAD_NAME, Client, Producer
+from tidemark.targets.config import KafkaConfig
+from tidemark.targets.errors import ClientError, ClosedClientError, DeliveryError, OutOfBrokersError
+from tidemark.targets.thread_profile import read_thread_names
 
 BATCH = [b"message"] * 40
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from targets.client_options import is_secret, parse_properties, read_client_options
-from targets.config import KafkaConfig, Settings
-from targets.errors import ClientError
-from targets.handle import start_handle
+from tidemark.targets.client_options import is_secret, parse_properties, read_client_options
+from tidemark.targets.config import KafkaConfig, Settings
+from tidemark.targets.errors import ClientError
+from tidemark.targets.handle import start_handle
 
 SECRET = "correct-horse-battery"
 KEYS = st.text(string.ascii_lowercase + ".", min_size=1).filter(lambda key: key.strip("."))
@@ -165,7 +165,9 @@ def test_a_target_with_a_secret_shows_it_nowhere(write, start_target, broker):
     ],
 )
 def test_wrong_settings_keep_a_target_from_starting(run, broker, arguments, reason):
-    code, lines = run("targets.serve", "fixed", "--bootstrap", broker.bootstrap, *arguments)
+    code, lines = run(
+        "tidemark.targets.serve", "fixed", "--bootstrap", broker.bootstrap, *arguments
+    )
     assert code == 2
     assert len(lines) == 1
     assert reason in lines[0]

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from targets.control import ACTIONS, parse_command
-from targets.errors import TargetError
+from tidemark.targets.brokers.control import ACTIONS, parse_command
+from tidemark.targets.errors import TargetError
 
 
 @pytest.mark.parametrize("action", ACTIONS)

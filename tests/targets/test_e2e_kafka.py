@@ -14,10 +14,10 @@ import confluent_kafka
 import psutil
 import pytest
 
-from targets.kafka_cluster import KafkaCluster
-from targets.metadata import cluster_brokers
-from targets.ports import ReservedPort
-from targets.strategies import STRATEGIES
+from tidemark.targets.brokers.kafka_cluster import KafkaCluster
+from tidemark.targets.brokers.ports import ReservedPort
+from tidemark.targets.metadata import cluster_brokers
+from tidemark.targets.strategies import STRATEGIES
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.usefixtures("kafka_installation")]
 
@@ -176,7 +176,7 @@ def test_tls_through_kafka_config(strict_broker, start_target, run):
     )
     assert target.ingest(BATCH) == (200, "40\n")
 
-    code, lines = run("targets.serve", "fixed", "--bootstrap", strict_broker.bootstrap)
+    code, lines = run("tidemark.targets.serve", "fixed", "--bootstrap", strict_broker.bootstrap)
     assert code == 2, "without TLS nobody answers"
     assert "no Kafka broker answers" in lines[-1]
 
@@ -238,7 +238,7 @@ def test_a_broker_restarted_by_command_outlasts_who_gave_it(launch):
     session = ["broker.session.timeout.ms=2000", "broker.heartbeat.interval.ms=500"]
     options = [argument for option in session for argument in ("--broker-option", option)]
     arguments = ["--kind", "kafka", "--brokers", "1", "--control", *options]
-    process = launch("-m", "targets.broker", *arguments)
+    process = launch("-m", "tidemark.targets.brokers", *arguments)
     assert process.stdout.readline()
     (before,) = jvms(process.pid)
     for action in ("kill", "restart"):
@@ -259,7 +259,7 @@ def test_a_broker_restarted_by_command_outlasts_who_gave_it(launch):
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_while_it_starts(launch, scratch, how, wait_until, is_running):
-    process = launch("-m", "targets.broker", "--kind", "kafka")
+    process = launch("-m", "tidemark.targets.brokers", "--kind", "kafka")
     wait_until(lambda: jvms(process.pid), "a first JVM is there", KAFKA_PATIENCE_S)
     all_of_them = family(process.pid)
     process.send_signal(how)
@@ -270,7 +270,7 @@ def test_it_ends_while_it_starts(launch, scratch, how, wait_until, is_running):
 
 PARENT = """
 import os, signal, subprocess, sys
-command = [sys.executable, "-m", "targets.broker", "--kind", "kafka", "--brokers", "1"]
+command = [sys.executable, "-m", "tidemark.targets.brokers", "--kind", "kafka", "--brokers", "1"]
 command += ["--die-with-parent", "--parent-pid", str(os.getpid())]
 subprocess.Popen(command, stderr=subprocess.DEVNULL)
 signal.pause()
@@ -321,7 +321,7 @@ def test_what_keeps_kafka_from_starting_is_one_line(
     taken = ReservedPort()
     with taken.listen(1):
         arguments = [argument.format(taken=taken.number) for argument in arguments]
-        code, lines = run("targets.broker", "--kind", "kafka", *arguments)
+        code, lines = run("tidemark.targets.brokers", "--kind", "kafka", *arguments)
     assert code == 2
     assert len(lines) == 1
     assert reason.format(taken=taken.number) in lines[0]
@@ -329,7 +329,7 @@ def test_what_keeps_kafka_from_starting_is_one_line(
 
 
 def test_a_broker_that_ends_of_itself_is_noticed(launch, scratch, wait_until, is_running):
-    process = launch("-m", "targets.broker", "--kind", "kafka", "--brokers", "1")
+    process = launch("-m", "tidemark.targets.brokers", "--kind", "kafka", "--brokers", "1")
     wait_until(lambda: jvms(process.pid, "kafka.Kafka"), "the broker runs", KAFKA_PATIENCE_S)
     (jvm,) = jvms(process.pid, "kafka.Kafka")
     os.kill(jvm.pid, signal.SIGKILL)

@@ -16,8 +16,8 @@ from pathlib import Path
 import confluent_kafka
 import pytest
 
-from targets.errors import OutOfBrokersError
-from targets.metadata import cluster_brokers
+from tidemark.targets.errors import OutOfBrokersError
+from tidemark.targets.metadata import cluster_brokers
 
 pytestmark = pytest.mark.e2e
 
@@ -49,10 +49,10 @@ def test_what_keeps_a_target_from_starting_is_one_line(run, broker, taken_port, 
     arguments = [argument.format(taken=taken_port) for argument in arguments]
     if "--bootstrap" not in arguments:
         arguments += ["--bootstrap", broker.bootstrap]
-    code, lines = run("targets.serve", *arguments)
+    code, lines = run("tidemark.targets.serve", *arguments)
     assert code == 2
     assert len(lines) == 1
-    assert lines[0].startswith("python -m targets.serve: error: ")
+    assert lines[0].startswith("python -m tidemark.targets.serve: error: ")
     assert reason.format(taken=taken_port) in lines[0]
 
 
@@ -66,14 +66,16 @@ def test_what_keeps_a_target_from_starting_is_one_line(run, broker, taken_port, 
     ],
 )
 def test_what_keeps_a_broker_from_starting_is_one_line(run, taken_port, arguments, reason):
-    code, lines = run("targets.broker", *[a.format(taken=taken_port) for a in arguments])
+    code, lines = run("tidemark.targets.brokers", *[a.format(taken=taken_port) for a in arguments])
     assert code == 2
     assert len(lines) == 1
     assert reason.format(taken=taken_port) in lines[0]
 
 
 def test_the_lowest_limit_that_starts_also_answers(run, broker, start_target):
-    _, (line,) = run("targets.serve", "fixed", "--bootstrap", broker.bootstrap, "--fds-limit", "1")
+    _, (line,) = run(
+        "tidemark.targets.serve", "fixed", "--bootstrap", broker.bootstrap, "--fds-limit", "1"
+    )
     measured = int(line.partition("needs ")[2].partition(" ")[0])
     limit = str(measured + 1)  # two measurements may differ by a connection
     target = start_target("fixed", "--fds-limit", limit)
@@ -192,9 +194,9 @@ def test_killing_the_master_leaves_no_worker(start_target, is_running, children_
 @pytest.mark.parametrize("command", ["broker", "serve"])
 def test_killing_the_parent_leaves_nothing(broker, command, is_running, children_of, wait_until):
     arguments = (
-        ["targets.broker"]
+        ["tidemark.targets.brokers"]
         if command == "broker"
-        else ["targets.serve", "fixed", "--bootstrap", broker.bootstrap]
+        else ["tidemark.targets.serve", "fixed", "--bootstrap", broker.bootstrap]
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, *arguments], stdout=subprocess.PIPE, text=True
@@ -222,6 +224,8 @@ signal.pause()
 
 def test_a_parent_that_is_gone_already_is_noticed(run):
     not_the_parent = str(os.getppid())
-    code, lines = run("targets.broker", "--die-with-parent", "--parent-pid", not_the_parent)
+    code, lines = run(
+        "tidemark.targets.brokers", "--die-with-parent", "--parent-pid", not_the_parent
+    )
     assert code == 1
     assert lines == []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from targets import java
-from targets.errors import TargetError
-from targets.java import find_installation, java_release
+from tidemark.targets.brokers import java
+from tidemark.targets.brokers.java import find_installation, java_release
+from tidemark.targets.errors import TargetError
 
 
 @pytest.mark.parametrize(

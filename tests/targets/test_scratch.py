@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from targets.errors import TargetError
-from targets.ports import LOOPBACK, ReservedPort, reserve_ports
-from targets.scratch import PREFIX, ScratchDirectory
+from tidemark.targets.brokers.ports import LOOPBACK, ReservedPort, reserve_ports
+from tidemark.targets.brokers.scratch import PREFIX, ScratchDirectory
+from tidemark.targets.errors import TargetError
 
 
 @pytest.fixture(autouse=True)

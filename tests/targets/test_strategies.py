@@ -7,14 +7,14 @@ import inspect
 
 import pytest
 
-from targets import strategies
-from targets.config import KafkaConfig, Settings
-from targets.errors import PoolExhaustedError, TargetError
-from targets.strategies import ALIASES, STRATEGIES, resolve
-from targets.strategies.per_request_closed import PerRequestClosed
-from targets.strategies.per_request_leaked import PerRequestLeaked
-from targets.strategies.pooled import Pooled
-from targets.strategies.shared import Shared
+from tidemark.targets import strategies
+from tidemark.targets.config import KafkaConfig, Settings
+from tidemark.targets.errors import PoolExhaustedError, TargetError
+from tidemark.targets.strategies import ALIASES, STRATEGIES, resolve
+from tidemark.targets.strategies.per_request_closed import PerRequestClosed
+from tidemark.targets.strategies.per_request_leaked import PerRequestLeaked
+from tidemark.targets.strategies.pooled import Pooled
+from tidemark.targets.strategies.shared import Shared
 
 
 def test_the_order_is_that_of_the_report():

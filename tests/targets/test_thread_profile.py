@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from targets.system import name_current_thread
-from targets.thread_profile import ThreadGroup, read_thread_names, take_profile
+from tidemark.targets.system import name_current_thread
+from tidemark.targets.thread_profile import ThreadGroup, read_thread_names, take_profile
 
 
 @pytest.fixture

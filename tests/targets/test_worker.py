@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from targets.worker import AcceptBackoff, Connection, TargetWorker
+from tidemark.targets.worker import AcceptBackoff, Connection, TargetWorker
 
 
 def test_pauses_double_from_5_ms_to_1_s():

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tidemark.children import Child
 from tidemark.errors import ChildError
+from tidemark.run.children import Child
 
 FOREVER = "import signal; signal.pause()"
 READY = "import json, sys; print(json.dumps({'port': 1}), flush=True);"

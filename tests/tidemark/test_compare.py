@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tidemark.compare import Comparison, _locust_command
-from tidemark.options import RunOptions
+from tidemark.run.compare import Comparison, _locust_command
+from tidemark.run.options import RunOptions
 
 
 def options(tmp_path: Path, **values: object) -> RunOptions:

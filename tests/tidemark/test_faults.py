@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.children import Child
 from tidemark.errors import ChildError
-from tidemark.fault_injection import FaultInjector
-from tidemark.faults import KINDS, TARGET_KILL, Fault, check_apart, parse_fault
+from tidemark.run.children import Child
+from tidemark.run.fault_injection import FaultInjector
+from tidemark.run.faults import KINDS, TARGET_KILL, Fault, check_apart, parse_fault
 
 
 @given(

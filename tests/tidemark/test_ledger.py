@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.ledger import (
+from tidemark.run.ledger import (
     ACCEPTED,
     OPEN,
     REFUSED,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.errors import OptionError
-from tidemark.options import OPTIONS, OPTIONS_BY_NAME, RunOptions
+from tidemark.run.options import OPTIONS, OPTIONS_BY_NAME, RunOptions
 
 
 def test_every_option_is_a_field_and_every_field_an_option() -> None:

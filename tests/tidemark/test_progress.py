@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sampler.schema import REQUESTS_CSV, SAMPLES_CSV
-from tidemark.progress import Progress, RunView
+from tidemark.record.layout import REQUESTS_CSV, SAMPLES_CSV
+from tidemark.run.progress import Progress, RunView
 
 SAMPLES = (
     "time_s,elapsed_s,pid,process,fds,fds_limit\n"

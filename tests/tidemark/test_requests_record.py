@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler.clock import Instant
-from sampler.schema import REQUESTS_COLUMNS
-from tidemark.latency import LatencyHistogram, percentile
-from tidemark.requests_record import RequestRecord
+from tidemark.record.clock import Instant
+from tidemark.record.layout import REQUESTS_COLUMNS
+from tidemark.run.latency import LatencyHistogram, percentile
+from tidemark.run.requests_record import RequestRecord
 
 NOW = Instant(1000.0, 1.0)
 

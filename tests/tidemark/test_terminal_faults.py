@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from analysis.faults import FaultEffect
-from analysis.model import Messages, Verdict
-from analysis.summary import Summary
-from tidemark.terminal import print_comparison, print_run
+from tidemark.analysis.reports.terminal import print_comparison, print_run
+from tidemark.analysis.verdict.faults import FaultEffect
+from tidemark.analysis.verdict.model import Messages, Verdict
+from tidemark.analysis.verdict.summary import Summary
 
 LONGEST = "per-request-unflushed"
 EFFECT = FaultEffect(

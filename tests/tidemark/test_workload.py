@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tidemark.ledger import read_label
-from tidemark.workload import arrival_times, batches, rate_at, time_of_arrival
+from tidemark.run.ledger import read_label
+from tidemark.run.workload import arrival_times, batches, rate_at, time_of_arrival
 
 RUN = "0a1b2c3d"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from targets.broker import main
+from tidemark.targets.brokers.command import main
 
 FORWARDED = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import click
 
-from analysis.baseline import ResourceChange, compare_verdicts
-from analysis.junit import write_junit
-from analysis.markdown import render_markdown
-from analysis.model import Verdict
-from analysis.run import load_run
-from analysis.thresholds import apply_thresholds, parse_thresholds
-from analysis.units import amount
-from analysis.verdict import judge
-from sampler.errors import TidemarkError
+from tidemark.analysis.reports.junit import write_junit
+from tidemark.analysis.reports.markdown import render_markdown
+from tidemark.analysis.run import load_run
+from tidemark.analysis.units import amount
+from tidemark.analysis.verdict.baseline import ResourceChange, compare_verdicts
+from tidemark.analysis.verdict.judge import judge
+from tidemark.analysis.verdict.model import Verdict
+from tidemark.analysis.verdict.thresholds import apply_thresholds, parse_thresholds
+from tidemark.sampler.errors import TidemarkError
 
 CLEAN, LEAK, CANNOT_TELL = 0, 1, 3
 EXIT_CODES = {"clean": CLEAN, "leak": LEAK, "inconclusive": CANNOT_TELL}

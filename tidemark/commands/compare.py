@@ -11,13 +11,13 @@ from typing import Any
 import click
 from rich.console import Console
 
-from targets.strategies import STRATEGIES, resolve
+from tidemark.analysis.reports.terminal import make_console, print_changes, print_comparison
 from tidemark.commands.options import run_options
-from tidemark.compare import Comparison, changes_since, explain, run_all
-from tidemark.folders import new_folder
-from tidemark.options import RunOptions
-from tidemark.progress import Progress
-from tidemark.terminal import make_console, print_changes, print_comparison
+from tidemark.run.compare import Comparison, changes_since, explain, run_all
+from tidemark.run.folders import new_folder
+from tidemark.run.options import RunOptions
+from tidemark.run.progress import Progress
+from tidemark.targets.strategies import STRATEGIES, resolve
 
 DEFAULT_DURATION_S = 60
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from tidemark.errors import OptionError
-from tidemark.options import OPTIONS, Option
+from tidemark.run.options import OPTIONS, Option
 
 
 class CheckedValue(click.ParamType[Any]):

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from analysis.faults import fault_effects
-from analysis.report import write_comparison, write_run_report
-from analysis.run import load_run
-from sampler.schema import RUN_JSON, VERDICT_JSON
-from tidemark.terminal import make_console, print_comparison, print_run
+from tidemark.analysis.reports.files import write_comparison, write_run_report
+from tidemark.analysis.reports.terminal import make_console, print_comparison, print_run
+from tidemark.analysis.run import load_run
+from tidemark.analysis.verdict.faults import fault_effects
+from tidemark.record.layout import RUN_JSON, VERDICT_JSON
 
 
 @click.command()

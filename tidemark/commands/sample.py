@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from sampler.cli import main
 from tidemark.commands.broker import FORWARDED
+from tidemark.sampler.cli import main
 
 
 @click.command(context_settings=FORWARDED, add_help_option=False)

@@ -1,0 +1,1 @@
+"""What a run and a comparison look like as pictures."""

@@ -1,0 +1,149 @@
+"""Several runs beside each other: what each is called, how it is drawn, and what they show."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tidemark.analysis import units
+from tidemark.analysis.figures import events, style
+from tidemark.analysis.figures.events import Mark, Span
+from tidemark.analysis.figures.style import Look
+from tidemark.analysis.run import Run
+from tidemark.analysis.verdict import finding
+from tidemark.analysis.verdict.model import Verdict
+from tidemark.analysis.verdict.summary import Summary, summarise
+
+LONGEST_LABEL = 22
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run of a comparison.
+
+    Attributes:
+        run: The run.
+        verdict: What was found on it.
+        look: How it is drawn.
+        row: Its row in the table.
+        name: What it is called in the picture.
+        place: Its number in the comparison, from 0.
+        of: How many there are.
+    """
+
+    run: Run
+    verdict: Verdict
+    look: Look
+    row: Summary
+    name: str
+    place: int
+    of: int
+
+    @property
+    def label(self) -> str:
+        """Its name, cut in the middle where it is too long to stand beside a line."""
+        if len(self.name) <= LONGEST_LABEL:
+            return self.name
+        half = (LONGEST_LABEL - 1) // 2
+        return f"{self.name[:half]}…{self.name[-half:]}"
+
+    @property
+    def last_fds(self) -> float:
+        """Descriptors at the end, of the process that holds most; 0 where unknown."""
+        found = self.verdict.resources.get("fds")
+        return (found.last if found else None) or 0.0
+
+    @property
+    def times_ms(self) -> tuple[float, float] | None:
+        """Median and 99th percentile of its response times; None unless both are known."""
+        if self.row.p50_ms is None or self.row.p99_ms is None:
+            return None
+        return self.row.p50_ms, self.row.p99_ms
+
+
+def entries(judged: Sequence[tuple[Run, Verdict]]) -> list[Entry]:
+    """Return the runs with their looks; runs of one strategy are told apart by their directory."""
+    strategies = [run.strategy for run, _ in judged]
+    # Only the first run of a strategy has the strategy's look; the others must differ from it.
+    keys = [
+        name if name not in strategies[:place] else f"{name} {place}"
+        for place, name in enumerate(strategies)
+    ]
+    looks = style.looks(keys)
+    return [
+        Entry(
+            run,
+            verdict,
+            looks[keys[place]],
+            summarise(run, verdict),
+            run.strategy if strategies.count(run.strategy) == 1 else run.name,
+            place,
+            len(judged),
+        )
+        for place, (run, verdict) in enumerate(judged)
+    ]
+
+
+def common_faults(runs: Sequence[Run]) -> tuple[list[Mark], list[Span]]:
+    """Return the faults of several runs as moments and stretches, each named once.
+
+    Each run's clock begins with its own start, and targets do not take equally long to come up:
+    a stretch is what all runs that had the fault have in common; a moment is the median. A fault
+    whose stretches have nothing in common is shaded where each was.
+    """
+    lasting: dict[str, list[Span]] = {}
+    moments: dict[str, list[Mark]] = {}
+    for run in runs:
+        for fault, span in events.fault_spans(run):
+            lasting.setdefault(fault, []).append(span)
+        for fault, mark in events.fault_marks(run):
+            moments.setdefault(fault, []).append(mark)
+    spans = [span for fault, each in lasting.items() for span in _common(fault, each)]
+    marks = [_median(fault, each) for fault, each in moments.items()]
+    return marks, sorted(spans, key=lambda span: span.start_s)
+
+
+def _common(fault: str, spans: Sequence[Span]) -> list[Span]:
+    start, end = max(span.start_s for span in spans), min(span.end_s for span in spans)
+    if len({span.text for span in spans}) == 1:
+        text = spans[0].text
+    else:
+        text = events.span_text(_kind(fault), start, end)
+    if end > start:
+        return [Span(start, end, text)]
+    return [Span(span.start_s, span.end_s, span.text) for span in spans]
+
+
+def _median(fault: str, marks: Sequence[Mark]) -> Mark:
+    at = float(np.median([mark.elapsed_s for mark in marks]))
+    return Mark(at, f"{_kind(fault)} at {units.duration(round(at))}", loud=False)
+
+
+def _kind(fault: str) -> str:
+    return fault.partition("@")[0]
+
+
+def headline(shown: Sequence[Entry]) -> str:
+    """Return the finding of a comparison: what leaks worst, beside what holds least."""
+    leaking = [entry for entry in shown if entry.verdict.verdict == "leak"]
+    sound = [entry for entry in shown if entry.verdict.verdict == "clean" and entry.last_fds]
+    if not leaking:
+        return _all_sound(shown)
+    worst = max(leaking, key=_severity)
+    text = f"{worst.name}: {finding.statement(worst.run, worst.verdict)}"
+    if sound:
+        least = min(sound, key=lambda entry: entry.last_fds)
+        best = next((entry for entry in sound if entry.run.strategy == "shared"), least)
+        text += f"; {best.name} stays at {units.count(best.last_fds)}"
+    return text
+
+
+def _all_sound(shown: Sequence[Entry]) -> str:
+    unsure = [entry.name for entry in shown if entry.verdict.verdict == "inconclusive"]
+    if unsure:
+        return f"No leak seen; cannot tell yet: {', '.join(unsure)}"
+    return f"No leak in {len(shown)} run{'s' if len(shown) != 1 else ''}"
+
+
+def _severity(entry: Entry) -> tuple[bool, float]:
+    return entry.verdict.exhausted is not None, entry.row.fds_per_request or 0.0

@@ -1,0 +1,90 @@
+"""The panels of a comparison that have a row per run: response times, and requests."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from tidemark.analysis import units
+from tidemark.analysis.figures import style
+from tidemark.analysis.figures.comparison import Entry
+
+LEAST_ROOM = 3.2
+ROOM_SHARE = 0.36
+
+
+def draw_latency(axes: Axes, shown: Sequence[Entry]) -> None:
+    """Draw median and 99th percentile of each run as a dumbbell on a logarithmic axis."""
+    pairs = [(entry, entry.times_ms) for entry in shown]
+    timed = [(entry, pair) for entry, pair in pairs if pair]
+    approximate = any(entry.row.latency_approximate for entry, _ in timed)
+    axes.set_title("Response time, median and p99" + (", approximate" if approximate else ""))
+    _rows(axes, [entry for entry, _ in timed])
+    axes.set_xscale("log")
+    values = [value for _, pair in timed for value in pair if value > 0]
+    if values:
+        # Room for the figures beside the marks, which take the same space on paper at any span.
+        room = max(LEAST_ROOM, (max(values) / min(values)) ** ROOM_SHARE)
+        axes.set_xlim(min(values) / room, max(values) * room)
+    for row, (entry, pair) in enumerate(timed):
+        axes.plot(pair, [row, row], color=entry.look.colour, lw=2.5, label=entry.name, zorder=3)
+        for value, place, face in ((pair[0], -7, entry.look.colour), (pair[1], 7, "white")):
+            axes.plot(value, row, "o", ms=7, mfc=face, mec=entry.look.colour, mew=2, zorder=4)
+            _beside(axes, (value, row), units.milliseconds(value), place, entry.look.ink)
+    style.plain_log_x(axes, "ms (log)")
+
+
+def draw_requests(axes: Axes, shown: Sequence[Entry]) -> None:
+    """Draw requests answered and failed of each run as bars."""
+    axes.set_title("Requests answered and failed")
+    counted = [entry for entry in shown if entry.row.requests is not None]
+    _rows(axes, counted)
+    most = max([entry.row.requests or 0 for entry in counted], default=1)
+    axes.set_xlim(0, most * 1.42)
+    axes.set_xlabel("requests")
+    for row, entry in enumerate(counted):
+        total, failed = entry.row.requests or 0, entry.row.failures or 0
+        answered = total - failed
+        axes.barh(row, answered, height=0.6, color=entry.look.colour, label=entry.name, zorder=3)
+        text = units.count(answered)
+        if failed:
+            axes.barh(
+                row,
+                failed,
+                left=answered,
+                height=0.6,
+                color="white",
+                edgecolor=style.ALARM,
+                hatch="////",
+                label="failed",
+                zorder=3,
+            )
+            text += f", {units.count(failed)} failed"
+        _beside(axes, (total, row), text, 5, style.ALARM if failed else style.INK)
+    style.few_counts_x(axes)
+
+
+def _rows(axes: Axes, shown: Sequence[Entry]) -> None:
+    """Make one row per run, the first on top, with its name at the left."""
+    axes.set_ylim(len(shown) - 0.4, -0.6)
+    axes.set_yticks(np.arange(len(shown)), [entry.label for entry in shown])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.grid(visible=True, axis="x")
+    for text, entry in zip(axes.get_yticklabels(), shown, strict=True):
+        text.set_color(entry.look.ink)
+
+
+def _beside(axes: Axes, at: tuple[float, float], text: str, offset: float, colour: str) -> None:
+    """Write a figure so many points beside its mark: left of it if that is negative."""
+    axes.annotate(
+        text,
+        xy=at,
+        xytext=(offset, 0),
+        textcoords="offset points",
+        size=style.SMALL_PT,
+        color=colour,
+        ha="right" if offset < 0 else "left",
+        va="center",
+        zorder=5,
+    )

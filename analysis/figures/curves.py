@@ -1,0 +1,148 @@
+"""The series of a run as they are drawn: per process, summed, by TCP state, by name."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tidemark.record.layout import KERNEL_PID, TCP_STATES
+
+Floats = npt.NDArray[np.float64]
+
+OTHERS = "other"
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One series, just as it was recorded.
+
+    Attributes:
+        name: What it is called in a picture.
+        time_s: Seconds since the run began, shape (n,).
+        values: Readings, NaN where there is none, shape (n,).
+        pid: The process it belongs to; None for a sum.
+    """
+
+    name: str
+    time_s: Floats
+    values: Floats
+    pid: int | None = None
+
+    @property
+    def read(self) -> Floats:
+        """The readings that are there."""
+        return self.values[np.isfinite(self.values)]
+
+    @property
+    def last(self) -> float:
+        """The last reading; NaN when there is none."""
+        return float(self.read[-1]) if self.read.size else float("nan")
+
+    @property
+    def highest(self) -> float:
+        """The highest reading; NaN when there is none."""
+        return float(self.read.max()) if self.read.size else float("nan")
+
+    def scaled(self, factor: float) -> "Curve":
+        """Return the same series in another unit."""
+        return Curve(self.name, self.time_s, self.values * factor, self.pid)
+
+
+def processes(samples: pd.DataFrame, column: str) -> list[Curve]:
+    """Return `column` of each process of the target that has any reading, in order of pid."""
+    pids, times = samples["pid"].to_numpy(), _times(samples)
+    values, names = samples[column].to_numpy(dtype=float), samples["process"]
+    found = []
+    for pid in np.unique(pids[pids != KERNEL_PID]):
+        rows = np.flatnonzero(pids == pid)
+        if np.isfinite(values[rows]).any():
+            name = f"{names.iloc[rows[0]]} {pid}"
+            found.append(Curve(name, times[rows], values[rows], int(pid)))
+    return found
+
+
+def total(samples: pd.DataFrame, column: str) -> Curve:
+    """Return the sum of `column` over the target's processes.
+
+    A tick at which any process could not be read is missing: a part is not the sum.
+    """
+    return Curve("all processes", *_summed(samples, column, strict=True))
+
+
+def tcp_states(samples: pd.DataFrame) -> list[Curve]:
+    """Return the connections to the brokers by state, over all processes and the kernel.
+
+    States that were never seen are left out; ESTABLISHED stays, because its 0 says something.
+    """
+    return [
+        curve
+        for state in TCP_STATES
+        if (curve := tcp_state(samples, state)).read.size
+        and (curve.highest > 0 or state == "established")
+    ]
+
+
+def tcp_state(samples: pd.DataFrame, state: str) -> Curve:
+    """Return the connections to the brokers in one state, over all processes and the kernel.
+
+    What a process could not be asked makes the sum unknown; TIME_WAIT belongs to the kernel, so
+    that nothing about a process is missing from it.
+    """
+    strict = state != "time_wait"
+    return Curve(state.upper(), *_summed(samples, state, strict=strict))
+
+
+def by_name(composition: pd.DataFrame, kind: str, most: int = 6) -> list[Curve]:
+    """Return the counts of `kind` by name over all processes, what grew most first.
+
+    Beyond `most` names the rest is summed as "other". A name that is absent from a reading of the
+    composition was not there: that is a true 0.
+    """
+    table = counts_by_name(composition, kind)
+    if not len(table):
+        return []
+    growth = (table.iloc[-1] - table.iloc[0]).sort_values(ascending=False, kind="stable")
+    names = [str(name) for name in growth.index]
+    if len(names) > most:
+        names, rest = names[: most - 1], names[most - 1 :]
+        table[OTHERS] = table[rest].sum(axis=1)
+        names.append(OTHERS)
+    times = table.index.to_numpy(dtype=float)
+    return [Curve(name, times, table[name].to_numpy(dtype=float)) for name in names]
+
+
+def counts_by_name(composition: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Return counts of `kind` with a row per reading and a column per name, over all processes."""
+    rows = composition[composition["kind"] == kind]
+    if not len(rows):
+        return pd.DataFrame()
+    times, tick = np.unique(_times(rows), return_inverse=True)
+    names = rows["name"].astype("str")
+    kinds = sorted(names.unique())
+    column = names.map({name: place for place, name in enumerate(kinds)}).to_numpy(dtype=np.intp)
+    cells = tick * len(kinds) + column
+    counts = rows["count"].to_numpy(dtype=float)
+    table = np.bincount(cells, counts, times.size * len(kinds)).reshape(times.size, len(kinds))
+    return pd.DataFrame(table, index=times, columns=kinds)
+
+
+def _times(rows: pd.DataFrame) -> Floats:
+    return rows["elapsed_s"].to_numpy(dtype=float)
+
+
+def _summed(samples: pd.DataFrame, column: str, *, strict: bool) -> tuple[Floats, Floats]:
+    """Return the sum of a column by time; strict: over processes, all of which must be read.
+
+    Single columns are taken out, never whole rows: a long run has a million of them.
+    """
+    own = samples["pid"].to_numpy() != KERNEL_PID if strict else slice(None)
+    values, rows_time = samples[column].to_numpy(dtype=float)[own], _times(samples)[own]
+    if not values.size:
+        return np.empty(0), np.empty(0)
+    times, tick = np.unique(rows_time, return_inverse=True)
+    read = np.isfinite(values)
+    sums = np.bincount(tick, np.where(read, values, 0.0), times.size)
+    readings = np.bincount(tick, read, times.size)
+    whole = np.bincount(tick, minlength=times.size) if strict else np.ones(times.size)
+    return times, np.where(readings >= whole, sums, np.nan)

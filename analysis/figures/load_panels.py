@@ -1,0 +1,106 @@
+"""What the load generator saw, as panels: requests a second, and how long they took."""
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from tidemark.analysis import units
+from tidemark.analysis.figures import downsample, panels, style
+from tidemark.analysis.figures.curves import Curve
+from tidemark.analysis.figures.labels import EndLabel, label_ends
+from tidemark.analysis.figures.panels import Heading
+from tidemark.analysis.run import Run
+from tidemark.analysis.verdict.summary import overall_latency
+
+LOG_RANGE = 30.0
+RATE_BINS = 160
+DENSE_POINTS = 1600
+
+
+def counted(run: Run) -> bool:
+    """Whether requests were sent and counted."""
+    return len(run.requests) >= 2 and float(run.requests["requests"].iloc[-1]) > 0
+
+
+def timed(run: Run) -> bool:
+    """Whether any response time is known."""
+    columns = run.requests[["p50_ms", "p99_ms"]]
+    return bool(columns.notna().to_numpy().any())
+
+
+def draw_requests(axes: Axes, run: Run) -> Heading:
+    """Draw requests answered and failed, per second."""
+    style.count_axis(axes, "per second", whole=False)
+    times = run.requests["elapsed_s"].to_numpy(dtype=float)
+    finished = run.requests["requests"].to_numpy(dtype=float)
+    failed = run.requests["failures"].to_numpy(dtype=float)
+    edges, answered_rate = downsample.rate(times, finished - failed, RATE_BINS)
+    _, failed_rate = downsample.rate(times, failed, RATE_BINS)
+    panels.headroom(axes, float(np.nanmax([answered_rate, failed_rate])), 0.1)
+    axes.stairs(answered_rate, edges, color=style.SKY_BLUE, label="answered", fill=True, lw=0)
+    labels = [_requests_label("answered", finished[-1] - failed[-1], answered_rate, style.BLUE)]
+    if failed[-1] > 0:
+        axes.stairs(
+            failed_rate, edges, color=style.ALARM, label="failed", fill=True, lw=0, zorder=3
+        )
+        labels.append(_requests_label("failed", failed[-1], failed_rate, style.ALARM))
+    label_ends(axes, labels)
+    return Heading("Requests")
+
+
+def _requests_label(text: str, count: float, rates: downsample.Floats, colour: str) -> EndLabel:
+    known = rates[np.isfinite(rates)]
+    height = float(known[-1]) if known.size else 0.0
+    return EndLabel(height, f"{units.count(count)} {text}", style.darker(colour), "bold")
+
+
+def draw_latency(axes: Axes, run: Run) -> Heading:
+    """Draw median and 99th percentile of each tick, and tell those of the whole run."""
+    times = run.requests["elapsed_s"].to_numpy(dtype=float)
+    labels, seen, overall = [], [], overall_latency(run)
+    for column, name, colour, whole in (
+        ("p99_ms", "p99", style.ORANGE, overall.p99_ms),
+        ("p50_ms", "median", style.BLUE, overall.p50_ms),
+    ):
+        curve = Curve(name, times, run.requests[column].to_numpy(dtype=float))
+        if not curve.read.size:
+            continue
+        _draw_points(axes, curve, colour)
+        text = f"{name} {units.milliseconds(whole)}"
+        height = float(np.median(curve.read)) if whole is None else whole
+        labels.append(EndLabel(height, text, style.darker(colour), "bold"))
+        seen.append(curve.read)
+    _latency_scale(axes, np.concatenate(seen))
+    about = ", approximate" if overall.approximate else ""
+    label_ends(axes, labels)
+    dense = any(readings.size > DENSE_POINTS for readings in seen)
+    shown = "line and shade: median and range of the ticks" if dense else "dots: each tick"
+    return Heading("Response time", f"{shown}; figures: the whole run{about}")
+
+
+def _draw_points(axes: Axes, curve: Curve, colour: str) -> None:
+    if curve.read.size > DENSE_POINTS:
+        panels.line(axes, curve, color=colour, lw=1.4, zorder=3)
+        return
+    axes.plot(
+        curve.time_s,
+        curve.values,
+        "o",
+        markersize=2.8 if curve.read.size < DENSE_POINTS / 4 else 1.8,
+        markeredgewidth=0,
+        color=colour,
+        alpha=0.85,
+        label=curve.name,
+        zorder=3,
+    )
+
+
+def _latency_scale(axes: Axes, seen: downsample.Floats) -> None:
+    positive = seen[seen > 0]
+    if positive.size and positive.max() > LOG_RANGE * positive.min():
+        style.log_axis(axes, "ms (log)")
+        axes.set_ylim(positive.min() / 1.5, positive.max() * 1.6)
+        return
+    style.count_axis(axes, "ms", whole=False)
+    panels.headroom(axes, float(seen.max()) if math.isfinite(seen.max()) else 1.0)

@@ -1,0 +1,280 @@
+"""The picture of one run: what its processes held, on one time axis, and where that leads."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tidemark.analysis import units
+from tidemark.analysis.figures import curves, downsample, events, panels, style
+from tidemark.analysis.figures.curves import Curve
+from tidemark.analysis.figures.forecast_lines import draw_fit, draw_forecast, horizon_s, progress_of
+from tidemark.analysis.figures.labels import EndLabel, label_ends
+from tidemark.analysis.figures.load_panels import counted, draw_latency, draw_requests, timed
+from tidemark.analysis.figures.panels import Heading, Panel
+from tidemark.analysis.run import Run
+from tidemark.analysis.verdict import finding
+from tidemark.analysis.verdict.model import ResourceVerdict, Verdict
+
+MANY_PROCESSES = 6
+LIMIT_WORTH_SHOWING = 60.0
+PROCESS_LETTERS = 13
+LAYER_LETTERS = 25
+STATE_LOOKS = {
+    "ESTABLISHED": (style.BLUE, "solid"),
+    "TIME_WAIT": (style.FAINT, (0, (5, 2))),
+    "CLOSE_WAIT": (style.VERMILION, "solid"),
+    "SYN_SENT": (style.PURPLE, (0, (2, 1.5))),
+    "FIN_WAIT1": (style.GREEN, (0, (4, 1.5))),
+    "FIN_WAIT2": (style.SKY_BLUE, (0, (4, 1.5))),
+    "LAST_ACK": (style.ORANGE, (0, (4, 1.5))),
+    "CLOSING": (style.BLACK, (0, (2, 1.5))),
+}
+TIME_WAIT_NOTE = (
+    "TIME_WAIT: closed already, kept a minute by the kernel; these come and go, they are not a leak"
+)
+NOTHING = "\nnone of the figures could be read; the events say why (report.html)"
+GREYS = ("#b8bcc2", "#d3d6da")
+
+
+@style.themed
+def draw_run(run: Run, verdict: Verdict) -> Figure:
+    """Draw a run on one time axis: descriptors, connections, threads, memory, requests, latency.
+
+    A panel whose figures were not recorded is left out. What was not read is a hole in its line.
+
+    Args:
+        run: The run.
+        verdict: What was found on it; its fit, forecast and limits are drawn.
+
+    Returns:
+        A figure 12 inches wide with one axes per panel, labelled with the panel's name.
+    """
+    chosen = _panels(run, verdict)
+    span_s = (0.0, _end_s(run, verdict))
+    marks, spans = events.marks(run.events), events.spans(run)
+    marks += [mark for _, mark in events.fault_marks(run)]
+    if span_s[1] > run.duration_s * 1.001:
+        marks.append(events.Mark(run.duration_s, "end of the run", loud=False))
+    names = panels.event_names(marks, spans, span_s)
+    rows = panels.rows_of(names)
+    head_in = panels.HEAD_IN + rows * panels.ROW_PT / 72
+    figure = style.new_figure(panels.height_of(chosen, head_in))
+    axes = panels.stack(figure, chosen, head_in)
+    panels.share_time(axes, span_s)
+    for panel, place in zip(chosen, axes, strict=True):
+        panels.write_heading(place, panel.draw(place), rows if place is axes[0] else 0)
+    panels.mark_events(axes, marks, spans)
+    if axes:
+        panels.write_event_names(axes[0], names)
+    subtitle = _subtitle(run) + ("" if axes else NOTHING)
+    style.headings(figure, finding.finding(run, verdict), subtitle, panels.LEFT_IN)
+    return figure
+
+
+def _panels(run: Run, verdict: Verdict) -> list[Panel]:
+    found = verdict.resources
+    fds = curves.processes(run.samples, "fds")
+    states = curves.tcp_states(run.samples)
+    threads = curves.by_name(run.composition, "thread")
+    thread_total = curves.total(run.samples, "threads")
+    memory = [curve.scaled(1 / units.MIB) for curve in curves.processes(run.samples, "rss_bytes")]
+    rss = curves.total(run.samples, "rss_bytes").scaled(1 / units.MIB)
+    panel = Panel
+    wanted = [
+        (bool(fds), panel("fds", 2.7, lambda a: _draw_fds(a, fds, found.get("fds"), run))),
+        (bool(states), panel("connections", 1.75, lambda a: _draw_states(a, states))),
+        (
+            bool(thread_total.read.size or threads),
+            panel("threads", 1.6, lambda a: _draw_threads(a, threads, thread_total)),
+        ),
+        (
+            bool(memory),
+            panel("rss", 1.35, lambda a: _draw_memory(a, memory, rss, found.get("rss_bytes"))),
+        ),
+        (counted(run), panel("requests", 1.25, lambda a: draw_requests(a, run))),
+        (timed(run), panel("latency", 1.35, lambda a: draw_latency(a, run))),
+    ]
+    return [panel for there, panel in wanted if there]
+
+
+def _end_s(run: Run, verdict: Verdict) -> float:
+    """Return where the time axis ends: a little later than the run if that shows the limit met."""
+    end = max(run.duration_s, 1e-3)
+    return max([end, *(horizon_s(found, end) for found in verdict.resources.values())])
+
+
+def _subtitle(run: Run) -> str:
+    load, parts = run.metadata.load, []
+    if isinstance(load.get("rate"), int | float):
+        parts.append(f"{units.number(load['rate'], 3)} requests/s")
+    if isinstance(load.get("batch_size"), int | float):
+        parts.append(f"{units.number(load['batch_size'], 3)} messages each")
+    parts.append(f"{len(run.metadata.brokers)} brokers" if run.metadata.brokers else "")
+    parts.append(f"ran {units.duration(run.duration_s)}, {run.outcome}")
+    if len(run.samples) > downsample.DENSE * run.samples["pid"].nunique():
+        parts.append("lines: median, shade: lowest to highest")
+    if run.started_at:
+        parts.append(f"{run.started_at:%Y-%m-%d %H:%M} UTC")
+    return "   ·   ".join(part for part in parts if part)
+
+
+def _draw_fds(axes: Axes, found: list[Curve], judged: ResourceVerdict | None, run: Run) -> Heading:
+    style.count_axis(axes, "descriptors")
+    lead = _lead(found, judged)
+    limit = judged.limit if judged else None
+    highest = max(curve.highest for curve in found)
+    shown = limit if limit and limit <= LIMIT_WORTH_SHOWING * highest else None
+    panels.headroom(axes, max(highest, shown or 0.0), 0.12)
+    labels = _draw_processes(axes, found, lead)
+    remarks = []
+    if judged and lead:
+        progress = progress_of(run, judged.judged_until_s)
+        remarks = [draw_fit(axes, judged), draw_forecast(axes, judged, progress)]
+    if shown:
+        axes.axhline(shown, color=style.INK, lw=1.4, ls=(0, (6, 3)), label="limit", zorder=2.5)
+        labels.append(EndLabel(shown, f"limit {units.count(shown)}", style.INK, "bold"))
+    elif limit:
+        remarks.append(f"limit {units.count(limit)}, far above")
+    label_ends(axes, labels)
+    return Heading(_of_processes("File descriptors", found), "   ".join(filter(None, remarks)))
+
+
+def _of_processes(title: str, found: Sequence[Curve]) -> str:
+    return f"{title} of {found[0].name}" if len(found) == 1 else f"{title}, each process"
+
+
+def _lead(found: Sequence[Curve], judged: ResourceVerdict | None) -> Curve | None:
+    """Return the process to draw in colour: the one judged, else the one that holds most."""
+    if judged and judged.pid is not None:
+        return next((curve for curve in found if curve.pid == judged.pid), None)
+    return max(found, key=lambda curve: curve.highest)
+
+
+def _draw_processes(axes: Axes, found: Sequence[Curve], lead: Curve | None) -> list[EndLabel]:
+    line = _lineage(found, lead)
+    others = [curve for curve in found if curve not in line]
+    for curve in others:
+        panels.line(axes, curve, color=style.FAINT, lw=1.0)
+    for curve in line:
+        panels.line(axes, curve, color=style.VERMILION, lw=2.2, zorder=3)
+    alive = [curve for curve in line if _lives_on(curve, found)]
+    for curve in alive:
+        panels.trail(axes, curve, style.VERMILION)
+    colour = style.darker(style.VERMILION, 0.9)
+    labels = [_end(curve, colour, "bold") for curve in alive or line[-1:]]
+    quiet = [curve for curve in others if _lives_on(curve, found)]
+    if len(quiet) < MANY_PROCESSES:
+        return labels + [_end(curve, style.MUTED, "normal") for curve in quiet]
+    lowest, highest = min(curve.last for curve in quiet), max(curve.last for curve in quiet)
+    text = f"{len(quiet)} others: {units.number(lowest, 3)} to {units.number(highest, 3)}"
+    return [*labels, EndLabel((lowest + highest) / 2, text, style.MUTED)]
+
+
+def _end(curve: Curve, colour: str, weight: str) -> EndLabel:
+    process, _, pid = curve.name.rpartition(" ")
+    name = f"{_shorten(process, PROCESS_LETTERS)} {pid}"
+    return EndLabel(curve.last, f"{name}: {units.number(curve.last, 4)}", colour, weight)
+
+
+def _lineage(found: Sequence[Curve], lead: Curve | None) -> list[Curve]:
+    """Return the lead and those that came before and after it: a worker that is replaced."""
+    if lead is None:
+        return []
+    start, end = lead.time_s[0], lead.time_s[-1]
+    line = [c for c in found if c is lead or c.time_s[0] > end or c.time_s[-1] < start]
+    return sorted(line, key=lambda curve: float(curve.time_s[0]))
+
+
+def _lives_on(curve: Curve, found: Sequence[Curve]) -> bool:
+    """Whether a process lasted to the end; those that were replaced are not named."""
+    end = max(other.time_s[-1] for other in found)
+    return bool(curve.time_s[-1] >= end - 0.02 * max(end, 1e-9))
+
+
+def _draw_states(axes: Axes, states: Sequence[Curve]) -> Heading:
+    style.count_axis(axes, "connections")
+    panels.headroom(axes, max(curve.highest for curve in states), 0.12)
+    labels = []
+    for curve in states:
+        colour, dashes = STATE_LOOKS[curve.name]
+        panels.line(axes, curve, color=colour, linestyle=dashes, zorder=3)
+        weight = "bold" if curve.name == "ESTABLISHED" else "normal"
+        text = f"{curve.name} {units.count(curve.last)}"
+        labels.append(EndLabel(curve.last, text, style.darker(colour), weight))
+        panels.trail(axes, curve, colour)
+    label_ends(axes, labels)
+    waits = any(curve.name == "TIME_WAIT" for curve in states)
+    return Heading("Connections to the brokers by TCP state", TIME_WAIT_NOTE if waits else "")
+
+
+def _draw_threads(axes: Axes, named: Sequence[Curve], total: Curve) -> Heading:
+    style.count_axis(axes, "threads")
+    highest = total.highest if total.read.size else 0.0
+    if not named or named[0].time_s.size < 2:
+        panels.headroom(axes, highest, 0.12)
+        panels.line(axes, total, color=style.BLUE)
+        label_ends(axes, [EndLabel(total.last, units.count(total.last), style.INK)])
+        return Heading("Threads, all processes")
+    layers = _stack(named)
+    panels.headroom(axes, max(float(np.nanmax(layers[-1])), highest), 0.1)
+    labels, below = [], np.zeros_like(layers[0])
+    for index, (curve, top) in enumerate(zip(named, layers, strict=True)):
+        grew = _grows(curve)
+        colour = (style.STACK if grew else GREYS)[index % len(style.STACK if grew else GREYS)]
+        axes.fill_between(
+            curve.time_s, below, top, color=colour, alpha=0.75, lw=0, label=curve.name, zorder=2
+        )
+        labels.append(_layer_label(curve, below, top, colour))
+        below = top
+    if total.read.size:
+        panels.line(axes, total, color=style.INK, lw=1.0, zorder=3)
+    label_ends(axes, [label for label in labels if label])
+    return Heading("Threads by name, all processes")
+
+
+def _stack(named: Sequence[Curve]) -> list[downsample.Floats]:
+    return list(np.cumsum([curve.values for curve in named], axis=0))
+
+
+def _layer_label(
+    curve: Curve, below: downsample.Floats, top: downsample.Floats, colour: str
+) -> EndLabel | None:
+    if not curve.highest:
+        return None
+    change = curve.values[-1] - curve.values[0]
+    figures = units.count(curve.last) + (f" ({change:+,.0f})" if change else "")
+    text = f"{_shorten(curve.name, LAYER_LETTERS - len(figures))} {figures}"
+    middle = (below[-1] + top[-1]) / 2
+    if not _grows(curve):
+        return EndLabel(float(middle), text, style.MUTED)
+    return EndLabel(float(middle), text, style.darker(colour), "bold")
+
+
+def _grows(curve: Curve) -> bool:
+    """Whether there were more at the end than once the run had warmed up: after a quarter."""
+    return bool(curve.values[-1] > curve.values[curve.values.size // 4])
+
+
+def _shorten(name: str, longest: int) -> str:
+    longest = max(longest, 4)
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def _draw_memory(
+    axes: Axes, each: Sequence[Curve], total: Curve, judged: ResourceVerdict | None
+) -> Heading:
+    title = "Resident memory" + (", all processes" if len(each) > 1 else f" of {each[0].name}")
+    style.count_axis(axes, "MiB", whole=False)
+    shown = [total] if total.read.size else each
+    lowest = min(float(curve.read.min()) for curve in shown)
+    panels.near(axes, lowest, max(curve.highest for curve in shown))
+    labels = []
+    for curve in shown:
+        panels.line(axes, curve, color=style.BLUE)
+        panels.trail(axes, curve, style.BLUE)
+        text = f"{units.number(curve.last, 3)} MiB"
+        labels.append(EndLabel(curve.last, text, style.darker(style.BLUE), "bold"))
+    label_ends(axes, labels)
+    return Heading(title, draw_fit(axes, judged, 1 / units.MIB) if judged else "")

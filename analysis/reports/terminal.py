@@ -1,0 +1,237 @@
+"""What a run and a comparison look like in a terminal."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tidemark.analysis.units import UNKNOWN, amount, count, duration, milliseconds
+from tidemark.analysis.verdict.baseline import ResourceChange
+from tidemark.analysis.verdict.faults import FaultEffect, left_text
+from tidemark.analysis.verdict.model import Messages, ResourceVerdict, Verdict
+from tidemark.analysis.verdict.summary import Summary
+from tidemark.record.layout import REPORT_HTML, REPORT_PNG
+
+VERDICT_STYLE = {"clean": "green", "leak": "bold red", "inconclusive": "yellow"}
+NAMES = {
+    "fds": "descriptors",
+    "connections": "connections",
+    "threads": "threads",
+    "rss_bytes": "resident memory",
+}
+
+
+WIDE = 142  # columns that the whole comparison needs in one table
+
+
+def make_console() -> Console:
+    """A console on standard output; a log is as wide as its lines, whatever the terminal was."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, WIDE))
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the comparison."""
+
+    heading: str
+    cell: Callable[[Summary], str | Text]
+    justify: Literal["left", "right"] = "right"
+
+
+def _outcome(row: Summary) -> str:
+    if row.requests_at_death is not None:
+        return f"died at request {count(row.requests_at_death)}"
+    if row.died_elapsed_s is not None:
+        return f"died after {duration(row.died_elapsed_s)}"
+    return row.outcome
+
+
+LOAD_COLUMNS = (
+    Column("requests", lambda row: count(row.requests)),
+    Column("failed", lambda row: count(row.failures)),
+    Column("lost", lambda row: count(row.messages.lost)),
+    Column("p50", lambda row: milliseconds(row.p50_ms)),
+    Column("p99", lambda row: milliseconds(row.p99_ms)),
+)
+GROWTH_COLUMNS = (
+    Column("fds/req", lambda row: amount("fds", row.fds_per_request)),
+    Column("conns/req", lambda row: amount("connections", row.connections_per_request)),
+    Column("threads/req", lambda row: amount("threads", row.threads_per_request)),
+    Column("memory/req", lambda row: amount("rss_bytes", row.rss_bytes_per_request)),
+)
+END_COLUMNS = (
+    Column("verdict", lambda row: Text(row.verdict, VERDICT_STYLE[row.verdict]), "left"),
+    Column("outcome", _outcome, "left"),
+)
+
+
+def print_comparison(console: Console, rows: Sequence[Summary], folder: Path) -> None:
+    """Print a row per run, why the ones that are not clean are not, and where the files are."""
+    console.print()
+    if console.width >= WIDE:
+        console.print(_table(rows, (*LOAD_COLUMNS, *GROWTH_COLUMNS, *END_COLUMNS)))
+    else:
+        console.print(_table(rows, (*LOAD_COLUMNS, END_COLUMNS[-1])))
+        console.print()
+        console.print(_table(rows, (*GROWTH_COLUMNS, END_COLUMNS[0])))
+    console.print()
+    if any(row.faults for row in rows):
+        console.print(_fault_table(rows))
+        _print_failed_faults(console, [fault for row in rows for fault in row.faults])
+        console.print()
+    for row in rows:
+        if row.verdict != "clean":
+            console.print(Text(f"{row.strategy}: {row.reason}"))
+        if row.messages.lost:
+            console.print(Text(f"{row.strategy}: {_loss(row.messages)}"))
+    console.print()
+    _print_paths(console, folder)
+    for row in rows:
+        console.print(Text(f"  run       {_shown(folder / row.run)}"), soft_wrap=True)
+
+
+def _loss(messages: Messages) -> str:
+    """The sentence about what was accepted and never arrived."""
+    return (
+        f"of {count(messages.accepted)} messages that were accepted, "
+        f"{count(messages.lost)} never reached a broker"
+    )
+
+
+def _table(rows: Sequence[Summary], columns: Sequence[Column]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("strategy", no_wrap=True)
+    for column in columns:
+        table.add_column(column.heading, justify=column.justify, no_wrap=True)
+    for row in rows:
+        table.add_row(row.strategy, *(column.cell(row) for column in columns))
+    return table
+
+
+@dataclass(frozen=True)
+class FaultColumn:
+    """One column of the table of faults."""
+
+    heading: str
+    cell: Callable[[FaultEffect, Messages], str]
+
+
+FAULT_COLUMNS = (
+    FaultColumn("failed", lambda fault, _: count(fault.failures)),
+    FaultColumn("recovered\nafter", lambda fault, _: fault.recovery_text),
+    FaultColumn("fds\nleft", lambda fault, _: left_text(fault.fds_left)),
+    FaultColumn("conns\nleft", lambda fault, _: left_text(fault.connections_left)),
+    FaultColumn("lost\nin run", lambda _, messages: count(messages.lost)),
+    FaultColumn("duplicated\nin run", lambda _, messages: count(messages.duplicated)),
+)
+"""Together with the longest name of a strategy within 80 columns."""
+
+
+def _new_fault_table(heading: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column(heading, no_wrap=True)
+    for column in FAULT_COLUMNS:
+        table.add_column(column.heading, justify="right", no_wrap=True)
+    return table
+
+
+def _fault_cells(fault: FaultEffect, messages: Messages) -> list[str]:
+    return [column.cell(fault, messages) for column in FAULT_COLUMNS]
+
+
+def _fault_table(rows: Sequence[Summary]) -> Table:
+    """Below each fault a row per strategy, so that what can be compared stands together."""
+    table = _new_fault_table("fault")
+    for name in dict.fromkeys(fault.fault for row in rows for fault in row.faults):
+        table.add_row(Text(name, "bold"))
+        for row in rows:
+            for fault in row.faults:
+                if fault.fault == name:
+                    table.add_row(f"  {row.strategy}", *_fault_cells(fault, row.messages))
+    return table
+
+
+def _print_failed_faults(console: Console, faults: Sequence[FaultEffect]) -> None:
+    """Say why each fault that failed did; runs of one comparison often share the reason."""
+    failed = [fault for fault in faults if fault.failed_because is not None]
+    for line in dict.fromkeys(f"{fault.fault} failed: {fault.failed_because}" for fault in failed):
+        console.print(Text(line))
+
+
+def print_run(
+    console: Console, verdict: Verdict, path: Path, faults: Sequence[FaultEffect] = ()
+) -> None:
+    """Print the verdict on one run, a row per resource and per fault, and where the files are."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("resource", no_wrap=True)
+    for heading in ("per request", "per hour", "first", "last", "limit"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for name, resource in verdict.resources.items():
+        table.add_row(*_resource_row(name, resource))
+    console.print()
+    console.print(Text(f"{verdict.run}: {verdict.verdict}", VERDICT_STYLE[verdict.verdict]))
+    for resource in verdict.resources.values():
+        if resource.verdict == verdict.verdict:
+            console.print(Text(f"  {resource.reason}"))
+    console.print()
+    console.print(table)
+    if faults:
+        happened = _new_fault_table("fault")
+        for fault in faults:
+            happened.add_row(fault.fault, *_fault_cells(fault, verdict.messages))
+        console.print()
+        console.print(happened)
+        _print_failed_faults(console, faults)
+    console.print()
+    _print_paths(console, path)
+
+
+def _resource_row(name: str, resource: ResourceVerdict) -> list[str | Text]:
+    return [
+        NAMES.get(name, name),
+        amount(name, resource.per_request),
+        amount(name, resource.per_hour),
+        amount(name, resource.baseline, 4),
+        amount(name, resource.last, 4),
+        amount(name, resource.limit, 4) if resource.limit is not None else UNKNOWN,
+        Text(resource.verdict, VERDICT_STYLE[resource.verdict]),
+    ]
+
+
+def _print_paths(console: Console, folder: Path) -> None:
+    for label, name in (("picture", REPORT_PNG), ("report", REPORT_HTML)):
+        console.print(Text(f"  {label:<9} {_shown(folder / name)}"), soft_wrap=True)
+
+
+def _shown(path: Path) -> str:
+    """The path as the user would type it: relative where that is shorter."""
+    relative = os.path.relpath(path)
+    return relative if not relative.startswith("..") else str(path)
+
+
+CHANGE_STYLE = {"worse": "bold red", "better": "green", "same": "", "cannot tell": "yellow"}
+
+
+def print_changes(
+    console: Console, changes: Mapping[str, Sequence[ResourceChange]], baseline: Path
+) -> bool:
+    """Print what changed since the baseline; return whether anything got worse."""
+    console.print()
+    console.print(Text(f"compared with {_shown(baseline)}"), soft_wrap=True)
+    if not changes:
+        console.print("  it holds none of these strategies")
+    for strategy, found in changes.items():
+        for change in found:
+            line = Text(f"  {strategy:<22} ")
+            line.append(f"{change.change:<12}", CHANGE_STYLE[change.change])
+            console.print(line.append(change.reason), soft_wrap=True)
+    return any(change.change == "worse" for found in changes.values() for change in found)

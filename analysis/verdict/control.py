@@ -1,0 +1,61 @@
+"""Growth beyond that of a control run.
+
+A clean service under the same load grows a little, too: it warms up, its allocator spreads out.
+Comparing with it is surer than any test on one run alone (Matias et al. 2014, 2016).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Protocol
+
+from tidemark.analysis.verdict.decision import Finding, Judgement
+from tidemark.analysis.verdict.model import Interval
+
+
+class HasRate(Protocol):
+    """Growth with its interval."""
+
+    @property
+    def slope(self) -> float:
+        """Growth per unit of x."""
+
+    @property
+    def interval(self) -> Interval:
+        """Its 90 % interval."""
+
+
+def difference(
+    slope: float, interval: Interval, other: float, other_interval: Interval
+) -> Interval:
+    """The 90 % interval of the difference of two independent figures (root of squares)."""
+    below = math.hypot(slope - interval.low, other_interval.high - other)
+    above = math.hypot(interval.high - slope, other - other_interval.low)
+    middle = slope - other
+    return Interval(middle - below, middle + above)
+
+
+def beyond_control(
+    chosen: Judgement, slope: float, interval: Interval, control: HasRate | None
+) -> Judgement:
+    """Judge growth by what it is beyond the control's.
+
+    Growth that is no more than the control's is clean, whatever it is on its own; growth of which
+    the run alone left a doubt is a leak if it is surely more than twice the control's.
+
+    Args:
+        chosen: The judgement without a control.
+        slope: Growth per unit of x.
+        interval: Its 90 % interval.
+        control: The control's growth; None if it could not be measured.
+    """
+    if control is None or chosen.growth is None:
+        return chosen
+    beyond = difference(slope, interval, control.slope, control.interval)
+    if chosen.decision != "clean" and beyond.low <= 0 and control.interval.low > 0:
+        return replace(chosen, decision="clean", finding=Finding.AS_CONTROL)
+    doubtful = chosen.finding in {Finding.SUSPECT, Finding.RECENT}
+    if doubtful and beyond.low > max(control.slope, 0.0):
+        return replace(chosen, decision="leak", finding=Finding.BEYOND_CONTROL)
+    return chosen

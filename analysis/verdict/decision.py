@@ -1,0 +1,152 @@
+"""From measured growth to a decision on one track."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from tidemark.analysis.verdict.growth import Growth, later_parts, measure
+from tidemark.analysis.verdict.model import Decision
+from tidemark.analysis.verdict.tracks import Track
+
+SURE = 0.002
+"""A leak is called when the probability that there is no growth is below this."""
+SUSPECT = 0.03
+"""Below this, growth cannot be dismissed either."""
+SURE_LATE = 0.1
+"""The same for the second half alone, which has half of the data."""
+SURE_MONOTONIC = 0.05
+"""Level of the rank test that must agree."""
+LATEST_START = 0.65
+"""A growth that is judged on less than a third of the run is too recent to be called a leak, ..."""
+LATEST_START_AFTER_SLOWING = 0.55
+"""... and one that slowed down before needs more of the run than that."""
+CLEAN_STEPS = 8.0
+"""Growth over the run that may go unseen in a clean resource, in steps of its resolution, ..."""
+CLEAN_LEVEL_SHARE = 0.2
+"""... or as a share of its level, ..."""
+CLEAN_SPREADS = 3.0
+"""... or in standard deviations of its noise, ..."""
+FLAT_CHANCE = 0.05
+"""A later part is flat only if not even this much speaks for growth."""
+SLOWER_SHARE = 0.6
+"""A later part is flat only if it surely grows by less than this share of the whole's rate."""
+CLEAN_LIMIT_SHARE = 0.05
+"""... or as a share of the room that is left below its limit, whichever is most, ..."""
+CLEAN_LIMIT_STEPS = 100.0
+"""... that share being no more than so many steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What counts for a resource.
+
+    Attributes:
+        resolution: Half of the smallest step it can make.
+        least_growth: Growth over the judged part below which nothing is called a leak, ...
+        least_share: ... nor below this share of its level.
+    """
+
+    resolution: float
+    least_growth: float
+    least_share: float = 0.0
+
+
+class Finding(Enum):
+    """What a track looks like."""
+
+    FLAT = "flat"
+    STEADY = "steady growth"
+    SLOWING = "growth that slows down"
+    RECENT = "recent growth"
+    NOISY = "too noisy"
+    SUSPECT = "a hint of growth"
+    THIN = "too few samples"
+    EXHAUSTED = "reached its limit"
+    AS_CONTROL = "as the control"
+    BEYOND_CONTROL = "beyond the control"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The decision on one track.
+
+    Attributes:
+        decision: `leak`, `clean` or `inconclusive`.
+        finding: Why.
+        growth: What was measured; None where there was too little.
+    """
+
+    decision: Decision
+    finding: Finding
+    growth: Growth | None
+
+
+def decide(track: Track, scale: Scale, room: float | None, tests: int = 1) -> Judgement:
+    """Decide on one track.
+
+    Args:
+        track: The track.
+        scale: What counts for this resource.
+        room: What is left below the limit; None without a limit.
+        tests: How many tracks of the resource are judged: each must be surer than one alone.
+    """
+    growth = measure(track, scale.resolution)
+    if growth is None:
+        return Judgement("inconclusive", Finding.THIN, None)
+    found = _judge(growth, scale, room, tests)
+    if found.decision != "inconclusive":
+        return found
+    for later in later_parts(track, scale.resolution, growth.start):
+        if _is_flat(later, scale, room) and _is_slower(
+            later, growth, CLEAN_STEPS * scale.resolution
+        ):
+            return Judgement("clean", Finding.FLAT, later)
+    return found
+
+
+def _judge(growth: Growth, scale: Scale, room: float | None, tests: int) -> Judgement:
+    least = max(scale.least_growth, scale.least_share * float(growth.points.y.mean()))
+    matters = growth.total >= least
+    goes_on = growth.chance_late < SURE_LATE and growth.monotonic_chance < SURE_MONOTONIC
+    if growth.slowing and growth.chance_late < SURE_LATE and matters:
+        return Judgement("inconclusive", Finding.SLOWING, growth)
+    if growth.chance < SURE / tests and matters and goes_on and not growth.slowing:
+        latest = LATEST_START_AFTER_SLOWING if growth.slowed else LATEST_START
+        if growth.start > latest:
+            return Judgement("inconclusive", Finding.RECENT, growth)
+        return Judgement("leak", Finding.STEADY, growth)
+    if growth.chance < SUSPECT / tests and matters:
+        return Judgement("inconclusive", Finding.SUSPECT, growth)
+    if _unseen(growth) > _tolerated(growth, scale, room):
+        return Judgement("inconclusive", Finding.NOISY, growth)
+    return Judgement("clean", Finding.FLAT, growth)
+
+
+def _is_flat(growth: Growth, scale: Scale, room: float | None) -> bool:
+    return (
+        not growth.slowing
+        and growth.chance > FLAT_CHANCE
+        and _unseen(growth) <= _tolerated(growth, scale, room)
+    )
+
+
+def _is_slower(later: Growth, whole: Growth, trifle: float) -> bool:
+    """Whether the later part surely grows less than the whole did, if that was no trifle."""
+    rate = max(whole.slope, whole.mean_slope)
+    return later.upper < SLOWER_SHARE * rate or rate * whole.longest_span < trifle
+
+
+def _unseen(growth: Growth) -> float:
+    """Growth over the judged part that is not excluded."""
+    return growth.upper * growth.longest_span
+
+
+def _tolerated(growth: Growth, scale: Scale, room: float | None) -> float:
+    level = float(growth.points.y.mean())
+    return max(
+        CLEAN_STEPS * scale.resolution,
+        CLEAN_LEVEL_SHARE * level,
+        CLEAN_SPREADS * growth.spread,
+        min(CLEAN_LIMIT_SHARE * (room or 0.0), CLEAN_LIMIT_STEPS * scale.resolution),
+    )

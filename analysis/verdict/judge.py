@@ -1,0 +1,144 @@
+"""The verdict on a run: what leaks, how fast, and when the run dies of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tidemark.analysis.errors import UnusableRunError
+from tidemark.analysis.run import Run
+from tidemark.analysis.verdict.limits import read_limits
+from tidemark.analysis.verdict.model import (
+    LOCAL_PORTS,
+    RESOURCES,
+    Decision,
+    LocalPorts,
+    Messages,
+    ResourceVerdict,
+    Verdict,
+)
+from tidemark.analysis.verdict.ports import NEAR, judge_ports
+from tidemark.analysis.verdict.resource import Subject, judge_resource
+from tidemark.analysis.verdict.series import bin_run
+from tidemark.analysis.verdict.window import Window, find_window
+
+
+def judge(run: Run, control: Run | None = None) -> Verdict:
+    """Judge a run.
+
+    Args:
+        run: The run.
+        control: A run of the same load against a service known to be clean: growth is then
+            judged by what it is beyond the control's.
+
+    Raises:
+        UnusableRunError: A run holds no sample of any process of the target.
+    """
+    subject = _subject(run)
+    other = None if control is None else _subject(control)
+    found = {name: judge_resource(name, subject, other) for name in RESOURCES}
+    ports = judge_ports(run, subject.window, subject.limits)
+    decision = _overall(found)
+    return Verdict(
+        run=run.name,
+        verdict=decision,
+        reason=_reason(decision, found),
+        resources=found,
+        first_to_exhaust=_first_to_exhaust(found, ports, subject.window),
+        exhausted=subject.window.death,
+        messages=_messages(run),
+        local_ports=ports,
+        warnings=tuple(_warnings(run, subject, other, ports)),
+    )
+
+
+def _subject(run: Run) -> Subject:
+    bins, processes = bin_run(run)
+    if not processes:
+        raise UnusableRunError(
+            run.path / "samples.csv",
+            "holds no sample of a process",
+            "check that the target was alive and that its process id is right",
+        )
+    return Subject(find_window(run, bins, processes), processes, read_limits(run))
+
+
+def _overall(found: Mapping[str, ResourceVerdict]) -> Decision:
+    """`leak` if any resource leaks, `inconclusive` if one that has a limit cannot be told."""
+    decisions = {name: resource.verdict for name, resource in found.items()}
+    if "leak" in decisions.values():
+        return "leak"
+    doubtful = [name for name, decision in decisions.items() if decision == "inconclusive"]
+    return "inconclusive" if any(_has_limit(found[name]) for name in doubtful) else "clean"
+
+
+def _has_limit(resource: ResourceVerdict) -> bool:
+    return resource.resource == "fds" or resource.limit is not None
+
+
+def _reason(decision: Decision, found: Mapping[str, ResourceVerdict]) -> str:
+    """The sentences of the resources that the decision rests on."""
+    if decision == "clean":
+        clean = [resource for resource in found.values() if resource.verdict == "clean"]
+        return "no resource leaks; " + (clean[0].reason if clean else "")
+    named = [
+        resource.reason
+        for resource in found.values()
+        if resource.verdict == decision and (decision == "leak" or _has_limit(resource))
+    ]
+    return "; ".join(named)
+
+
+def _first_to_exhaust(
+    found: Mapping[str, ResourceVerdict], ports: tuple[LocalPorts, ...], window: Window
+) -> str | None:
+    if window.death is not None:
+        return window.death.resource
+    times = {
+        name: resource.exhaustion_elapsed_s
+        for name, resource in found.items()
+        if resource.exhaustion_elapsed_s is not None
+    }
+    used_up = [p.exhaustion_elapsed_s for p in ports if p.exhaustion_elapsed_s is not None]
+    if used_up:
+        times[LOCAL_PORTS] = min(used_up)
+    return min(times, key=lambda name: times[name]) if times else None
+
+
+def _messages(run: Run) -> Messages:
+    """What run.json says became of the messages; else what requests.csv counts as accepted."""
+    told = run.metadata.raw.get("messages")
+    counts = told if isinstance(told, dict) else {}
+    accepted = _count(counts.get("accepted"))
+    if accepted is None and len(run.requests):
+        known = run.requests["messages_accepted"].dropna()
+        accepted = int(known.iloc[-1]) if len(known) else None
+    return Messages(
+        accepted,
+        *(_count(counts.get(name)) for name in ("delivered", "lost", "duplicated", "undecided")),
+    )
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _warnings(
+    run: Run, subject: Subject, control: Subject | None, ports: tuple[LocalPorts, ...]
+) -> list[str]:
+    found = []
+    if run.outcome == "aborted":
+        found.append("the run was aborted: its figures end where it was cut off")
+    if not subject.window.per_request:
+        found.append("requests were not recorded (or fewer than 10): growth is per hour")
+    if subject.window.load.varies:
+        found.append("the load varied: growth is what the load does not explain")
+    if run.first_event("generator_saturated"):
+        found.append("the load generator was saturated: less was sent than was asked for")
+    if control is not None and control.window.per_request != subject.window.per_request:
+        found.append("the control run counts growth in another unit: compare like with like")
+    found += [
+        f"local ports toward {p.endpoint}: {p.reason}"
+        for p in ports
+        if p.available and p.used > NEAR * p.available
+    ]
+    return found

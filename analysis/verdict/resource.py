@@ -1,0 +1,237 @@
+"""The verdict on one resource, put together from its tracks, its limit and its forecast."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tidemark.analysis.verdict import reasons
+from tidemark.analysis.verdict.control import beyond_control
+from tidemark.analysis.verdict.decision import Finding, Judgement, Scale, decide
+from tidemark.analysis.verdict.forecast import check_early_forecast, forecast_limit
+from tidemark.analysis.verdict.limits import Limits
+from tidemark.analysis.verdict.model import Forecast, Interval, ResourceVerdict
+from tidemark.analysis.verdict.scope import (
+    Scope,
+    approach_of,
+    find_scope,
+    fit_of,
+    measure_scope,
+    series_of,
+)
+from tidemark.analysis.verdict.series import ProcessSeries
+from tidemark.analysis.verdict.tracks import Track, tracks_of
+from tidemark.analysis.verdict.window import Window
+
+MIB = 1024.0 * 1024.0
+
+SCALES = {
+    "fds": Scale(resolution=0.5, least_growth=2.0),
+    "connections": Scale(resolution=0.5, least_growth=2.0),
+    "threads": Scale(resolution=0.5, least_growth=2.0),
+    "rss_bytes": Scale(resolution=MIB / 16, least_growth=2 * MIB, least_share=0.05),
+}
+"""What counts for each resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A run as the verdict on a resource needs it."""
+
+    window: Window
+    processes: list[ProcessSeries]
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Growth of all processes of the target, per unit of x."""
+
+    slope: float
+    interval: Interval
+
+
+def judge_resource(
+    resource: str, subject: Subject, control: Subject | None = None
+) -> ResourceVerdict:
+    """Judge one resource of a run.
+
+    Args:
+        resource: One of `RESOURCES`.
+        subject: The run.
+        control: A run of the same load against a service known to be clean.
+    """
+    window = subject.window
+    scope = find_scope(resource, window, subject.processes, subject.limits)
+    judgements = judge_tracks(resource, subject, scope.limit)
+    chosen = _choose(judgements)
+    rate = _rate(judgements)
+    if resource == "fds" and window.death is not None:
+        chosen, rate = _exhausted(chosen, rate, scope, window)
+    if control is not None and rate is not None:
+        chosen = beyond_control(chosen, rate.slope, rate.interval, _control_rate(resource, control))
+    return _assemble(resource, subject, scope, chosen, rate)
+
+
+def judge_tracks(
+    resource: str, subject: Subject, limit: float | None
+) -> list[tuple[Track, Judgement]]:
+    """Judge every track of a resource."""
+    window = subject.window
+    tracks = tracks_of(resource, subject.processes, window.view)
+    scale = SCALES[resource]
+    return [
+        (track, decide(track, scale, _room(resource, track, limit), len(tracks)))
+        for track in tracks
+    ]
+
+
+def _room(resource: str, track: Track, limit: float | None) -> float | None:
+    if limit is None or resource == "rss_bytes" or not len(track):
+        return None
+    return max(limit - float(track.value.max()), 0.0)
+
+
+def _control_rate(resource: str, control: Subject) -> Rate | None:
+    return _rate(judge_tracks(resource, control, None))
+
+
+def _choose(judgements: list[tuple[Track, Judgement]]) -> Judgement:
+    """The judgement that speaks for the resource: the surest leak, else a doubt, else the first.
+
+    A doubt of a single process counts only if it is about growth: noise in one of several
+    processes says nothing where their sum is clean.
+    """
+    if not judgements:
+        return Judgement("inconclusive", Finding.THIN, None)
+    leaks = [found for _, found in judgements if found.decision == "leak"]
+    if leaks:
+        return min(leaks, key=lambda found: found.growth.chance if found.growth else 1.0)
+    first = judgements[0][1]
+    doubts = [
+        found
+        for _, found in judgements[1:]
+        if found.decision == "inconclusive"
+        and found.finding not in {Finding.NOISY, Finding.THIN, Finding.SUSPECT}
+    ]
+    if first.finding is Finding.THIN:
+        return next((found for _, found in judgements if found.growth is not None), first)
+    return first if first.decision == "inconclusive" or not doubts else doubts[0]
+
+
+def _rate(judgements: list[tuple[Track, Judgement]]) -> Rate | None:
+    """Growth of all processes: that of the sum (or the only one), and of the recycled ones."""
+    parts = [
+        found.growth
+        for number, (track, found) in enumerate(judgements)
+        if found.growth is not None and (number == 0 or track.scope.startswith("recycled"))
+    ]
+    if not parts:
+        return None
+    slope = sum(part.slope for part in parts)
+    below = math.sqrt(sum((part.slope - part.interval.low) ** 2 for part in parts))
+    above = math.sqrt(sum((part.interval.high - part.slope) ** 2 for part in parts))
+    return Rate(slope, Interval(slope - below, slope + above))
+
+
+def _exhausted(
+    chosen: Judgement, rate: Rate | None, scope: Scope, window: Window
+) -> tuple[Judgement, Rate | None]:
+    """What ran out was leaked, unless it only followed the load."""
+    if chosen.decision == "leak":
+        return chosen, rate
+    growth = chosen.growth
+    baseline = level_at(scope, window, window.begin_s)
+    span = window.end_x - window.begin_x
+    if growth is None and baseline is not None and scope.limit is not None and span > 0:
+        slope = (scope.limit - baseline) / span
+        return Judgement("leak", Finding.EXHAUSTED, None), Rate(
+            slope, Interval(0.8 * slope, 1.25 * slope)
+        )
+    if growth is not None and growth.slope > 0 and not window.load.varies and not growth.slowing:
+        return Judgement("leak", Finding.EXHAUSTED, growth), rate
+    return chosen, rate
+
+
+def level_at(scope: Scope, window: Window, elapsed_s: float) -> float | None:
+    """The last known level of a scope at a moment; the first one if there is none before."""
+    known = np.flatnonzero(np.isfinite(scope.value) & np.isfinite(window.bins.elapsed_s))
+    if not len(known):
+        return None
+    before = known[window.bins.elapsed_s[known] <= elapsed_s]
+    return float(scope.value[before[-1] if len(before) else known[0]])
+
+
+def _assemble(
+    resource: str, subject: Subject, scope: Scope, chosen: Judgement, rate: Rate | None
+) -> ResourceVerdict:
+    window, growth = subject.window, chosen.growth
+    leaks = chosen.decision == "leak"
+    resolution = SCALES[resource].resolution
+    dead = resource == "fds" and window.death is not None
+    own = measure_scope(scope, window, subject.processes, resolution)
+    forecast = _forecast(scope, subject, resolution) if leaks and not dead else None
+    last = level_at(scope, window, math.inf)
+    check = None
+    if leaks and own is not None and own.track.lives == 1:
+        check = check_early_forecast(
+            window,
+            lambda early: approach_of(scope, early, subject.processes, resolution),
+            scope.limit if dead else None,
+            level_at(scope, window, window.end_s),
+            resource,
+        )
+    at_death = window.death.elapsed_s if dead and window.death else None
+    found = ResourceVerdict(
+        resource=resource,
+        verdict=chosen.decision,
+        reason="",
+        per_request=_per_request(rate, window),
+        per_request_interval=rate.interval if rate and window.per_request else None,
+        per_hour=rate.slope * window.hourly if rate else None,
+        per_hour_interval=rate.interval.scaled(window.hourly) if rate else None,
+        baseline=level_at(scope, window, window.begin_s),
+        last=last,
+        limit=scope.limit,
+        requests_to_limit=_requests_to_limit(forecast, window, dead=dead),
+        exhaustion_elapsed_s=forecast.elapsed_s if forecast else at_death,
+        exhaustion_interval_s=_exhaustion_interval(forecast, at_death),
+        scope=scope.name,
+        pid=scope.pid,
+        scope_per_request=own.slope if own and window.per_request else None,
+        warmup_end_s=float(growth.points.elapsed_s[0]) if growth else None,
+        judged_until_s=window.end_s,
+        series=series_of(scope, window),
+        fit=fit_of(own, per_request=window.per_request) if own else None,
+        forecast=forecast,
+        forecast_check=check,
+    )
+    return reasons.explained(found, chosen, window)
+
+
+def _per_request(rate: Rate | None, window: Window) -> float | None:
+    return rate.slope if rate is not None and window.per_request else None
+
+
+def _forecast(scope: Scope, subject: Subject, resolution: float) -> Forecast | None:
+    """None for workers that are recycled: each life begins anew."""
+    if scope.limit is None:
+        return None
+    approach = approach_of(scope, subject.window, subject.processes, resolution)
+    return None if approach is None else forecast_limit(approach, subject.window, scope.limit)
+
+
+def _requests_to_limit(forecast: Forecast | None, window: Window, *, dead: bool) -> float | None:
+    if dead:
+        return 0.0
+    if forecast is None or forecast.requests is None:
+        return None
+    return max(forecast.requests - window.end_x, 0.0)
+
+
+def _exhaustion_interval(forecast: Forecast | None, at_death: float | None) -> Interval | None:
+    if forecast is not None:
+        return forecast.interval_s
+    return None if at_death is None else Interval(at_death, at_death)

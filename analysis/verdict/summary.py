@@ -1,0 +1,205 @@
+"""One row of the comparison table per run, and what makes two runs unlike."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tidemark.analysis.run import Run, RunMetadata
+from tidemark.analysis.verdict.faults import FaultEffect, fault_effects
+from tidemark.analysis.verdict.finding import main_reason
+from tidemark.analysis.verdict.model import Decision, Floats, Messages, ResourceVerdict, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a comparison says of one run. None is what was not recorded.
+
+    Attributes:
+        run: Name of the run directory.
+        strategy: What was run.
+        verdict: The verdict on the run.
+        reason: The sentence that explains it.
+        requests: Requests answered or failed.
+        failures: Those of them that failed.
+        p50_ms: Median response time over the whole run, milliseconds.
+        p99_ms: 99th percentile over the whole run, milliseconds.
+        latency_approximate: Whether the two were put together from the percentiles of the ticks.
+        fds_per_request: Growth in file descriptors per request.
+        connections_per_request: Growth in broker connections per request.
+        threads_per_request: Growth in threads per request.
+        rss_bytes_per_request: Growth in resident memory per request, bytes.
+        outcome: `completed`, `exhausted` or `aborted`.
+        exhausted_resource: What ran out; None when nothing did.
+        requests_at_death: Requests answered when something ran out.
+        died_elapsed_s: Seconds since the run began when something ran out.
+        messages: What became of the messages.
+        faults: What each injected fault did, in order of time.
+    """
+
+    run: str
+    strategy: str
+    verdict: Decision
+    reason: str
+    requests: int | None
+    failures: int | None
+    p50_ms: float | None
+    p99_ms: float | None
+    latency_approximate: bool
+    fds_per_request: float | None
+    connections_per_request: float | None
+    threads_per_request: float | None
+    rss_bytes_per_request: float | None
+    outcome: str
+    exhausted_resource: str | None
+    requests_at_death: float | None
+    died_elapsed_s: float | None
+    messages: Messages
+    faults: tuple[FaultEffect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Response times over a whole run, in milliseconds.
+
+    Attributes:
+        p50_ms: Median; None where unknown.
+        p99_ms: 99th percentile; None where unknown.
+        approximate: Whether they were put together from the percentiles of the ticks.
+    """
+
+    p50_ms: float | None
+    p99_ms: float | None
+    approximate: bool
+
+
+def summarise(run: Run, verdict: Verdict) -> Summary:
+    """Return the row of the comparison table for a run."""
+    requests, failures = _counts(run)
+    latency = overall_latency(run)
+    growth = {name: _per_request(verdict.resources.get(name)) for name in verdict.resources}
+    dead = verdict.exhausted
+    return Summary(
+        run=run.name,
+        strategy=run.strategy,
+        verdict=verdict.verdict,
+        reason=main_reason(verdict),
+        requests=requests,
+        failures=failures,
+        p50_ms=latency.p50_ms,
+        p99_ms=latency.p99_ms,
+        latency_approximate=latency.approximate,
+        fds_per_request=growth.get("fds"),
+        connections_per_request=growth.get("connections"),
+        threads_per_request=growth.get("threads"),
+        rss_bytes_per_request=growth.get("rss_bytes"),
+        outcome=run.outcome,
+        exhausted_resource=dead.resource if dead else None,
+        requests_at_death=dead.requests if dead else None,
+        died_elapsed_s=dead.elapsed_s if dead else None,
+        messages=verdict.messages,
+        faults=fault_effects(run, verdict),
+    )
+
+
+def _per_request(found: ResourceVerdict | None) -> float | None:
+    return found.per_request if found else None
+
+
+def _counts(run: Run) -> tuple[int | None, int | None]:
+    if not len(run.requests):
+        return None, None
+    last = run.requests[["requests", "failures"]].ffill().iloc[-1]
+    known = [None if math.isnan(value) else int(value) for value in last]
+    return known[0], known[1]
+
+
+def overall_latency(run: Run) -> Latency:
+    """Return the response times of the whole run.
+
+    run.json carries them in `latency_ms`, counted over all requests. Without it they are
+    approximated from the ticks of requests.csv, each weighted by its requests: the weighted
+    median of their medians, and the weighted 99th percentile of their 99th percentiles, which
+    is at or above the true one.
+    """
+    recorded = run.metadata.raw.get("latency_ms")
+    if isinstance(recorded, Mapping):
+        p50, p99 = _figure(recorded.get("p50")), _figure(recorded.get("p99"))
+        if p50 is not None or p99 is not None:
+            return Latency(p50, p99, approximate=False)
+    if not len(run.requests):
+        return Latency(None, None, approximate=False)
+    weights = np.diff(run.requests["requests"].to_numpy(dtype=float), prepend=0.0)
+    p50 = _weighted(run.requests["p50_ms"].to_numpy(dtype=float), weights, 0.5)
+    p99 = _weighted(run.requests["p99_ms"].to_numpy(dtype=float), weights, 0.99)
+    return Latency(p50, p99, approximate=p50 is not None or p99 is not None)
+
+
+def _figure(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _weighted(values: Floats, weights: Floats, share: float) -> float | None:
+    known = np.isfinite(values) & (weights > 0)
+    if not known.any():
+        return None
+    values, weights = values[known], weights[known]
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(reached, share * reached[-1])])
+
+
+LIKENESS: tuple[tuple[str, Callable[[RunMetadata], object]], ...] = (
+    ("request rate", lambda meta: meta.load.get("rate")),
+    ("users", lambda meta: meta.load.get("users")),
+    ("load shape", lambda meta: meta.load.get("shape")),
+    ("workload", lambda meta: meta.load.get("workload")),
+    ("batch size", lambda meta: meta.load.get("batch_size")),
+    ("payload bytes", lambda meta: meta.load.get("payload_bytes")),
+    ("descriptor limit", lambda meta: meta.target.get("fds_limit")),
+    ("workers", lambda meta: meta.target.get("workers")),
+    ("threads per worker", lambda meta: meta.target.get("threads")),
+    ("number of brokers", lambda meta: len(meta.brokers) or None),
+    ("kernel", lambda meta: meta.host.get("kernel")),
+    ("machine", lambda meta: meta.host.get("machine")),
+    ("processors", lambda meta: meta.host.get("cpus")),
+    ("Python", lambda meta: meta.host.get("python")),
+)
+"""What has to be equal for two runs to be compared, and where it stands in run.json."""
+
+
+def differences(runs: Sequence[Run]) -> list[str]:
+    """Return what the runs differ in that they should not: "request rate: 8 and 50".
+
+    What a run did not record is not held against it.
+    """
+    found = []
+    for name, read in LIKENESS:
+        found += _difference(name, [read(run.metadata) for run in runs])
+    libraries = [run.metadata.host.get("versions") for run in runs]
+    versions = [known if isinstance(known, Mapping) else {} for known in libraries]
+    for library in sorted({str(name) for known in versions for name in known}):
+        found += _difference(library, [known.get(library) for known in versions])
+    return found
+
+
+def _difference(name: str, values: Sequence[object]) -> list[str]:
+    texts = [
+        value if isinstance(value, str) else json.dumps(value)
+        for value in values
+        if value is not None
+    ]
+    distinct = list(dict.fromkeys(texts))
+    return [f"{name}: {' and '.join(distinct)}"] if len(distinct) > 1 else []
+
+
+def unlike(runs: Sequence[Run]) -> str | None:
+    """Return the warning that the runs are unlike and in what; None when they are alike."""
+    found = differences(runs)
+    if not found:
+        return None
+    return "These runs are not alike, so compare them with care. " + "; ".join(found)

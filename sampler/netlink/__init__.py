@@ -1,0 +1,1 @@
+"""Connections from the kernel's socket statistics (NETLINK_SOCK_DIAG)."""

@@ -1,0 +1,191 @@
+"""Connections from the kernel's socket statistics: the source to use where it is to be had."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import compress
+
+from tidemark.record.layout import KERNEL_PID
+from tidemark.sampler import procfs
+from tidemark.sampler.brokers import Brokers
+from tidemark.sampler.connections import TIME_WAIT, Connections, EndpointCount
+from tidemark.sampler.errors import DumpInterruptedError, NoSuchProcessError
+from tidemark.sampler.netlink import cgroups
+from tidemark.sampler.netlink.cgroups import NONE, OwnCgroups
+from tidemark.sampler.netlink.dump import Columns, DumpReader
+from tidemark.sampler.netlink.namespaces import open_in_namespace
+from tidemark.sampler.netlink.owners import SocketOwners
+from tidemark.sampler.netlink.sockdiag import ALL_STATES, SockDiag, filter_bytecode
+from tidemark.sampler.tree import Process
+
+_ATTEMPTS = 3
+_LISTEN = 1 << 10
+
+
+class NetlinkSource:
+    """Dumps the sockets towards the brokers in every network namespace of the tree.
+
+    Args:
+        brokers: The remote ends that count.
+        pid: A process of the target; its namespace is opened at once, to see if it works.
+
+    Raises:
+        NoSuchProcessError: The process has gone.
+        DeniedError: Its namespace may not be entered.
+        NetlinkError: The kernel has no socket statistics for TCP.
+    """
+
+    name = "netlink"
+
+    def __init__(self, brokers: Brokers, pid: int) -> None:
+        self._brokers = brokers
+        self._owners = SocketOwners()
+        self._mount = cgroups.unified_mount()
+        self._trusted: OwnCgroups = NONE
+        self._sockets: dict[int, SockDiag] = {}
+        self._version = -1
+        self._prepare()
+        for _ in self._socket_for(pid).dump(self._bytecode, _LISTEN):
+            pass  # only whether the kernel answers
+
+    def _prepare(self) -> None:
+        """Build what depends on the brokers' addresses anew when these have changed."""
+        if self._version != self._brokers.version:
+            self._version = self._brokers.version
+            self._bytecode = filter_bytecode(self._brokers.addresses)
+            self._reader = DumpReader(self._brokers)
+            self._reader_with_cgroups = DumpReader(self._brokers, with_cgroups=True)
+
+    def _socket_for(self, pid: int) -> SockDiag:
+        namespace = procfs.network_namespace(pid)
+        if namespace not in self._sockets:
+            self._sockets[namespace] = open_in_namespace(pid, SockDiag)
+        return self._sockets[namespace]
+
+    def read(self, tree: Mapping[int, Process]) -> Connections:
+        """See `ConnectionSource.read`."""
+        self._prepare()
+        own = cgroups.find_own(tree, self._mount)
+        columns = self._dump(tree, with_cgroups=own.complete)
+        if own.complete and not own.shared and own == self._trusted:
+            return self._by_cgroup(columns, own)
+        result = self._by_inode(columns, tree)
+        if own.complete and not own.shared:
+            told = self._by_cgroup(columns, own)
+            if self._owners.denied or told.by_process == result.by_process:
+                self._trusted = own
+            if self._owners.denied:
+                return told
+        return result
+
+    def _dump(self, tree: Mapping[int, Process], *, with_cgroups: bool) -> Columns:
+        reader = self._reader_with_cgroups if with_cgroups else self._reader
+        columns = Columns()
+        done: set[int] = set()
+        for pid in tree:
+            try:
+                namespace = procfs.network_namespace(pid)
+                if namespace not in done:
+                    columns.extend(self._dump_one(self._socket_for(pid), reader))
+                    done.add(namespace)
+            except NoSuchProcessError:
+                continue
+        for namespace in self._sockets.keys() - done:
+            self._sockets.pop(namespace).close()
+        return columns
+
+    def _dump_one(self, diag: SockDiag, reader: DumpReader) -> Columns:
+        """One dump that can be trusted.
+
+        Raises:
+            DumpInterruptedError: Each of several was interrupted.
+        """
+        for attempt in range(_ATTEMPTS):
+            columns = Columns()
+            try:
+                for length, run in diag.dump(self._bytecode, ALL_STATES):
+                    reader.add(columns, length, run)
+            except DumpInterruptedError:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return columns
+        raise AssertionError("unreachable")
+
+    def _by_cgroup(self, columns: Columns, own: OwnCgroups) -> Connections:
+        """Count by the cgroup that each socket was made in; none of them shared."""
+        ids = zip(*columns.cgroups, strict=True)
+        counts = Counter(zip(ids, columns.states, columns.endpoints, strict=True))
+        result = _empty(own.single.values())
+        held = [0 for _ in self._brokers.endpoints]
+        for ((low, high), state, endpoint), count in counts.items():
+            pid = own.single.get(low | high << 32)
+            if pid is not None:
+                held[endpoint] += count
+                _add(result, pid, state, count)
+        self._add_orphans(columns, result, held)
+        return result
+
+    def _by_inode(self, columns: Columns, tree: Mapping[int, Process]) -> Connections:
+        starts = {pid: process.start_ticks for pid, process in tree.items()}
+        if not self._owners.update(columns.inodes, starts):
+            columns = columns.without_doubles()
+            self._owners.update(columns.inodes, starts)
+        denied = self._owners.denied
+        result = _empty([pid for pid in tree if pid not in denied])
+        result.denied = dict(denied)
+        result.learning_cost_s = self._owners.learning_cost_s
+        self._count_states(columns, result)
+        self._add_orphans(columns, result, self._held_by_endpoint(columns))
+        if self._owners.undecided:
+            result.by_endpoint = None
+        return result
+
+    def _count_states(self, columns: Columns, result: Connections) -> None:
+        """Count the rare states socket by socket; the rest of a process is in the common one."""
+        left = self._owners.totals()
+        by_number = Counter(columns.states)
+        common = max(by_number, key=by_number.__getitem__, default=0)
+        for state in sorted(by_number.keys() - {common}):
+            for pid, count in self._owners.count(columns.inodes_in(state)).items():
+                _add(result, pid, state, count)
+                left[pid] -= count
+        for pid, count in left.items():
+            _add(result, pid, common, count)
+
+    def _held_by_endpoint(self, columns: Columns) -> list[int]:
+        strangers = self._owners.strangers
+        theirs = bytearray()
+        if strangers:
+            theirs += bytes(
+                compress(columns.endpoints, map(strangers.__contains__, columns.inodes))
+            )
+        return [
+            columns.endpoints.count(at) - theirs.count(at)
+            for at in range(len(self._brokers.endpoints))
+        ]
+
+    def _add_orphans(self, columns: Columns, result: Connections, held: list[int]) -> None:
+        for state, count in Counter(columns.orphan_states).items():
+            _add(result, KERNEL_PID, state, count)
+        in_time_wait = map(TIME_WAIT.__eq__, columns.orphan_states)
+        waiting = bytearray(compress(columns.orphan_endpoints, in_time_wait))
+        result.by_endpoint = {
+            endpoint: EndpointCount(held[at], waiting.count(at))
+            for at, endpoint in enumerate(self._brokers.endpoints)
+        }
+
+    def close(self) -> None:
+        """Close the netlink sockets."""
+        for diag in self._sockets.values():
+            diag.close()
+        self._sockets.clear()
+
+
+def _empty(pids: Iterable[int]) -> Connections:
+    return Connections({KERNEL_PID: {}, **{pid: {} for pid in pids}})
+
+
+def _add(result: Connections, pid: int, state: int, count: int) -> None:
+    if count and pid in result.by_process:
+        states = result.by_process[pid]
+        states[state] = states.get(state, 0) + count

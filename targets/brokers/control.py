@@ -1,0 +1,83 @@
+"""Commands to a running cluster, a line of JSON each: `--control` of `tidemark broker`.
+
+`{"do": "kill", "brokers": [1]}` on stdin is answered with `{"done": "kill", "brokers": [1]}` on
+stdout, or with `{"error": "..."}`. A broker that is killed refuses connections until it is
+restarted; one that is frozen keeps them, and answers nothing until it is thawed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Protocol
+
+from tidemark.targets.command_line import announce
+from tidemark.targets.errors import TargetError
+
+ACTIONS = ("kill", "restart", "freeze", "thaw")
+
+
+class Controllable(Protocol):
+    """A cluster of which single brokers can be made to fail."""
+
+    def kill(self, brokers: Sequence[int]) -> None:
+        """End brokers as a crash would."""
+
+    def restart(self, brokers: Sequence[int]) -> None:
+        """Start killed brokers again, and return when they answer."""
+
+    def freeze(self, brokers: Sequence[int]) -> None:
+        """Let brokers answer nothing."""
+
+    def thaw(self, brokers: Sequence[int]) -> None:
+        """Let frozen brokers go on."""
+
+
+def take_commands(cluster: Controllable, broker_count: int) -> None:
+    """Begin to obey the commands on stdin, in a thread of its own."""
+    thread = threading.Thread(
+        target=_obey_all, args=(cluster, broker_count), name="control", daemon=True
+    )
+    thread.start()
+
+
+def _obey_all(cluster: Controllable, broker_count: int) -> None:
+    for line in sys.stdin:
+        try:
+            action, brokers = parse_command(line, broker_count)
+            getattr(cluster, action)(brokers)
+        except TargetError as error:
+            announce(error=str(error))
+        else:
+            announce(done=action, brokers=brokers)
+    # A broker that was restarted here is bound to this thread, and would end with it.
+    threading.Event().wait()
+
+
+def parse_command(line: str, broker_count: int) -> tuple[str, list[int]]:
+    """Read one command.
+
+    Args:
+        line: The line of JSON.
+        broker_count: How many brokers there are; their ids begin at 1.
+
+    Returns:
+        The action, one of `ACTIONS`, and the brokers that it is for.
+
+    Raises:
+        TargetError: It is something else.
+    """
+    try:
+        command = json.loads(line)
+        action, brokers = command["do"], command["brokers"]
+        known = action in ACTIONS and all(b in range(1, broker_count + 1) for b in brokers)
+    except (ValueError, TypeError, KeyError):
+        known = False
+    if not known:
+        raise TargetError(
+            f"{line.strip()!r} is no command: say "
+            f'{{"do": "{"|".join(ACTIONS)}", "brokers": [1, ..., {broker_count}]}}'
+        )
+    return action, brokers

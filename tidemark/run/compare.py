@@ -1,0 +1,118 @@
+"""Runs several strategies in turn, each by a Locust of its own, and explains them together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from tidemark.analysis.reports.files import write_comparison
+from tidemark.analysis.run import load_run
+from tidemark.analysis.verdict.baseline import ResourceChange, compare_runs
+from tidemark.analysis.verdict.summary import Summary
+from tidemark.errors import ChildError
+from tidemark.record.layout import SAMPLES_CSV
+from tidemark.run.children import Child, python_module
+from tidemark.run.options import RunOptions
+from tidemark.run.progress import Progress, RunView
+
+LOCUST_LOG = "locust.log"
+POLL_S = 0.25
+STOP_TIMEOUT_S = 40.0  # requests in flight, the last sample, the target's own shutdown
+LOCUST_LOAD_FAILED = 1  # Locust's exit code when requests failed: the broken strategies' normal end
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared.
+
+    Attributes:
+        strategies: names in the order in which they run.
+        duration_s: seconds of load on each.
+        users: Locust users; matters to the closed workload only.
+        options: everything else, the same for all.
+    """
+
+    strategies: tuple[str, ...]
+    duration_s: float
+    users: int
+    options: RunOptions
+
+
+def run_all(comparison: Comparison, folder: Path, progress: Progress) -> Iterator[Path]:
+    """Run every strategy in turn and yield its run directory once it is complete.
+
+    Raises:
+        ChildError: a run could not be started; the message is the run's own.
+    """
+    for strategy in comparison.strategies:
+        yield _run_one(comparison, strategy, folder / strategy, progress)
+
+
+def _run_one(comparison: Comparison, strategy: str, path: Path, progress: Progress) -> Path:
+    path.mkdir()
+    locust = Child(
+        "load generator",
+        _locust_command(comparison, path),
+        path / LOCUST_LOG,
+        _environment_without_locust(),
+    )
+    view = RunView(strategy, path, comparison.duration_s)
+    progress.begin(view)
+    try:
+        while locust.returncode is None:
+            progress.show(view)
+            time.sleep(POLL_S)
+    except BaseException:
+        # Ctrl-C must leave a run directory that can be reported, so Locust ends in its own order.
+        locust.stop(signal.SIGINT, STOP_TIMEOUT_S)
+        raise
+    code = locust.stop()
+    if code not in (0, LOCUST_LOAD_FAILED):
+        raise ChildError(f"{strategy}: {locust.last_words()}")
+    progress.end(view)
+    return path
+
+
+def _locust_command(comparison: Comparison, path: Path) -> list[str]:
+    options = comparison.options.replace(
+        strategy=path.name, results=path.parent, run_name=path.name, no_report=True
+    )
+    return python_module(
+        "locust",
+        f"--locustfile={files('tidemark.locustfiles') / 'ingest.py'}",
+        "--headless",
+        "--only-summary",
+        f"--users={comparison.users}",
+        f"--spawn-rate={comparison.users}",
+        f"--run-time={comparison.duration_s:g}s",
+        *options.as_arguments(),
+    )
+
+
+def _environment_without_locust() -> dict[str, str]:
+    """Our environment without what would steer Locust behind the comparison's back."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")}
+
+
+def explain(paths: Sequence[Path], folder: Path) -> list[Summary]:
+    """Write every report there is material for and return the rows of the table."""
+    recorded = [path for path in paths if (path / SAMPLES_CSV).exists()]
+    return write_comparison(recorded, folder) if recorded else []
+
+
+def changes_since(
+    baseline: Path, folder: Path, strategies: Sequence[str]
+) -> dict[str, list[ResourceChange]]:
+    """What changed in each strategy since an earlier comparison; those it lacks are left out."""
+    return {
+        strategy: list(
+            compare_runs(load_run(folder / strategy), load_run(baseline / strategy)).values()
+        )
+        for strategy in strategies
+        if (baseline / strategy).is_dir()
+    }

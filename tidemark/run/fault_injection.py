@@ -1,0 +1,128 @@
+"""Injects the faults of a run while its load goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import psutil
+
+from tidemark.errors import ChildError
+from tidemark.run.children import Child, say
+from tidemark.run.faults import BROKER_FREEZE, BROKER_KILL, OUTAGE, TARGET_KILL, Fault
+
+BROKER_TIMEOUT_S = 60.0  # a real broker that was killed takes its time to start again
+LOOK_S = 0.1
+VICTIM = 1  # id of the broker that a single-broker fault hits
+
+DOWN = {BROKER_KILL: "kill", OUTAGE: "kill", BROKER_FREEZE: "freeze"}
+UP = {BROKER_KILL: "restart", OUTAGE: "restart", BROKER_FREEZE: "thaw"}
+
+
+class FaultyRun(Protocol):
+    """What a fault needs of the run that it happens in."""
+
+    def event(self, name: str, **fields: object) -> None:
+        """Append an event."""
+
+
+class FaultInjector:
+    """Does to a run what its faults say, one after the other.
+
+    Args:
+        run: where the events go.
+        faults: in the order in which they happen, none within another.
+        broker: the embedded cluster, which takes commands; None for somebody else's.
+        brokers: its `host:port`s, in the order of their ids from 1.
+        target_pid: the master of the target's workers; None for somebody else's.
+    """
+
+    def __init__(
+        self,
+        run: FaultyRun,
+        faults: Sequence[Fault],
+        broker: Child | None,
+        brokers: Sequence[str],
+        target_pid: int | None,
+    ) -> None:
+        self._run = run
+        self._faults = faults
+        self._broker = broker
+        self._brokers = brokers
+        self._target_pid = target_pid
+        self._down: list[int] = []
+        self._up_action = ""
+        self._healing = threading.Lock()
+
+    def follow(self, began_s: float, is_over: Callable[[], bool]) -> None:
+        """Wait for each fault's time and let it happen, until the run is over.
+
+        Args:
+            began_s: when the load began, on the monotonic clock.
+            is_over: whether the run has ended meanwhile.
+        """
+        for fault in self._faults:
+            self._wait(began_s + fault.start_s, is_over)
+            if is_over():
+                return
+            try:
+                self._happen(fault, is_over)
+            except ChildError as error:
+                say(f"fault {fault}: {error}")
+                self._run.event("fault_failed", fault=str(fault), reason=str(error))
+
+    @staticmethod
+    def _wait(until_s: float, is_over: Callable[[], bool]) -> None:
+        """Wait for a time of the monotonic clock, or for the end of the run."""
+        while (left_s := until_s - time.monotonic()) > 0 and not is_over():
+            time.sleep(min(left_s, LOOK_S))
+
+    def _happen(self, fault: Fault, is_over: Callable[[], bool]) -> None:
+        self._run.event("fault_started", fault=str(fault), kind=fault.kind)
+        if fault.kind == TARGET_KILL:
+            self._run.event("worker_killed", pid=self._kill_worker())
+        else:
+            everyone = range(1, len(self._brokers) + 1)
+            victims = list(everyone) if fault.kind == OUTAGE else [VICTIM]
+            began_s = time.monotonic()
+            with self._healing:
+                self._change(victims, DOWN[fault.kind], "broker_down")
+                self._down, self._up_action = victims, UP[fault.kind]
+            self._wait(began_s + fault.duration_s, is_over)
+            self.heal()
+        self._run.event("fault_ended", fault=str(fault), kind=fault.kind)
+
+    def heal(self) -> None:
+        """Bring back every broker that is down; a run may end in the middle of a fault.
+
+        When somebody else is at it already, wait until they are back.
+
+        Raises:
+            ChildError: the brokers did not come back.
+        """
+        with self._healing:
+            victims, self._down = self._down, []
+            if victims:
+                self._change(victims, self._up_action, "broker_up")
+
+    def _change(self, victims: Sequence[int], action: str, event: str) -> None:
+        if self._broker is None:
+            raise ChildError("brokers that somebody else runs are not touched")
+        self._broker.ask({"do": action, "brokers": list(victims)}, BROKER_TIMEOUT_S)
+        for victim in victims:
+            self._run.event(event, broker=self._brokers[victim - 1], action=action)
+
+    def _kill_worker(self) -> int:
+        """Kill the worker with the most threads, which is one that serves; return its PID."""
+        if self._target_pid is None:
+            raise ChildError("a service that somebody else runs is not killed")
+        workers = psutil.Process(self._target_pid).children()
+        if not workers:
+            raise ChildError("the target has no worker at the moment")
+        victim = max(workers, key=lambda worker: worker.num_threads())
+        os.kill(victim.pid, signal.SIGKILL)
+        return int(victim.pid)

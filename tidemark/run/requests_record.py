@@ -1,0 +1,85 @@
+"""What the load generator has seen so far, as rows of requests.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tidemark.record.clock import Instant
+from tidemark.run.latency import LatencyHistogram, percentile
+
+
+class RequestRecord:
+    """Counts answers as they come and gives one row per tick.
+
+    Counts are cumulative; percentiles in a row are those of the answers since the row before.
+    A request that was not answered in time counts as a failure when its time is up.
+
+    Args:
+        monotonic: the clock that `last_success_s` is read from.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._tick_ms: list[float] = []
+        self._run = LatencyHistogram()
+        self.sent = 0
+        self.requests = 0
+        self.failures = 0
+        self.messages_accepted: int | None = None
+        self.first_sent_s: float | None = None
+        self.last_success_s: float | None = None
+
+    def count_sent(self) -> None:
+        """A request is on its way."""
+        self.sent += 1
+        if self.first_sent_s is None:
+            self.first_sent_s = self._monotonic()
+
+    def on_request(
+        self,
+        response_time: float | None = None,
+        exception: BaseException | None = None,
+        context: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Listener for Locust's `request` event; `response_time` is in milliseconds."""
+        self.requests += 1
+        self._tick_ms.append(response_time or 0.0)
+        if exception is not None:
+            self.failures += 1
+            return
+        self.last_success_s = self._monotonic()
+        messages = (context or {}).get("messages")
+        if messages is not None:
+            self.messages_accepted = (self.messages_accepted or 0) + messages
+
+    def silent_s(self) -> float:
+        """Seconds since the last success (or the first request) while requests are waiting."""
+        if self.first_sent_s is None:
+            return 0.0
+        return self._monotonic() - max(self.first_sent_s, self.last_success_s or 0.0)
+
+    def row(self, instant: Instant, users: int) -> dict[str, Any]:
+        """The row of requests.csv at `instant`; begins a new tick."""
+        tick, self._tick_ms = sorted(self._tick_ms), []
+        self._run.add(tick)
+        return {
+            "time_s": instant.time_s,
+            "elapsed_s": instant.elapsed_s,
+            "users": users,
+            "requests": self.requests,
+            "failures": self.failures,
+            "messages_accepted": self.messages_accepted,
+            "p50_ms": _rounded(percentile(tick, 0.50)),
+            "p95_ms": _rounded(percentile(tick, 0.95)),
+            "p99_ms": _rounded(percentile(tick, 0.99)),
+        }
+
+    def latency_ms(self) -> dict[str, float] | None:
+        """p50, p95, p99 and maximum of all rows so far, in milliseconds; None without answers."""
+        return self._run.summary()
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
