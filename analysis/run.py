@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from tidemark.analysis.errors import UnusableRunError
 from tidemark.analysis.tables import LARGEST, Layout, read_table, whole_lines
 from tidemark.record import layout as schema
+from tidemark.record.errors import UnusableRunError
 
 OUTCOMES = ("completed", "exhausted", "aborted")
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tidemark.analysis.errors import UnusableRunError
+from tidemark.record.errors import UnusableRunError
 
 LARGEST = 1e15
 """No figure of a run is larger: counts, bytes and Unix times stay exact in a float below it."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from tidemark.sampler.errors import DiskFullError, RunDirectoryError
+from tidemark.record.errors import DiskFullError, RunDirectoryError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TIME_DECIMALS = 6

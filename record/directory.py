@@ -1,48 +1,35 @@
-"""The run directory, format 1: where everything that is recorded about a run lies."""
+"""The run directory: where everything that is recorded about a run is written and read."""
+
+from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from tidemark.record import layout as schema
+from tidemark.record import layout
 from tidemark.record.appender import CsvAppender, LineAppender
 from tidemark.record.clock import Instant
-from tidemark.sampler.errors import RunDirectoryError
-
-_RUN_FILES = (
-    schema.RUN_JSON,
-    schema.SAMPLES_CSV,
-    schema.COMPOSITION_CSV,
-    schema.REQUESTS_CSV,
-    schema.ENDPOINTS_CSV,
-    schema.EVENTS_JSONL,
-)
+from tidemark.record.errors import RunDirectoryError, UnusableRunError
+from tidemark.record.events import Event, Recorded, decode, encode
+from tidemark.record.layout import Table
+from tidemark.record.metadata import RunMetadata, read_metadata
 
 
-def whole_lines(path: Path) -> list[str]:
-    """The lines of a file; a torn last one (its writer was killed) is dropped.
+def whole_lines(path: Path) -> bytes:
+    """The content of a file up to the last line that was finished: its writer may be killed.
 
     Raises:
-        RunDirectoryError: The file cannot be read.
+        UnusableRunError: The file cannot be read.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise RunDirectoryError(f"{path}: {error.strerror}") from error
-    text = data[: data.rfind(b"\n") + 1].decode("utf-8", "replace")
-    return text.split("\n")[:-1]
-
-
-def event_line(instant: Instant, event: str, **fields: object) -> bytes:
-    """One line of `events.jsonl`, without its newline."""
-    record = {
-        "time_s": round(instant.time_s, 6),
-        "elapsed_s": round(instant.elapsed_s, 6),
-        "event": event,
-        **fields,
-    }
-    return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
+        raise UnusableRunError(
+            path, f"cannot be read ({error.strerror})", "check that it exists and is readable"
+        ) from error
+    end = data.rfind(b"\n") + 1
+    return data if end == len(data) else data[:end]
 
 
 class RunDirectory:
@@ -56,7 +43,7 @@ class RunDirectory:
         self.path = Path(path)
 
     @classmethod
-    def create(cls, path: Path | str) -> "RunDirectory":
+    def create(cls, path: Path | str) -> RunDirectory:
         """Make the folder for a new run; an empty or unrelated one is taken as it is.
 
         Raises:
@@ -69,7 +56,7 @@ class RunDirectory:
             raise RunDirectoryError(
                 f"{folder}: cannot be made ({error.strerror}): choose another folder"
             ) from error
-        for name in _RUN_FILES:
+        for name in layout.RECORDED_FILES:
             if (folder / name).exists():
                 raise RunDirectoryError(
                     f"{folder}: holds a run already ({name}): choose another folder"
@@ -79,8 +66,14 @@ class RunDirectory:
         return cls(folder)
 
     def file(self, name: str) -> Path:
-        """The path of one of the run's files (names in `sampler.schema`)."""
+        """The path of one of the run's files (names in `tidemark.record.layout`)."""
         return self.path / name
+
+    def writer(self, table: Table) -> CsvAppender:
+        """Opens one of the tables for appending."""
+        return CsvAppender(self.file(table.file), table.columns)
+
+    # -- run.json ------------------------------------------------------------------------------
 
     def write_metadata(self, metadata: Mapping[str, object]) -> None:
         """Write `run.json` anew, as a whole; `format` is added.
@@ -90,9 +83,9 @@ class RunDirectory:
         Raises:
             RunDirectoryError: It cannot be written.
         """
-        target = self.file(schema.RUN_JSON)
-        fresh = self.file(f".{schema.RUN_JSON}.{os.getpid()}")
-        text = json.dumps({"format": schema.FORMAT, **metadata}, indent=2, ensure_ascii=False)
+        target = self.file(layout.RUN_JSON)
+        fresh = self.file(f".{layout.RUN_JSON}.{os.getpid()}")
+        text = json.dumps({"format": layout.FORMAT, **metadata}, indent=2, ensure_ascii=False)
         try:
             fresh.write_text(text + "\n", encoding="utf-8")
             fresh.replace(target)
@@ -102,30 +95,21 @@ class RunDirectory:
                 f"{target}: {error.strerror}: check the folder and the free space"
             ) from error
 
-    def read_metadata(self) -> dict[str, object]:
+    def read_metadata(self) -> RunMetadata:
         """What `run.json` says.
 
         Raises:
-            RunDirectoryError: It is missing, is not JSON, or has a format this version does
-                not know.
+            UnusableRunError: It is missing or malformed, or has a format that is not known.
         """
-        path = self.file(schema.RUN_JSON)
-        try:
-            metadata = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise RunDirectoryError(
-                f"{path}: {error.strerror}: is this a run directory?"
-            ) from error
-        except ValueError as error:
-            raise RunDirectoryError(f"{path}: is not JSON: {error}") from error
-        if not isinstance(metadata, dict) or metadata.get("format") != schema.FORMAT:
-            found = metadata.get("format") if isinstance(metadata, dict) else None
-            raise RunDirectoryError(
-                f"{path}: format {found!r} is unknown; this version reads {schema.FORMAT}"
-            )
-        return metadata
+        return read_metadata(self.file(layout.RUN_JSON))
 
-    def append_event(self, instant: Instant, event: str, **fields: object) -> None:
+    # -- events.jsonl --------------------------------------------------------------------------
+
+    def events_writer(self) -> LineAppender:
+        """Opens `events.jsonl` for appending lines made by `tidemark.record.events.encode`."""
+        return LineAppender(self.file(layout.EVENTS_JSONL))
+
+    def append_event(self, instant: Instant, event: Event) -> None:
         """Append one line to `events.jsonl`; several processes may do so at once.
 
         Raises:
@@ -134,45 +118,25 @@ class RunDirectory:
         """
         writer = self.events_writer()
         try:
-            writer.append(event_line(instant, event, **fields))
+            writer.append(encode(instant, event))
         finally:
             writer.close()
 
-    def read_events(self) -> list[dict[str, object]]:
-        """The events so far, in the order of the file; torn lines are dropped.
+    def read_events(self) -> tuple[Recorded[Event], ...]:
+        """The events so far in the order of `elapsed_s`; a torn last line is dropped.
 
         Raises:
-            RunDirectoryError: The file is there, but cannot be read.
+            UnusableRunError: The file cannot be read, or a line of it is no event.
         """
-        path = self.file(schema.EVENTS_JSONL)
+        path = self.file(layout.EVENTS_JSONL)
         if not path.exists():
-            return []
-        return [event for line in whole_lines(path) if (event := _parse_event(line)) is not None]
-
-    def events_writer(self) -> LineAppender:
-        """Opens `events.jsonl` for appending lines made by `event_line`."""
-        return LineAppender(self.file(schema.EVENTS_JSONL))
-
-    def samples_writer(self) -> CsvAppender:
-        """Opens `samples.csv` for appending."""
-        return CsvAppender(self.file(schema.SAMPLES_CSV), schema.SAMPLES_COLUMNS)
-
-    def composition_writer(self) -> CsvAppender:
-        """Opens `composition.csv` for appending."""
-        return CsvAppender(self.file(schema.COMPOSITION_CSV), schema.COMPOSITION_COLUMNS)
-
-    def requests_writer(self) -> CsvAppender:
-        """Opens `requests.csv` for appending."""
-        return CsvAppender(self.file(schema.REQUESTS_CSV), schema.REQUESTS_COLUMNS)
-
-    def endpoints_writer(self) -> CsvAppender:
-        """Opens `endpoints.csv` for appending."""
-        return CsvAppender(self.file(schema.ENDPOINTS_CSV), schema.ENDPOINTS_COLUMNS)
-
-
-def _parse_event(line: str) -> dict[str, object] | None:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and "event" in event else None
+            return ()
+        found = []
+        for number, line in enumerate(whole_lines(path).split(b"\n")[:-1], start=1):
+            try:
+                found.append(decode(line))
+            except ValueError as error:
+                raise UnusableRunError(
+                    f"{path}, line {number}", str(error), "mend the line or remove it"
+                ) from error
+        return tuple(sorted(found, key=lambda recorded: recorded.elapsed_s))

@@ -1,18 +1,21 @@
-"""The run directory's file names, columns and metrics: format 1, in one place.
+"""The files of a run directory and their columns: format 2, in one place.
 
-A new metric is one entry in `METRICS`; the columns of `samples.csv` follow from it.
+docs/run-directory.md says the same for people; a test holds the two against each other.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-FORMAT = 1
-"""The version of the run directory; a reader refuses what it does not know."""
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tidemark.record.metrics import TCP_STATES
+
+FORMAT = 2
+"""The version of the run directory that is written."""
+READABLE_FORMATS = (1, 2)
+"""Those that are read; a reader refuses what it does not know."""
 
 RUN_JSON = "run.json"
-SAMPLES_CSV = "samples.csv"
-COMPOSITION_CSV = "composition.csv"
-REQUESTS_CSV = "requests.csv"
-ENDPOINTS_CSV = "endpoints.csv"
 EVENTS_JSONL = "events.jsonl"
 TARGET_LOG = "target.log"
 BROKER_LOG = "broker.log"
@@ -24,83 +27,94 @@ KERNEL_PID = 0
 """The `pid` of rows for connections that belong to no process any more."""
 KERNEL_PROCESS = "kernel"
 """The `process` of those rows."""
+ONLY_TARGET = "target"
+"""The id of a run's target where there is but one, and of that of a run of format 1."""
+
+TIME_COLUMNS = ("time_s", "elapsed_s")
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
-    """One measured column of `samples.csv`.
+class Table:
+    """A CSV file of a run directory.
 
     Attributes:
-        name: The column, unit included where it has one.
-        unit: Unit of the stored figure: `count`, `bytes` or `s`.
-        title: What an axis says, for example "Resident set size, MiB".
-        axis_scale: Stored figures are multiplied by this for the axis.
-        has_limit: Whether the process dies of reaching a limit of it.
-        cumulative: Whether it only ever counts up.
+        file: Its name.
+        columns: Its columns, in order.
+        text: Those of them that are text; all others are numbers that are not negative.
+        never_empty: Number columns in which an empty field is an error.
+        never_falling: Number columns that may not fall from one row to the next.
+        added: Columns that older files lack -> what is read in their place; None is empty.
     """
 
-    name: str
-    unit: str
-    title: str
-    axis_scale: float = 1.0
-    has_limit: bool = False
-    cumulative: bool = False
+    file: str
+    columns: tuple[str, ...]
+    text: tuple[str, ...] = ()
+    never_empty: tuple[str, ...] = TIME_COLUMNS
+    never_falling: tuple[str, ...] = ("elapsed_s",)
+    added: Mapping[str, str | None] = field(default_factory=dict)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The columns that hold numbers."""
+        return tuple(name for name in self.columns if name not in self.text)
 
 
-_MIB = 1.0 / (1024 * 1024)
+_SINCE_FORMAT_2 = {"target": ONLY_TARGET}
 
-TCP_STATE_NUMBERS: dict[str, int] = {
-    "established": 1,
-    "syn_sent": 2,
-    "fin_wait1": 4,
-    "fin_wait2": 5,
-    "time_wait": 6,
-    "close_wait": 8,
-    "last_ack": 9,
-    "closing": 11,
-}
-"""Column name of a TCP state -> its number in the kernel (`include/net/tcp_states.h`)."""
-
-TCP_STATES: tuple[str, ...] = tuple(TCP_STATE_NUMBERS)
-"""The TCP states that are recorded, in the order of their columns."""
-
-HELD_STATES: tuple[str, ...] = tuple(name for name in TCP_STATES if name != "time_wait")
-"""The states in which a connection can be held by a process."""
-
-METRICS: tuple[Metric, ...] = (
-    Metric("fds", "count", "Open file descriptors", has_limit=True),
-    Metric("fds_limit", "count", "File descriptor limit (soft RLIMIT_NOFILE)"),
-    Metric("threads", "count", "Threads", has_limit=True),
-    Metric("rss_bytes", "bytes", "Resident set size, MiB", _MIB, has_limit=True),
-    Metric("cpu_s", "s", "CPU time, user and system, s", cumulative=True),
-    *(
-        Metric(state, "count", f"Broker connections in {state.upper()}", has_limit=True)
-        for state in TCP_STATES
+SAMPLES = Table(
+    "samples.csv",
+    (
+        *TIME_COLUMNS,
+        "target",
+        "pid",
+        "process",
+        "fds",
+        "fds_limit",
+        "threads",
+        "rss_bytes",
+        "cpu_s",
+        *TCP_STATES,
+        "sample_cost_s",
+        "swap_bytes",
     ),
-    Metric("sample_cost_s", "s", "CPU time of taking the sample, s"),
-    Metric("swap_bytes", "bytes", "Swapped out, MiB", _MIB),
+    text=("target", "process"),
+    never_empty=(*TIME_COLUMNS, "pid"),
+    added={**_SINCE_FORMAT_2, "swap_bytes": None},
 )
-"""Every measured column of `samples.csv`, in order."""
-
-METRICS_BY_NAME: dict[str, Metric] = {metric.name: metric for metric in METRICS}
-
-TIME_COLUMNS: tuple[str, ...] = ("time_s", "elapsed_s")
-
-SAMPLES_COLUMNS: tuple[str, ...] = (
-    *TIME_COLUMNS,
-    "pid",
-    "process",
-    *(metric.name for metric in METRICS),
+COMPOSITION = Table(
+    "composition.csv",
+    (*TIME_COLUMNS, "target", "pid", "kind", "name", "count"),
+    text=("target", "kind", "name"),
+    never_falling=(),
+    added=_SINCE_FORMAT_2,
 )
-COMPOSITION_COLUMNS: tuple[str, ...] = (*TIME_COLUMNS, "pid", "kind", "name", "count")
-REQUESTS_COLUMNS: tuple[str, ...] = (
-    *TIME_COLUMNS,
-    "users",
-    "requests",
-    "failures",
-    "messages_accepted",
-    "p50_ms",
-    "p95_ms",
-    "p99_ms",
+REQUESTS = Table(
+    "requests.csv",
+    (
+        *TIME_COLUMNS,
+        "users",
+        "requests",
+        "failures",
+        "messages_accepted",
+        "p50_ms",
+        "p95_ms",
+        "p99_ms",
+    ),
+    never_falling=("elapsed_s", "requests", "failures", "messages_accepted"),
 )
-ENDPOINTS_COLUMNS: tuple[str, ...] = (*TIME_COLUMNS, "endpoint", "held", "time_wait")
+ROUTES = Table(
+    "routes.csv",
+    (*TIME_COLUMNS, "route", "requests", "failures"),
+    text=("route",),
+)
+ENDPOINTS = Table(
+    "endpoints.csv",
+    (*TIME_COLUMNS, "target", "endpoint", "held", "time_wait"),
+    text=("target", "endpoint"),
+    never_falling=(),
+    added=_SINCE_FORMAT_2,
+)
+TABLES = (SAMPLES, COMPOSITION, REQUESTS, ROUTES, ENDPOINTS)
+
+RECORDED_FILES = (RUN_JSON, EVENTS_JSONL, *(table.file for table in TABLES))
+"""What makes a folder a run: a folder that holds one of these is not written into."""

@@ -1,4 +1,4 @@
-"""Broker endpoints: `host:port` as given, and the addresses that they stand for."""
+"""The addresses that brokers' endpoints stand for, and have stood for."""
 
 import contextlib
 import ipaddress
@@ -8,41 +8,10 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from tidemark.record.endpoints import parse_endpoint
 from tidemark.sampler.errors import BrokerAddressError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-def parse_endpoint(text: str) -> tuple[str, int]:
-    """Split `host:port`, `[v6]:port` into host and port.
-
-    Raises:
-        BrokerAddressError: It is not of that form, or the port is not 1 to 65535.
-    """
-    host, colon, port = text.strip().rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if bracketed:
-        host = host[1:-1]
-    well_formed = colon and host and (bracketed or ":" not in host) and port.isascii()
-    if not well_formed or not port.isdigit() or not 0 < int(port) < 65536:
-        raise BrokerAddressError(
-            f"broker {text!r}: give host:port, for example localhost:9092 or [::1]:9092"
-        )
-    return host, int(port)
-
-
-def parse_endpoints(text: str) -> tuple[str, ...]:
-    """Split a comma-separated list of `host:port`; doubles are dropped, order is kept.
-
-    Raises:
-        BrokerAddressError: One is malformed, or there is none.
-    """
-    endpoints = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if not endpoints:
-        raise BrokerAddressError("no broker given: give host:port, separated by commas")
-    for endpoint in endpoints:
-        parse_endpoint(endpoint)
-    return endpoints
 
 
 def plain_address(address: str) -> IPAddress:

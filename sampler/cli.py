@@ -17,10 +17,12 @@ from typing import NoReturn
 
 from tidemark.record.clock import RunClock
 from tidemark.record.directory import RunDirectory
+from tidemark.record.endpoints import parse_endpoints
+from tidemark.record.errors import DiskFullError, TidemarkError
 from tidemark.sampler import procfs
-from tidemark.sampler.brokers import Brokers, parse_endpoints
+from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.connections import ConnectionSource
-from tidemark.sampler.errors import DiskFullError, SamplerError, TidemarkError
+from tidemark.sampler.errors import SamplerError
 from tidemark.sampler.follow import RootWatch
 from tidemark.sampler.host import Host, this_host
 from tidemark.sampler.journal import Journal

@@ -1,34 +1,15 @@
-"""The exception tree of the toolkit.
+"""What keeps the sampler from watching; see `tidemark.record.errors` for the root.
 
-TidemarkError              exit code 2; caught once, by the command line
-+-- RunDirectoryError      a run directory that cannot be made, written or read
-|   +-- DiskFullError      nothing more can be written; what is on disk stays readable
-+-- SamplerError           the sampler cannot watch what it was asked to watch
-    +-- NoSuchProcessError the process is not there (any more)
-    +-- DeniedError        the process is there, but a right to read it is missing
-    +-- BrokerAddressError `host:port` that is malformed or does not resolve
-    +-- NetlinkError       the kernel refused a socket statistics request
-        +-- DumpInterruptedError  a dump that cannot be trusted, even when repeated
-
-Each message is one line: what is wrong, where, and what to do.
+SamplerError               the sampler cannot watch what it was asked to watch
++-- NoSuchProcessError     the process is not there (any more)
++-- DeniedError            the process is there, but a right to read it is missing
++-- ShortageError          the sampler itself has run short of something
++-- BrokerAddressError     a broker whose name does not resolve, or too many of them
++-- NetlinkError           the kernel refused a socket statistics request
+    +-- DumpInterruptedError  a dump that cannot be trusted, even when repeated
 """
 
-
-class TidemarkError(Exception):
-    """Base of every error that a user can do something about.
-
-    The message is one line: what is wrong, where, and what to do.
-    """
-
-    exit_code = 2
-
-
-class RunDirectoryError(TidemarkError):
-    """A run directory cannot be made, written or read."""
-
-
-class DiskFullError(RunDirectoryError):
-    """The file system, a quota or a file size limit leaves no room for another line."""
+from tidemark.record.errors import TidemarkError
 
 
 class SamplerError(TidemarkError):
@@ -71,7 +52,7 @@ class ShortageError(SamplerError):
 
 
 class BrokerAddressError(SamplerError):
-    """A broker's `host:port` is malformed, or its host name does not resolve."""
+    """A broker's host name does not resolve, or there are more than can be watched."""
 
 
 class NetlinkError(SamplerError):

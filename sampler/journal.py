@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from tidemark.record.clock import Instant
 from tidemark.record.directory import RunDirectory, event_line
-from tidemark.sampler.errors import DiskFullError
+from tidemark.record.errors import DiskFullError
 
 _RESERVE = ".reserve"
 _RESERVE_BYTES = 65536

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from tidemark.record.clock import Instant, RunClock
+from tidemark.record.errors import DiskFullError
 from tidemark.record.layout import HELD_STATES, KERNEL_PID, KERNEL_PROCESS
 from tidemark.sampler.brokers import BrokerRefresh, Brokers
 from tidemark.sampler.budget import WINDOW_S, Budget, Cadence
@@ -14,7 +15,6 @@ from tidemark.sampler.composition import count_descriptors, count_threads
 from tidemark.sampler.connections import Connections, ConnectionSource, state_columns
 from tidemark.sampler.errors import (
     DeniedError,
-    DiskFullError,
     NetlinkError,
     NoSuchProcessError,
     SamplerError,

@@ -28,6 +28,7 @@ from typing import Protocol, Self
 
 import confluent_kafka
 
+from tidemark.record.process import name_current_thread
 from tidemark.targets.config import KafkaConfig
 from tidemark.targets.errors import (
     ClientError,
@@ -37,7 +38,6 @@ from tidemark.targets.errors import (
     TargetError,
 )
 from tidemark.targets.handle import queue_message, start_handle
-from tidemark.targets.system import name_current_thread
 
 METADATA_REFRESH_S = 600.0
 """How often a client refreshes its metadata: every 10 minutes, sarama's default."""

@@ -9,8 +9,8 @@ import re
 import sys
 from typing import NoReturn
 
+from tidemark.record.process import die_with_parent
 from tidemark.targets.errors import TargetError
-from tidemark.targets.system import die_with_parent
 
 
 class OneLineParser(argparse.ArgumentParser):

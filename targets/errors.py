@@ -1,6 +1,6 @@
-"""What can go wrong in this room, and the exit code that the command line gives it.
+"""What can go wrong in this room; see `tidemark.record.errors` for the root.
 
-* `TargetError`: the base; exit code 2
+* `TargetError`: the base
 
   * `ClientError`: librdkafka could not start a client
   * `OutOfBrokersError`: no broker answered within the dial timeout
@@ -11,13 +11,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from tidemark.record.errors import TidemarkError
 
 
-class TargetError(Exception):
-    """One line that says what is wrong, where, and what to do about it."""
-
-    exit_code: ClassVar[int] = 2
+class TargetError(TidemarkError):
+    """A target, or the brokers it writes to, cannot be what was asked for."""
 
 
 class ClientError(TargetError):

@@ -16,12 +16,12 @@ import traceback
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from tidemark.record.process import count_open_descriptors, die_with_parent
 from tidemark.targets.client import Client
 from tidemark.targets.config import KafkaConfig
 from tidemark.targets.errors import TargetError
 from tidemark.targets.metadata import cluster_brokers, ensure_topic
 from tidemark.targets.server import TargetServer
-from tidemark.targets.system import count_open_descriptors, die_with_parent
 from tidemark.targets.worker import TargetWorker
 
 _DESCRIPTORS_PER_BROKER_CONNECT = 2

@@ -12,6 +12,7 @@ import argparse
 import logging
 import socket
 
+from tidemark.record.process import limit_descriptors
 from tidemark.targets.client_options import add_client_options, read_client_options
 from tidemark.targets.command_line import (
     OneLineParser,
@@ -26,7 +27,6 @@ from tidemark.targets.errors import TargetError
 from tidemark.targets.rehearsal import rehearse
 from tidemark.targets.server import ServerOptions, TargetServer
 from tidemark.targets.strategies import STRATEGIES, resolve
-from tidemark.targets.system import limit_descriptors
 
 _PROGRAM = "python -m tidemark.targets.serve"
 _BACKLOG = 2048

@@ -14,10 +14,10 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
+from tidemark.record.process import die_with_parent
 from tidemark.targets.app import STRATEGY_EXTENSION, create_app
 from tidemark.targets.command_line import announce
 from tidemark.targets.config import Settings
-from tidemark.targets.system import die_with_parent
 
 KEEP_ALIVE_S = 75
 GRACEFUL_STOP_S = 4

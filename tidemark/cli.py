@@ -14,8 +14,8 @@ from tidemark.commands.compare import compare
 from tidemark.commands.report import report
 from tidemark.commands.sample import sample
 from tidemark.commands.target import target
+from tidemark.record.errors import TidemarkError
 from tidemark.run.children import say
-from tidemark.sampler.errors import TidemarkError
 from tidemark.targets.errors import TargetError
 
 EXIT_UNUSABLE = 2

@@ -1,10 +1,6 @@
 """What goes wrong while a run is put together."""
 
-from tidemark.sampler.errors import TidemarkError
-
-
-class OptionError(TidemarkError):
-    """An option has a value that cannot be used; the message names the option."""
+from tidemark.record.errors import TidemarkError
 
 
 class ChildError(TidemarkError):

@@ -21,12 +21,11 @@ from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, LocalRunner, Runner
 from locust.web import WebUI
 
-from tidemark.errors import OptionError
+from tidemark.record.errors import OptionError, TidemarkError
 from tidemark.run.children import run_to_terminal, say
 from tidemark.run.load import Load
 from tidemark.run.options import OPTIONS, Option, RunOptions
 from tidemark.run.soak import ABORTED, COMPLETED, EXHAUSTED, Ending, SoakRun
-from tidemark.sampler.errors import TidemarkError
 from tidemark.targets.errors import TargetError
 from tidemark.users import set_load
 

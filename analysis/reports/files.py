@@ -13,8 +13,8 @@ from tidemark.analysis.run import Run, load_run
 from tidemark.analysis.verdict.judge import judge
 from tidemark.analysis.verdict.model import Verdict
 from tidemark.analysis.verdict.summary import Summary, summarise
+from tidemark.record.errors import TidemarkError
 from tidemark.record.layout import REPORT_HTML, REPORT_PNG, VERDICT_JSON
-from tidemark.sampler.errors import TidemarkError
 
 CONTROL_STRATEGY = "shared"
 """In a comparison, the run of this strategy is what the others are measured against."""

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tidemark.analysis.errors import UnusableRunError
 from tidemark.analysis.units import amount, count
 from tidemark.analysis.verdict.baseline import ResourceChange
 from tidemark.analysis.verdict.model import Interval, ResourceVerdict, Verdict
 from tidemark.analysis.verdict.thresholds import Violation, apply_thresholds
+from tidemark.record.errors import UnusableRunError
 
 PASSED, SKIPPED = "passed", "skipped"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tidemark.analysis.errors import UnusableRunError
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.limits import read_limits
 from tidemark.analysis.verdict.model import (
@@ -20,6 +19,7 @@ from tidemark.analysis.verdict.ports import NEAR, judge_ports
 from tidemark.analysis.verdict.resource import Subject, judge_resource
 from tidemark.analysis.verdict.series import bin_run
 from tidemark.analysis.verdict.window import Window, find_window
+from tidemark.record.errors import UnusableRunError
 
 
 def judge(run: Run, control: Run | None = None) -> Verdict:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tidemark.analysis import units
-from tidemark.analysis.errors import UnusableRunError
 from tidemark.analysis.verdict.model import RESOURCES, Verdict
 from tidemark.analysis.verdict.reasons import NAMES, rate
+from tidemark.record.errors import UnusableRunError
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import time
 from types import FrameType
 from typing import NoReturn
 
+from tidemark.record.process import raise_descriptor_limit
 from tidemark.targets.brokers.control import take_commands
 from tidemark.targets.brokers.kafka_cluster import KafkaCluster
 from tidemark.targets.brokers.mock_cluster import MockCluster
@@ -33,7 +34,6 @@ from tidemark.targets.command_line import (
 )
 from tidemark.targets.config import DEFAULT_TOPIC
 from tidemark.targets.errors import TargetError
-from tidemark.targets.system import raise_descriptor_limit
 
 _PROGRAM = "python -m tidemark.targets.brokers"
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tidemark.targets.brokers.bound import bound_to_this_process
+from tidemark.record.process import bound_to_this_process
 from tidemark.targets.brokers.java import KafkaInstallation
 from tidemark.targets.brokers.ports import ReservedPort
 from tidemark.targets.errors import TargetError

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import confluent_kafka
 
+from tidemark.record.process import name_current_thread
 from tidemark.targets.config import Settings
 from tidemark.targets.errors import DeliveryError
 from tidemark.targets.handle import queue_message, start_handle
 from tidemark.targets.strategies.base import Strategy
-from tidemark.targets.system import name_current_thread
 
 _POLL_S = 0.1
 _POLL_THREAD_NAME = "kafka-poll"

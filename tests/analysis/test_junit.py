@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from tests.analysis.rundirs import write_run
 from tests.analysis.verdicts import leak
-from tidemark.analysis.errors import UnusableRunError
 from tidemark.analysis.reports.junit import write_junit
 from tidemark.analysis.run import load_run
 from tidemark.analysis.verdict.baseline import ResourceChange
 from tidemark.analysis.verdict.model import Interval, ResourceVerdict, Verdict
+from tidemark.record.errors import UnusableRunError
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from tests.analysis.rundirs import write_run
-from tidemark.analysis.errors import UnusableRunError
 from tidemark.analysis.reports import files as report
+from tidemark.record.errors import UnusableRunError
 
 FILES = ["report.html", "report.png", "verdict.json"]
 

@@ -7,13 +7,13 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tidemark.analysis.errors import UnusableRunError
 from tidemark.analysis.figures import style
 from tidemark.analysis.figures.comparison_figure import draw_comparison
 from tidemark.analysis.figures.run_figure import draw_run
 from tidemark.analysis.reports import html
 from tidemark.analysis.run import load_run
 from tidemark.analysis.verdict.judge import judge
+from tidemark.record.errors import UnusableRunError
 from tidemark.record.layout import (
     COMPOSITION_COLUMNS,
     REQUESTS_COLUMNS,

@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.analysis.rundirs import write_run
-from tidemark.analysis.errors import UnusableRunError
 from tidemark.analysis.run import load_run
 from tidemark.analysis.verdict.judge import judge
+from tidemark.record.errors import UnusableRunError
 
 TEXTS = ("run.json", "samples.csv", "requests.csv", "composition.csv", "endpoints.csv")
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tidemark.analysis.errors import UnusableRunError
 from tidemark.analysis.tables import Layout, read_table
+from tidemark.record.errors import UnusableRunError
 
 LAYOUT = Layout(("time_s", "elapsed_s", "name", "count"), text=("name",))
 GOOD = "time_s,elapsed_s,name,count\n10,0.5,a,1\n11,1.5,b,\n"

@@ -1,8 +1,8 @@
 import pytest
 
-from tidemark.analysis.errors import UnusableRunError
 from tidemark.analysis.verdict.model import RESOURCES, Interval, ResourceVerdict, Verdict
 from tidemark.analysis.verdict.thresholds import apply_thresholds, parse_thresholds
+from tidemark.record.errors import UnusableRunError
 
 
 def verdict(**growth):

@@ -6,13 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.sampler.brokers import (
-    BrokerRefresh,
-    Brokers,
-    parse_endpoint,
-    parse_endpoints,
-    resolve_host,
-)
+from tidemark.record.endpoints import parse_endpoint, parse_endpoints
+from tidemark.sampler.brokers import BrokerRefresh, Brokers, resolve_host
 from tidemark.sampler.budget import WINDOW_S, Budget, Cadence
 from tidemark.sampler.errors import BrokerAddressError
 from tidemark.sampler.ticks import Ticker

@@ -16,7 +16,7 @@ from tidemark.record import layout as schema
 from tidemark.record.appender import CsvAppender, LineAppender
 from tidemark.record.clock import Instant, RunClock
 from tidemark.record.directory import RunDirectory, whole_lines
-from tidemark.sampler.errors import DiskFullError, RunDirectoryError, TidemarkError
+from tidemark.record.errors import DiskFullError, RunDirectoryError, TidemarkError
 
 NOW = Instant(1_700_000_000.25, 1.5)
 COLUMNS = ("time_s", "name", "count")

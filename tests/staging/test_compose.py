@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 import pytest
 
 from tidemark.cli import cli
+from tidemark.record.endpoints import parse_endpoints
 from tidemark.run.options import OPTIONS
 from tidemark.sampler import cli as sampler_cli
-from tidemark.sampler.brokers import parse_endpoints
 from tidemark.targets.app import create_app
 from tidemark.targets.config import KafkaConfig, Settings
 from tidemark.targets.serve import build_parser

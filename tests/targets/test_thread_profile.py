@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tidemark.targets.system import name_current_thread
+from tidemark.record.process import name_current_thread
 from tidemark.targets.thread_profile import ThreadGroup, read_thread_names, take_profile
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tidemark.record.errors import RunDirectoryError
 from tidemark.run.folders import new_folder
-from tidemark.sampler.errors import RunDirectoryError
 
 
 def test_runs_of_one_second_get_folders_of_their_own(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.errors import OptionError
+from tidemark.record.errors import OptionError
 from tidemark.run.options import OPTIONS, OPTIONS_BY_NAME, RunOptions
 
 

@@ -15,7 +15,7 @@ from tidemark.analysis.verdict.baseline import ResourceChange, compare_verdicts
 from tidemark.analysis.verdict.judge import judge
 from tidemark.analysis.verdict.model import Verdict
 from tidemark.analysis.verdict.thresholds import apply_thresholds, parse_thresholds
-from tidemark.sampler.errors import TidemarkError
+from tidemark.record.errors import TidemarkError
 
 CLEAN, LEAK, CANNOT_TELL = 0, 1, 3
 EXIT_CODES = {"clean": CLEAN, "leak": LEAK, "inconclusive": CANNOT_TELL}

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tidemark.errors import OptionError
+from tidemark.record.errors import OptionError
 from tidemark.run.options import OPTIONS, Option
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tidemark.sampler.errors import RunDirectoryError
+from tidemark.record.errors import RunDirectoryError
 
 SAME_SECOND = 99  # as many may begin in one second
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tidemark.errors import LedgerError
+from tidemark.record.errors import TidemarkError
 from tidemark.run.children import say
 from tidemark.run.ledger import Balance, Ledger, balance_by_count, balance_by_reading
-from tidemark.sampler.errors import TidemarkError
 from tidemark.targets.client_options import add_client_options, read_client_options
 from tidemark.targets.config import KafkaConfig
 from tidemark.targets.errors import TargetError

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemark.errors import OptionError
+from tidemark.record.errors import OptionError
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
 from tidemark.targets.client_options import read_client_options
 from tidemark.targets.errors import TargetError

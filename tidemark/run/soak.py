@@ -13,6 +13,7 @@ from typing import Any
 from tidemark.errors import ChildError
 from tidemark.record.clock import RunClock
 from tidemark.record.directory import RunDirectory
+from tidemark.record.errors import TidemarkError
 from tidemark.record.layout import BROKER_LOG, TARGET_LOG
 from tidemark.run.children import say
 from tidemark.run.fault_injection import FaultInjector
@@ -23,7 +24,6 @@ from tidemark.run.logwatch import OUT_OF_DESCRIPTORS, REFUSED_BY_BROKER, LogWatc
 from tidemark.run.options import RunOptions
 from tidemark.run.processes import Processes
 from tidemark.run.requests_record import RequestRecord
-from tidemark.sampler.errors import TidemarkError
 from tidemark.targets.errors import TargetError
 
 COMPLETED = "completed"

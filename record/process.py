@@ -1,4 +1,4 @@
-"""What this room asks of the operating system: thread names, parents, descriptor limits.
+"""What is asked of the operating system for a process: its end, its name, its descriptors.
 
 Sources: prctl(2), getrlimit(2), proc(5).
 """
@@ -12,24 +12,17 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from tidemark.targets.errors import TargetError
+from tidemark.record.errors import ResourceLimitError
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PARENT_POLL_S = 0.5
 _ON_LINUX = sys.platform == "linux"
-
-
-def name_current_thread(name: str) -> None:
-    """Give the calling thread a name that the kernel and its tools show.
-
-    Args:
-        name: At most 15 bytes; the kernel cuts off the rest. Off Linux nothing is done.
-    """
-    if _ON_LINUX:
-        _prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()))
+# Looked up once, here: between fork and exec a child must not take the loader's locks.
+_LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent(parent_pid: int) -> None:
@@ -37,7 +30,8 @@ def die_with_parent(parent_pid: int) -> None:
 
     On Linux the kernel sees to it (PR_SET_PDEATHSIG; it fires when the *thread* that
     forked this process ends); elsewhere a thread watches the parent. Must be called by
-    the process itself, and again after a fork: the setting is not inherited.
+    the process itself, and again after a fork: the setting is not inherited, but it
+    survives an exec.
 
     Args:
         parent_pid: Who the parent is supposed to be. If it is somebody else by now, the
@@ -49,6 +43,35 @@ def die_with_parent(parent_pid: int) -> None:
         threading.Thread(target=_watch_parent, args=(parent_pid,), daemon=True).start()
     if os.getppid() != parent_pid:
         os._exit(1)
+
+
+def before_exec() -> Callable[[], None] | None:
+    """What a child of this process runs between fork and exec so that it ends with its parent.
+
+    None off Linux: there the child has to watch its parent by itself.
+    """
+    parent_pid = os.getpid()
+    return (lambda: die_with_parent(parent_pid)) if _ON_LINUX else None
+
+
+def bound_to_this_process(command: list[str]) -> list[str]:
+    """The command that does the same as `command`, and ends when this process does.
+
+    For a parent with threads, in which little is safe between fork and exec: an interpreter
+    of its own asks for the end and then becomes the command. It must be started from a thread
+    that lives as long as the process.
+    """
+    return [sys.executable, "-m", "tidemark.record.process", str(os.getpid()), *command]
+
+
+def name_current_thread(name: str) -> None:
+    """Give the calling thread a name that the kernel and its tools show.
+
+    Args:
+        name: At most 15 bytes; the kernel cuts off the rest. Off Linux nothing is done.
+    """
+    if _ON_LINUX:
+        _prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()))
 
 
 def count_open_descriptors() -> int:
@@ -67,13 +90,13 @@ def limit_descriptors(limit: int) -> None:
         limit: The most descriptors that may be open at once.
 
     Raises:
-        TargetError: The limit is above the hard limit, and may not be raised.
+        ResourceLimitError: The limit is above the hard limit, and may not be raised.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     except (ValueError, OSError) as error:
-        raise TargetError(
+        raise ResourceLimitError(
             f"a limit of {limit} descriptors is not allowed here ({error}): "
             f"the hard limit is {hard}; ask for less or raise it (ulimit -Hn)"
         ) from error
@@ -108,7 +131,17 @@ def _watch_parent(parent_pid: int) -> None:
 
 
 def _prctl(option: int, argument: ctypes.c_char_p | ctypes.c_ulong) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, argument, 0, 0, 0) != 0:
+    if _LIBC.prctl(option, argument, 0, 0, 0) != 0:
         errno = ctypes.get_errno()
         raise OSError(errno, f"prctl({option}): {os.strerror(errno)}")
+
+
+def main() -> None:
+    """Become a command that ends with its parent: `PARENT_PID COMMAND...`."""
+    parent_pid, *command = sys.argv[1:]
+    die_with_parent(int(parent_pid))
+    os.execvp(command[0], command)  # noqa: S606 - no shell wanted
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Command lines of options by the standard library alone, and what a child says to its parent."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from tidemark.record.errors import OptionError, TidemarkError
+from tidemark.record.options import REQUIRED, Option
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line, and end with exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the options, and leave."""
+        fail(self.prog, TidemarkError(f"{message} (see {self.prog} --help)"))
+
+
+def parser_of(options: Sequence[Option], program: str, description: str) -> argparse.ArgumentParser:
+    """A parser whose values are those of `Option.read`.
+
+    Args:
+        options: In the order in which the help lists them.
+        program: What the command is called in help and errors.
+        description: What it does, in a sentence.
+    """
+    parser = OneLineParser(prog=program, description=description, allow_abbrev=False)
+    for option in options:
+        _add(parser, option)
+    return parser
+
+
+def _add(parser: argparse.ArgumentParser, option: Option) -> None:
+    explained = option.explained.replace("%", "%%")
+    if option.is_flag:
+        parser.add_argument(option.flag, action="store_true", help=explained)
+        return
+    given: dict[str, Any] = {"type": _checked(option), "metavar": option.metavar, "help": explained}
+    if option.is_positional:
+        parser.add_argument(option.name, **given)
+        return
+    if option.is_repeatable:
+        given["action"] = "append"
+    default = None if option.is_repeatable or option.default is REQUIRED else option.default
+    parser.add_argument(option.flag, default=default, required=option.default is REQUIRED, **given)
+
+
+def _checked(option: Option) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            found = option.read(text)
+        except OptionError as error:
+            message = str(error).removeprefix(f"{option.shown}: ")
+            raise argparse.ArgumentTypeError(message) from error
+        return found[0] if option.is_repeatable else found
+
+    return parse
+
+
+def announce(**facts: object) -> None:
+    """Tell whoever started this process, in one line of JSON on stdout, that it is ready."""
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+
+
+def fail(program: str, error: TidemarkError) -> NoReturn:
+    """Say in one line what is wrong, and leave with the error's exit code."""
+    sys.stderr.write(f"{program}: error: {error}\n")
+    sys.exit(error.exit_code)

@@ -1,0 +1,241 @@
+"""An option, once, for every command line, for the environment, for Locust and its web form.
+
+All of them hand over text (or values that already have their type); `Option.read` is the one
+place that checks a value. What makes a command line of options stands in `command_line.py`
+(argparse, for what needs the standard library alone) and in `tidemark/commands/options.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tidemark.record.endpoints import parse_endpoint
+from tidemark.record.errors import EndpointError, OptionError
+
+REQUIRED = object()
+"""The default of an option that must be given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option.
+
+    Attributes:
+        name: Its key; the flag is `--name-with-dashes`.
+        parse: Turns a text or an already typed value into the value; raises ValueError with
+            what is wanted ("a number greater than 0").
+        default: The value when nobody says anything; `REQUIRED` if somebody must.
+        help: One line; units included.
+        metavar: What stands for the value in the help.
+        choices: The only values there are, for a drop-down in the web form.
+        is_flag: A switch without a value.
+        is_repeatable: May be given several times; in the environment and in the web form its
+            values stand side by side with spaces between.
+        is_positional: Stands without its name.
+    """
+
+    name: str
+    parse: Callable[[Any], Any]
+    default: Any
+    help: str
+    metavar: str = "N"
+    choices: tuple[str, ...] | None = None
+    is_flag: bool = False
+    is_repeatable: bool = False
+    is_positional: bool = False
+
+    @property
+    def flag(self) -> str:
+        """The option on a command line, `--fds-limit`."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def shown(self) -> str:
+        """What an error calls it: the flag, or what stands for a value without one."""
+        return self.metavar if self.is_positional else self.flag
+
+    @property
+    def environment_variable(self) -> str:
+        """The environment variable that sets it, `TIDEMARK_FDS_LIMIT`."""
+        return "TIDEMARK_" + self.name.upper()
+
+    @property
+    def explained(self) -> str:
+        """The help, with the default where there is one to tell."""
+        if self.is_flag or self.default is REQUIRED:
+            return self.help
+        return f"{self.help}  [default: {self.as_text(self.default) or 'none'}]"
+
+    def read(self, value: Any) -> Any:
+        """The checked value.
+
+        Raises:
+            OptionError: One line that names the option.
+        """
+        try:
+            return self.parse(value)
+        except (ValueError, TypeError) as error:
+            raise OptionError(f"{self.shown}: {error}") from error
+
+    def as_text(self, value: Any) -> str:
+        """A value as it stands in a form or on a command line."""
+        if value is None:
+            return ""
+        return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+    def as_arguments(self, value: Any) -> list[str]:
+        """The command-line arguments that give this value."""
+        if self.is_flag:
+            return [self.flag] if value else []
+        if self.is_repeatable:
+            return [f"{self.flag}={one}" for one in value]
+        return [f"{self.flag}={self.as_text(value)}"]
+
+
+def read_all(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the values of options; what is missing or None takes its default.
+
+    Raises:
+        OptionError: One line that names the option and what it wants.
+    """
+    found: dict[str, Any] = {}
+    for option in options:
+        value = values.get(option.name)
+        if value is None and option.default is REQUIRED:
+            raise OptionError(f"{option.shown} must be given")
+        if value is None and option.default is None:
+            found[option.name] = None
+        else:
+            found[option.name] = option.read(option.default if value is None else value)
+    return found
+
+
+# -- what values can be -------------------------------------------------------------------------
+
+
+def integer(low: int, high: int = 2**31 - 1) -> Callable[[Any], int]:
+    """A whole number between two bounds."""
+    wanted = f"a whole number from {low:,} to {high:,}" if high < 2**31 - 1 else None
+    wanted = wanted or f"a whole number of at least {low:,}"
+
+    def parse(value: Any) -> int:
+        try:
+            found = int(str(value))
+        except ValueError:
+            raise ValueError(f"must be {wanted}, not {str(value)!r}") from None
+        if not low <= found <= high:
+            raise ValueError(f"must be {wanted}, not {found:,}")
+        return found
+
+    return parse
+
+
+def number(low: float, *, exclusive: bool = False, endless: bool = False) -> Callable[[Any], float]:
+    """A number of at least (or greater than) a bound; infinite ones only if `endless`."""
+    wanted = f"a number greater than {low:g}" if exclusive else f"a number of at least {low:g}"
+
+    def parse(value: Any) -> float:
+        try:
+            found = float(str(value))
+        except ValueError:
+            raise ValueError(f"must be {wanted}, not {str(value)!r}") from None
+        bounded = math.isfinite(found) or (endless and found == math.inf)
+        if not bounded or found < low or (exclusive and found == low):
+            raise ValueError(f"must be {wanted}, not {found:g}")
+        return found
+
+    return parse
+
+
+def choice(*choices: str) -> Callable[[Any], str]:
+    """One of some words."""
+
+    def parse(value: Any) -> str:
+        if str(value) not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}, not {str(value)!r}")
+        return str(value)
+
+    return parse
+
+
+def flag(value: Any) -> bool:
+    """A switch: on or off."""
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() in {"true", "1", "yes", "on"}:
+        return True
+    if str(value).lower() in {"", "false", "0", "no", "off"}:
+        return False
+    raise ValueError(f"must be true or false, not {str(value)!r}")
+
+
+def endpoints(value: Any) -> tuple[str, ...]:
+    """`host:port` separated by commas, maybe none; doubles are dropped."""
+    parts = value if isinstance(value, tuple | list) else str(value or "").split(",")
+    found = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    for one in found:
+        try:
+            parse_endpoint(one)
+        except EndpointError as error:
+            raise ValueError(str(error)) from error
+    return found
+
+
+def some_endpoints(value: Any) -> tuple[str, ...]:
+    """The same, but at least one."""
+    found = endpoints(value)
+    if not found:
+        raise ValueError("must be host:port, separated by commas")
+    return found
+
+
+def several(value: Any) -> tuple[str, ...]:
+    """Words with spaces between, or a list of them."""
+    return tuple(str(value).split()) if isinstance(value, str) else tuple(map(str, value))
+
+
+def pairs(value: Any) -> tuple[str, ...]:
+    """KEY=VALUE pairs; what is wrong is said without repeating a value, which may be a secret."""
+    texts = several(value)
+    for text in texts:
+        key, equals, _ = text.partition("=")
+        if not key or not equals:
+            raise ValueError("must be KEY=VALUE")
+    return texts
+
+
+def path(value: Any) -> Path:
+    """A path, whether or not there is anything."""
+    return Path(str(value))
+
+
+def file(value: Any) -> str:
+    """The path of a file that is there; empty for none."""
+    found = str(value or "")
+    if found and not Path(found).is_file():
+        raise ValueError(f"there is no file {found!r}")
+    return found
+
+
+def one_word(value: Any) -> str:
+    """The plain name of a file or folder; empty for none."""
+    word = str(value or "")
+    if any(c in word for c in "/\\\0\n\r") or word in {".", ".."}:
+        raise ValueError(f"must be a plain name without slashes, not {word!r}")
+    return word
+
+
+def topic(value: Any) -> str:
+    """The name of a Kafka topic; empty for none.
+
+    Source: Kafka's `org.apache.kafka.common.internals.Topic.validate`.
+    """
+    name = str(value or "")
+    legal = all(c.isascii() and (c.isalnum() or c in "._-") for c in name)
+    if not legal or len(name) > 249 or name in {".", ".."}:
+        raise ValueError(f"must be up to 249 letters, digits, '.', '_' or '-', not {name!r}")
+    return name

@@ -1,0 +1,93 @@
+"""Following what a run writes, from another process, without reading it again from the start.
+
+Each look costs what was added since the last one. A line that is not finished yet is left for
+the next look.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from tidemark.record import layout
+from tidemark.record.events import Event, Recorded, decode
+from tidemark.record.layout import Table
+
+_MOST_BYTES = 1 << 20
+"""So much is read at once; a look that finds more goes on in the next round."""
+
+
+class LineStream:
+    """The lines that were added to a file since the last look.
+
+    Args:
+        path: The file; it need not exist yet.
+
+    Attributes:
+        offset: How far it was read, bytes; all lines before it were handed out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.offset = 0
+        self._path = path
+
+    def new_lines(self) -> list[bytes]:
+        """The lines that were finished since the last look, without their newlines.
+
+        A file that has become shorter was begun anew, and is read from its start.
+        """
+        lines: list[bytes] = []
+        try:
+            with self._path.open("rb") as file:
+                if file.seek(0, 2) < self.offset:
+                    self.offset = 0
+                file.seek(self.offset)
+                torn = b""
+                while part := file.read(_MOST_BYTES):
+                    *whole, torn = (torn + part).split(b"\n")
+                    lines += whole
+                self.offset = file.tell() - len(torn)
+        except FileNotFoundError:
+            return []
+        return lines
+
+
+class RowStream:
+    """The rows that were added to a table since the last look.
+
+    Args:
+        folder: The run directory.
+        table: Which of its tables.
+    """
+
+    def __init__(self, folder: Path, table: Table) -> None:
+        self._lines = LineStream(folder / table.file)
+        self._columns: list[str] = []
+
+    def new_rows(self) -> list[dict[str, str]]:
+        """Column -> text of each new row; a row of another width (it was torn) is left out."""
+        lines = [line.decode("utf-8", "replace") for line in self._lines.new_lines()]
+        rows = list(csv.reader(lines))
+        if rows and not self._columns:
+            self._columns = rows.pop(0)
+        width = len(self._columns)
+        return [dict(zip(self._columns, row, strict=True)) for row in rows if len(row) == width]
+
+
+class EventStream:
+    """The events that were added to a run since the last look.
+
+    Args:
+        folder: The run directory.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._lines = LineStream(folder / layout.EVENTS_JSONL)
+
+    def new_events(self) -> list[Recorded[Event]]:
+        """The new events in the order of the file.
+
+        Raises:
+            ValueError: A line is no event.
+        """
+        return [decode(line) for line in self._lines.new_lines()]
