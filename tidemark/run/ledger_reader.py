@@ -13,10 +13,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tidemark.errors import LedgerError
+from tidemark.record.command_line import add_options
 from tidemark.record.errors import TidemarkError
+from tidemark.record.options import read_all
 from tidemark.run.children import say
 from tidemark.run.ledger import Balance, Ledger, balance_by_count, balance_by_reading
-from tidemark.targets.client_options import add_client_options, read_client_options
+from tidemark.targets.client_options import CLIENT_OPTIONS, client_options
 from tidemark.targets.config import KafkaConfig
 from tidemark.targets.errors import TargetError
 from tidemark.targets.offsets import read_back, watermarks
@@ -28,7 +30,7 @@ def main() -> int:
     """Print one line of JSON; errors are one line on standard error."""
     given = _parser().parse_args()
     try:
-        options = read_client_options(given.kafka_config, given.kafka_option)
+        options = client_options(read_all(CLIENT_OPTIONS, vars(given)))
         config = KafkaConfig(given.bootstrap, given.topic, options=options)
         if given.what == "offsets":
             answer: Mapping[str, object] = {str(p): high for p, high in _highs(config).items()}
@@ -46,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("what", choices=("offsets", "balance"))
     parser.add_argument("--bootstrap", required=True)
     parser.add_argument("--topic", required=True)
-    add_client_options(parser)
+    add_options(parser, CLIENT_OPTIONS)
     parser.add_argument("--since", type=json.loads, help="high watermarks before the load")
     parser.add_argument("--states", type=Path, help="file with the ledger's states")
     parser.add_argument("--batch-size", type=int)
