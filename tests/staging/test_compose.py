@@ -11,12 +11,13 @@ from xml.etree import ElementTree
 import pytest
 
 from tidemark.cli import cli
+from tidemark.record.command_line import parser_of
 from tidemark.record.endpoints import parse_endpoints
 from tidemark.run.options import OPTIONS
 from tidemark.sampler import cli as sampler_cli
+from tidemark.targets import serve
 from tidemark.targets.app import create_app
 from tidemark.targets.config import KafkaConfig, Settings
-from tidemark.targets.serve import build_parser
 from tidemark.targets.strategies import STRATEGIES
 
 LOOPBACK = "127.0.0.1"
@@ -64,8 +65,9 @@ def targets(services):
     for strategy, service in of_kind(services, "target").items():
         python, dash_m, module, *options = service["entrypoint"]
         assert (python, dash_m) == ("python", "-m")
-        assert find_spec(module).name == build_parser.__module__
-        parsed[strategy] = build_parser().parse_args([*options, *service["command"]])
+        assert find_spec(module).name == serve.__name__
+        parser = parser_of(serve.OPTIONS, module, "")
+        parsed[strategy] = parser.parse_args([*options, *service["command"]])
     return parsed
 
 
@@ -128,7 +130,7 @@ def test_kafka_is_the_version_that_the_project_runs_without_docker(services, roo
 
 
 def test_targets_write_to_these_brokers(targets, inside):
-    assert all(one.bootstrap.split(",") == inside for one in targets.values())
+    assert all(list(one.bootstrap) == inside for one in targets.values())
 
 
 def test_targets_listen_where_they_are_published_and_looked_for(services, targets):

@@ -7,11 +7,11 @@ balance against them once the target has stopped. Both print one line of JSON.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tidemark.record.command_line import announce, fail, parser_of
-from tidemark.record.errors import TidemarkError
+from tidemark.record.command_line import announce, run_command
 from tidemark.record.options import (
     REQUIRED,
     Option,
@@ -19,18 +19,23 @@ from tidemark.record.options import (
     flag,
     integer,
     path,
-    read_all,
     some_endpoints,
     topic,
 )
 from tidemark.run.errors import LedgerError
 from tidemark.run.ledger import Balance, Ledger, balance_by_count, balance_by_reading
-from tidemark.run.options import KAFKA_OPTIONS, client_options
+from tidemark.targets.client_options import CLIENT_OPTIONS, client_options
 from tidemark.targets.config import KafkaConfig
 from tidemark.targets.offsets import read_back, watermarks
 
 READ_TIMEOUT_S = 15.0
 PROGRAM = "python -m tidemark.run.ledger_reader"
+
+
+def _offsets(value: Any) -> dict[str, int]:
+    found: dict[str, int] = json.loads(value) if isinstance(value, str) else value
+    return found
+
 
 OPTIONS = (
     Option(
@@ -43,8 +48,8 @@ OPTIONS = (
     ),
     Option("bootstrap", some_endpoints, REQUIRED, "brokers to ask", "HOST:PORT,..."),
     Option("topic", topic, REQUIRED, "the run's topic", "NAME"),
-    *KAFKA_OPTIONS,
-    Option("since", json.loads, None, "for balance: what offsets said", "JSON"),
+    *CLIENT_OPTIONS,
+    Option("since", _offsets, None, "for balance: what offsets said", "JSON"),
     Option("states", path, None, "for balance: file with the ledger's states", "FILE"),
     Option("batch_size", integer(1), None, "for balance: messages in each batch"),
     Option("run_id", str, None, "for balance: the run's id", "ID"),
@@ -52,25 +57,22 @@ OPTIONS = (
 )
 
 
-def main() -> None:
-    """Print one line of JSON; errors are one line on standard error."""
-    given = parser_of(OPTIONS, PROGRAM, "Ask the brokers for the ledger.").parse_args()
-    try:
-        announce(**_answer(read_all(OPTIONS, vars(given))))
-    except TidemarkError as error:
-        fail(PROGRAM, error)
+def answer(given: Mapping[str, Any]) -> None:
+    """Print one line of JSON: what the brokers say.
 
+    Args:
+        given: The checked values of `OPTIONS`.
 
-def _answer(given: Mapping[str, Any]) -> dict[str, Any]:
-    clients = client_options(given["kafka_config"], given["kafka_option"])
-    config = KafkaConfig(",".join(given["bootstrap"]), given["topic"], options=clients)
-    if given["what"] == "offsets":
-        return {str(number): high for number, high in _highs(config).items()}
-    return _balance(config, given).to_json()
-
-
-def _highs(config: KafkaConfig) -> dict[int, int]:
-    return {number: marks.high for number, marks in watermarks(config).items()}
+    Raises:
+        TargetError: No broker answers as it should.
+        LedgerError: The brokers do not have any more what was asked for.
+    """
+    bootstrap = ",".join(given["bootstrap"])
+    config = KafkaConfig(bootstrap, given["topic"], options=client_options(given))
+    if given["what"] == "balance":
+        announce(**_balance(config, given).to_json())
+    else:
+        announce(**{str(number): marks.high for number, marks in watermarks(config).items()})
 
 
 def _balance(config: KafkaConfig, given: Mapping[str, Any]) -> Balance:
@@ -101,4 +103,4 @@ def _texts(
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command(answer, OPTIONS, PROGRAM, "Ask the brokers for the ledger."))

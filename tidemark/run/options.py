@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,12 @@ from typing import Any
 from tidemark.record import options as value
 from tidemark.record.options import Option, read_all
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
-from tidemark.targets.client_options import read_client_options
-from tidemark.targets.errors import TargetError
-from tidemark.targets.strategies import ALIASES, STRATEGIES, resolve
+from tidemark.targets.client_options import CLIENT_OPTIONS
+from tidemark.targets.strategies import ALIASES, STRATEGIES, parse_strategy
 
 WORKLOADS = ("open", "closed")
 BROKER_KINDS = ("mock", "kafka")
 MIN_PAYLOAD_BYTES = 24  # run id, sequence number of up to fourteen digits, and two colons
-
-
-def _strategy(given: Any) -> str:
-    try:
-        return resolve(str(given))
-    except TargetError as error:
-        raise ValueError(str(error)) from error
 
 
 def _faults(given: Any) -> tuple[Fault, ...]:
@@ -34,48 +26,10 @@ def _faults(given: Any) -> tuple[Fault, ...]:
     )
 
 
-def _kafka_options(given: Any) -> tuple[str, ...]:
-    """Properties of the Kafka clients, none of them a secret."""
-    texts = value.pairs(given)
-    try:
-        client_options("", texts)
-    except TargetError as error:
-        raise ValueError(str(error).removeprefix("--kafka-option ")) from error
-    return texts
-
-
-def client_options(kafka_config: str, kafka_option: Iterable[str]) -> Mapping[str, str]:
-    """What `--kafka-config` (empty for none) and the `--kafka-option`s say together.
-
-    Raises:
-        TargetError: The file cannot be read, or something does not belong there.
-    """
-    pairs = [text.partition("=")[::2] for text in kafka_option]
-    return read_client_options(Path(kafka_config) if kafka_config else None, pairs)
-
-
-KAFKA_OPTIONS = (
-    Option(
-        "kafka_config",
-        value.file,
-        "",
-        "file of librdkafka properties for the target's clients (TLS, SASL, acks, ...)",
-        "FILE",
-    ),
-    Option(
-        "kafka_option",
-        _kafka_options,
-        (),
-        "one such property, no secret; repeatable, wins over the file",
-        "KEY=VALUE",
-        is_repeatable=True,
-    ),
-)
-
 OPTIONS: tuple[Option, ...] = (
     Option(
         "strategy",
-        _strategy,
+        parse_strategy,
         "per-request-leaked",
         "how the target makes its Kafka producer",
         "NAME",
@@ -133,7 +87,7 @@ OPTIONS: tuple[Option, ...] = (
         is_repeatable=True,
     ),
     Option("brokers", value.integer(1, 16), 2, "brokers in the embedded cluster"),
-    *KAFKA_OPTIONS,
+    *CLIENT_OPTIONS,
     Option(
         "fault",
         _faults,
@@ -247,7 +201,7 @@ class RunOptions:
         """What a child needs to reach the brokers as we do; secrets stay in their file."""
         return [
             argument
-            for option in KAFKA_OPTIONS
+            for option in CLIENT_OPTIONS
             if (given := getattr(self, option.name))
             for argument in option.as_arguments(given)
         ]

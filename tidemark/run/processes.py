@@ -13,8 +13,8 @@ from tidemark.record.layout import BROKER_LOG, ONLY_TARGET, TARGET_LOG
 from tidemark.run.children import Child, python_module
 from tidemark.run.journal import Journal
 from tidemark.run.ledger import Ledger
-from tidemark.run.options import client_options
 from tidemark.run.plan import Plan
+from tidemark.targets.client_options import client_options
 from tidemark.targets.metadata import cluster_brokers
 
 SAMPLER_LOG = "sampler.log"
@@ -111,7 +111,7 @@ class Processes:
         """The embedded cluster, started with the run's topic, or every listener of another one."""
         options = self._options
         if options.bootstrap:
-            clients = client_options(options.kafka_config, options.kafka_option)
+            clients = client_options(vars(options))
             brokers = cluster_brokers(",".join(options.bootstrap), CLUSTER_TIMEOUT_S, clients)
             self._journal.brokers_found(brokers)
             return None, brokers
