@@ -10,9 +10,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tidemark.cli import cli
+from tidemark.cli import COMMANDS
 from tidemark.record.command_line import parser_of
-from tidemark.record.endpoints import parse_endpoints
 from tidemark.run.options import OPTIONS
 from tidemark.sampler import cli as sampler_cli
 from tidemark.targets import serve
@@ -207,10 +206,10 @@ def test_the_load_is_as_the_options_have_it_by_default(services):
 def test_the_sampler_takes_its_command_line(services, inside):
     for service in of_kind(services, "sampler").values():
         module, *arguments = service["command"]
-        given = sampler_cli._parser().parse_args(arguments)
+        given = parser_of(sampler_cli.OPTIONS, module, "").parse_args(arguments)
         assert find_spec(f"{module}.__main__")
         assert given.pid == 1
-        assert list(parse_endpoints(given.brokers)) == inside
+        assert list(given.brokers) == inside
         (volume,) = service["volumes"]
         assert given.out.is_relative_to(volume.rpartition(":")[2])
 
@@ -239,7 +238,7 @@ def test_the_report_is_a_command(services):
     python, dash_m, module, command = services["report"]["entrypoint"]
     assert (python, dash_m) == ("python", "-m")
     assert find_spec(f"{module}.__main__")
-    assert command in cli.commands
+    assert command in COMMANDS
 
 
 def test_ours_run_as_one_user_who_is_not_root_and_may_do_nothing_special(services, dockerfile):
