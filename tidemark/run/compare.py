@@ -14,9 +14,9 @@ from tidemark.analysis.reports.files import write_comparison
 from tidemark.analysis.run import load_run
 from tidemark.analysis.verdict.baseline import ResourceChange, compare_runs
 from tidemark.analysis.verdict.summary import Summary
-from tidemark.errors import ChildError
-from tidemark.record.layout import SAMPLES_CSV
+from tidemark.record import layout
 from tidemark.run.children import Child, python_module
+from tidemark.run.errors import ChildError
 from tidemark.run.options import RunOptions
 from tidemark.run.progress import Progress, RunView
 
@@ -101,7 +101,7 @@ def _environment_without_locust() -> dict[str, str]:
 
 def explain(paths: Sequence[Path], folder: Path) -> list[Summary]:
     """Write every report there is material for and return the rows of the table."""
-    recorded = [path for path in paths if (path / SAMPLES_CSV).exists()]
+    recorded = [path for path in paths if (path / layout.SAMPLES.file).exists()]
     return write_comparison(recorded, folder) if recorded else []
 
 
