@@ -36,7 +36,7 @@ def render(assessment: Assessment) -> bytes:
         "skipped": str(sum(severities.count(one) for one in _SKIPPED)),
     }
     suites = ET.Element("testsuites", {"name": "tidemark", **counts})
-    name = _clean(f"tidemark.{assessment.run.name}")
+    name = _clean(f"tidemark.{assessment.verdict.run}")
     suite = ET.SubElement(suites, "testsuite", {"name": name, **counts})
     properties = ET.SubElement(suite, "properties")
     said = {

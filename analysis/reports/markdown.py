@@ -38,7 +38,7 @@ def render(assessments: Assessment | Sequence[Assessment], title: str = "Tidemar
     each = [assessments] if isinstance(assessments, Assessment) else list(assessments)
     parts = [f"## {escape(title)}"]
     if len(each) != 1:
-        rows = [(escape(one.run.name), _result(one), escape(one.because)) for one in each]
+        rows = [(escape(one.verdict.run), _result(one), escape(one.because)) for one in each]
         parts.append(_table(("Run", "Result", "Reason"), rows, 3))
     parts += [_section(one) for one in each]
     return "\n\n".join(parts) + "\n"
@@ -58,7 +58,7 @@ def _result(assessment: Assessment) -> str:
 
 def _section(assessment: Assessment) -> str:
     verdict = assessment.verdict
-    lines = [f"### {escape(assessment.run.name)}: {_result(assessment)}"]
+    lines = [f"### {escape(verdict.run)}: {_result(assessment)}"]
     lines.append(escape(assessment.because))
     lines += [f"> {escape(warning)}" for warning in verdict.warnings]
     lines.append(_table(HEADER, [_row(one) for one in verdict.resources.values()], NUMBERS_FROM))

@@ -7,7 +7,7 @@ reports renders findings, and decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -183,6 +183,23 @@ def assess(
     """
     verdict = judge(run, control)
     changes = () if baseline is None else compare_verdicts(verdict, judge(baseline))
+    return weigh(run, verdict, thresholds or {}, changes)
+
+
+def weigh(
+    run: Run,
+    verdict: Verdict,
+    thresholds: Mapping[str, float] | None = None,
+    changes: Sequence[ResourceChange] = (),
+) -> Assessment:
+    """Put together what there is to say of a run that has been judged.
+
+    Args:
+        run: The run.
+        verdict: What was found on it.
+        thresholds: As in `assess`.
+        changes: How each resource differs from the baseline.
+    """
     summary = summarise(run, verdict)
     findings = (
         *_on_resources(verdict, thresholds or {}),
@@ -190,7 +207,7 @@ def assess(
         *_on_messages(verdict),
         *_on_faults(summary),
     )
-    return Assessment(run, verdict, findings, summary, changes)
+    return Assessment(run, verdict, findings, summary, tuple(changes))
 
 
 def assess_directory(
