@@ -19,10 +19,11 @@ demo: $(RUNTIME) ## compare every strategy on the embedded broker, in under 5 mi
 test: $(DEV) ## run the tests
 	$(BIN)/python -m pytest
 
-lint: $(DEV) ## check style and types
+lint: $(DEV) ## check style, types and who imports whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 format: $(DEV) ## put the style right
 	$(BIN)/ruff check --fix .
