@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format kafka bench-sampler bench-verdict bench-forecast bench-scale bench-faults bench-startup lock clean
+.PHONY: help demo test lint wheel-test format kafka bench-sampler bench-verdict bench-forecast bench-scale bench-faults bench-startup lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -24,6 +24,9 @@ lint: $(DEV) ## check style, types and who imports whom
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+wheel-test: ## build the wheel, and run it in a project of somebody else's
+	PYTHON=$(PYTHON) .ci/wheel
 
 format: $(DEV) ## put the style right
 	$(BIN)/ruff check --fix .
