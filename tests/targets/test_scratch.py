@@ -1,4 +1,4 @@
-"""`targets.scratch` and `targets.ports`: what a broker needs for itself, and gives back."""
+"""`targets.brokers.scratch` and `.ports`: what a broker needs for itself, and gives back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_it_is_removed_with_all_that_is_in_it(tmp_path):
 
 OWNER = """
 import signal
-from targets.scratch import ScratchDirectory
+from tidemark.targets.brokers.scratch import ScratchDirectory
 print(ScratchDirectory().path, flush=True)
 signal.pause()
 """
