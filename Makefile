@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format kafka bench-sampler bench-verdict bench-forecast bench-scale bench-faults lock clean
+.PHONY: help demo test lint format kafka bench-sampler bench-verdict bench-forecast bench-scale bench-faults bench-startup lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ bench-scale: $(DEV) ## reports of runs of 72 and 24 hours: seconds and memory
 
 bench-faults: $(DEV) ## ten runs with a random fault each: nothing left running, every ledger adds up
 	$(BIN)/python -m benchmarks.faults
+
+bench-startup: $(DEV) ## how soon help, version, the sampler and the gate answer
+	$(BIN)/python -m benchmarks.startup
 
 lock: $(DEV) ## resolve the dependencies anew
 	$(BIN)/pip install --quiet uv

@@ -12,6 +12,7 @@ however that ends.
 # ruff: noqa: PLC0415
 
 import argparse
+import csv
 import ctypes
 import json
 import os
@@ -211,30 +212,21 @@ def bare_dump(bytecode: bytes) -> None:
 def serve_samples(root: int) -> None:
     """Take a full sample, or a bare dump, whenever asked to; no budget, so that all is read."""
     from tidemark.record.directory import RunDirectory
-    from tidemark.sampler import cli
     from tidemark.sampler.brokers import Brokers
-    from tidemark.sampler.host import this_host
+    from tidemark.sampler.budget import Budget
     from tidemark.sampler.journal import Journal
     from tidemark.sampler.netlink import sockdiag as netlink
-    from tidemark.sampler.source import open_source
-    from tidemark.sampler.tree import ProcessTree, identify
+    from tidemark.sampler.recorder import Recorder
+    from tidemark.sampler.session import Options, open_target
 
     die_with_parent()
-    brokers = Brokers.resolve(ENDPOINTS)
-    bytecode = netlink.filter_bytecode(brokers.addresses)
-    host = this_host()
+    bytecode = netlink.filter_bytecode(Brokers.resolve(ENDPOINTS).addresses)
     with tempfile.TemporaryDirectory() as folder:
-        directory = RunDirectory.create(folder)
-        options = cli.Options(root, ENDPOINTS, Path(folder), budget=float("inf"))
-        recorder = cli.make_recorder(
-            options,
-            host=host,
-            tree=ProcessTree(host, identify(host, root)),
-            brokers=brokers,
-            source=open_source(brokers, root)[0],
-            journal=Journal(directory),
-        )
-        recorder.pause_composition()
+        options = Options(root, ENDPOINTS, Path(folder), budget_share=float("inf"))
+        budget = Budget(options.budget_share)
+        source, journal = open_target(options, budget), Journal(RunDirectory.create(folder))
+        recorder = Recorder(journal, options.clock(), source, budget, options.interval_s)
+        source.composition.pause()
         for word in sys.stdin:
             if word.strip() == "floor":
                 answer: dict[str, object] = {"times": timed(lambda: bare_dump(bytecode))}
@@ -244,7 +236,8 @@ def serve_samples(root: int) -> None:
             peak_kib = next(line for line in status.splitlines() if line.startswith("VmHWM"))
             answer["peak_mib"] = int(peak_kib.split()[1]) / 1024
             print(json.dumps(answer), flush=True)
-        recorder.close()
+        source.close()
+        journal.close()
 
 
 def run_tool(*command: str) -> Times:
@@ -325,10 +318,11 @@ def average_use(root: int) -> dict[str, Any]:
         finally:
             process.send_signal(signal.SIGINT)
             process.wait()
-        rows = [line.split(",") for line in (out / "samples.csv").read_text().splitlines()[1:]]
-    ticks = {row[0] for row in rows}
-    full = {row[0] for row in rows if row[3] == "kernel"}
-    fdless = [row for row in rows if row[3] != "kernel" and not row[4]]
+        with (out / "samples.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    ticks = {row["time_s"] for row in rows}
+    full = {row["time_s"] for row in rows if row["process"] == "kernel"}
+    fdless = [row for row in rows if row["process"] != "kernel" and not row["fds"]]
     return {
         "start_s": used[0],
         "first": (used[1] - used[0]) / 60,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from tidemark.record.errors import OptionError, TidemarkError
-from tidemark.record.options import REQUIRED, Option
+from tidemark.record.options import REQUIRED, Option, read_all
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -29,9 +29,37 @@ def parser_of(options: Sequence[Option], program: str, description: str) -> argp
         description: What it does, in a sentence.
     """
     parser = OneLineParser(prog=program, description=description, allow_abbrev=False)
+    add_options(parser, options)
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
+    """Add some options to a parser."""
     for option in options:
         _add(parser, option)
-    return parser
+
+
+def run_command(
+    command: Callable[[Mapping[str, Any]], int | None],
+    options: Sequence[Option],
+    program: str,
+    description: str,
+    arguments: Sequence[str] | None = None,
+) -> int:
+    """Read a command line and do what it says; every error is one line and an exit code.
+
+    Args:
+        command: What is done with the checked values of `options`; returns the exit code.
+        options: What it can be told.
+        program: What the command is called in help and errors.
+        description: What it does, in a sentence.
+        arguments: The command line; None for this process's own.
+    """
+    given = parser_of(options, program, description).parse_args(arguments)
+    try:
+        return command(read_all(options, vars(given))) or 0
+    except TidemarkError as error:
+        fail(program, error)
 
 
 def _add(parser: argparse.ArgumentParser, option: Option) -> None:
@@ -52,7 +80,8 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
 def _checked(option: Option) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
         try:
-            found = option.read(text)
+            # One value, whatever is in it: spaces separate values in the environment only.
+            found = option.read((text,) if option.is_repeatable else text)
         except OptionError as error:
             message = str(error).removeprefix(f"{option.shown}: ")
             raise argparse.ArgumentTypeError(message) from error

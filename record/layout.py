@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tidemark.record.metrics import TCP_STATES
+from tidemark.record.metrics import METRICS, TCP_STATES
 
 FORMAT = 2
 """The version of the run directory that is written."""
@@ -61,25 +61,30 @@ class Table:
 
 _SINCE_FORMAT_2 = {"target": ONLY_TARGET}
 
+_FIRST_SAMPLED = (
+    *TIME_COLUMNS,
+    "target",
+    "pid",
+    "process",
+    "fds",
+    "fds_limit",
+    "threads",
+    "rss_bytes",
+    "cpu_s",
+    *TCP_STATES,
+    "sample_cost_s",
+)
+_SAMPLED_SINCE = tuple(
+    column for metric in METRICS for column in metric.sampled if column not in _FIRST_SAMPLED
+)
+"""What was added to the metrics later has its columns at the end, and older files lack them."""
+
 SAMPLES = Table(
     "samples.csv",
-    (
-        *TIME_COLUMNS,
-        "target",
-        "pid",
-        "process",
-        "fds",
-        "fds_limit",
-        "threads",
-        "rss_bytes",
-        "cpu_s",
-        *TCP_STATES,
-        "sample_cost_s",
-        "swap_bytes",
-    ),
+    _FIRST_SAMPLED + _SAMPLED_SINCE,
     text=("target", "process"),
     never_empty=(*TIME_COLUMNS, "pid"),
-    added={**_SINCE_FORMAT_2, "swap_bytes": None},
+    added={**_SINCE_FORMAT_2, **dict.fromkeys(_SAMPLED_SINCE)},
 )
 COMPOSITION = Table(
     "composition.csv",

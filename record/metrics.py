@@ -109,6 +109,12 @@ class Metric:
         return self.title[0].lower() + self.title[1:]
 
     @property
+    def sampled(self) -> tuple[str, ...]:
+        """Its columns of `samples.csv`, that of its limit included."""
+        limit = self.limit.column if self.limit else None
+        return self.columns if limit is None else (*self.columns, limit)
+
+    @property
     def has_own_limit(self) -> bool:
         """Whether its limit holds for each process alone."""
         return self.limit is not None and self.limit.column is not None

@@ -19,6 +19,8 @@ from tidemark.record.errors import EndpointError, OptionError
 REQUIRED = object()
 """The default of an option that must be given."""
 
+_LARGEST_INTEGER = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -97,7 +99,9 @@ class Option:
 
 
 def read_all(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the values of options; what is missing or None takes its default.
+    """Check the values of options; what nobody gave takes its default.
+
+    Nobody gave what is missing or None, and what is repeatable and has no value.
 
     Raises:
         OptionError: One line that names the option and what it wants.
@@ -105,6 +109,8 @@ def read_all(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, 
     found: dict[str, Any] = {}
     for option in options:
         value = values.get(option.name)
+        if option.is_repeatable and not value:
+            value = None
         if value is None and option.default is REQUIRED:
             raise OptionError(f"{option.shown} must be given")
         if value is None and option.default is None:
@@ -117,16 +123,19 @@ def read_all(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, 
 # -- what values can be -------------------------------------------------------------------------
 
 
-def integer(low: int, high: int = 2**31 - 1) -> Callable[[Any], int]:
+def integer(low: int, high: int = _LARGEST_INTEGER) -> Callable[[Any], int]:
     """A whole number between two bounds."""
-    wanted = f"a whole number from {low:,} to {high:,}" if high < 2**31 - 1 else None
-    wanted = wanted or f"a whole number of at least {low:,}"
+    wanted = f"a whole number from {low:,} to {high:,}"
+    if high == _LARGEST_INTEGER:
+        wanted = f"a whole number of at least {low:,}"
 
     def parse(value: Any) -> int:
         try:
             found = int(str(value))
         except ValueError:
             raise ValueError(f"must be {wanted}, not {str(value)!r}") from None
+        if found > _LARGEST_INTEGER:
+            raise ValueError(f"must be at most {_LARGEST_INTEGER:,}, not {found:,}")
         if not low <= found <= high:
             raise ValueError(f"must be {wanted}, not {found:,}")
         return found

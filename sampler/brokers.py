@@ -14,15 +14,19 @@ from tidemark.sampler.errors import BrokerAddressError
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
+def unmapped(address: IPAddress) -> IPAddress:
+    """The IPv4 address behind an IPv4-mapped one; any other as it is."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
 def plain_address(address: str) -> IPAddress:
     """An address as one can compare it: without its zone, IPv4-mapped ones as IPv4.
 
     Raises:
         ValueError: It is not an address.
     """
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
-    return mapped or parsed
+    return unmapped(ipaddress.ip_address(address.partition("%")[0]))
 
 
 def resolve_host(host: str) -> frozenset[IPAddress]:

@@ -29,6 +29,7 @@ class Budget:
         self._planned = share * _PLANNED
         self._spent: deque[tuple[float, float]] = deque()
         self._sum_s = 0.0
+        self._unsettled_s = 0.0
         self._base_share = 0.0
 
     def spend(self, now_s: float, cost_s: float) -> None:
@@ -40,10 +41,17 @@ class Budget:
         """
         self._spent.append((now_s, cost_s))
         self._sum_s += cost_s
+        self._unsettled_s += cost_s
 
-    def set_base(self, cost_s: float, every_s: float) -> None:
-        """Say what the cheap part cost this time and how often it comes; it is smoothed."""
-        share = cost_s / every_s
+    def settle(self, cost_s: float, every_s: float) -> None:
+        """Say what a whole tick cost: what was not booked of it is the cheap part; smoothed.
+
+        Args:
+            cost_s: CPU time since the last tick, seconds.
+            every_s: Seconds between ticks.
+        """
+        share = max(cost_s - self._unsettled_s, 0.0) / every_s
+        self._unsettled_s = 0.0
         former = self._base_share or share
         self._base_share = former + (share - former) / _SMOOTHING
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tidemark.record.layout import TCP_STATE_NUMBERS
+from tidemark.record.metrics import TCP_STATE_NUMBERS
 from tidemark.sampler.tree import Process
 
 TIME_WAIT = TCP_STATE_NUMBERS["time_wait"]

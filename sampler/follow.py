@@ -1,12 +1,13 @@
 """Recognising a target that was started again."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidemark.record.events import TargetExited, TargetRestarted
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError
 from tidemark.sampler.host import Host
 from tidemark.sampler.tree import Process, ProcessTree, identify
+from tidemark.sampler.unreadable import Say
 
 _PATIENCE_S = 5.0
 """Workers that outlive their master for longer than this are what is left of the target."""
@@ -51,15 +52,26 @@ class RootWatch:
     Args:
         host: How to read processes.
         tree: The tree; its root is replaced when a successor appears.
+        say: Is given the events `target_exited` and `target_restarted`.
+        target: The target's id.
         pid_file: A file that names the root's pid, or None.
         follow: Whether to look for a successor at all.
     """
 
     def __init__(
-        self, host: Host, tree: ProcessTree, pid_file: Path | None = None, *, follow: bool = True
+        self,
+        host: Host,
+        tree: ProcessTree,
+        say: Say,
+        *,
+        target: str,
+        pid_file: Path | None = None,
+        follow: bool = True,
     ) -> None:
         self._host = host
         self._tree = tree
+        self._say = say
+        self._target = target
         self._pid_file = pid_file
         self._follow = follow
         self._gone_s: float | None = None
@@ -72,25 +84,21 @@ class RootWatch:
         except (NoSuchProcessError, DeniedError):
             return None
 
-    def look(self, now_s: float, announce: Callable[..., None]) -> None:
+    def look(self, now_s: float) -> None:
         """Look after the tree was refreshed.
 
         Args:
             now_s: Monotonic time, seconds.
-            announce: Is called with the name of an event, `target_exited` or
-                `target_restarted`, and its fields.
         """
         root = self._tree.root
         if self._tree.members.get(root.pid) == root:
             return
         if self._gone_s is None:
             self._gone_s = now_s
-            announce("target_exited", pid=root.pid, process=root.name)
+            self._say(TargetExited(root.pid, root.name, self._target))
         successor = self._successor(now_s - self._gone_s) if self._follow else None
         if successor is not None:
-            announce(
-                "target_restarted", pid=successor.pid, process=successor.name, former_pid=root.pid
-            )
+            self._say(TargetRestarted(successor.pid, successor.name, root.pid, self._target))
             self._gone_s = None
             self._recent = set()
             self._tree.adopt(successor)

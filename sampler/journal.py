@@ -1,12 +1,17 @@
 """The sampler's side of a run directory: its files, kept open, and what to do on a full disk."""
 
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from tidemark.record.clock import Instant
-from tidemark.record.directory import RunDirectory, event_line
+from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import DiskFullError
+from tidemark.record.events import DiskFull, DiskHasRoom, Event, encode
+from tidemark.record.layout import COMPOSITION, ENDPOINTS, SAMPLES
+from tidemark.sampler.source import Row
 
+_TABLES = (SAMPLES, COMPOSITION, ENDPOINTS)
+"""In the order in which a tick is written."""
 _RESERVE = ".reserve"
 _RESERVE_BYTES = 65536
 
@@ -33,9 +38,7 @@ class Journal:
         self.lost_in_all = 0
         self._directory = directory
         self._events = directory.events_writer()  # kept open: descriptors can run out
-        self._samples = directory.samples_writer()
-        self._composition = directory.composition_writer()
-        self._endpoints = directory.endpoints_writer()
+        self._tables = tuple(directory.writer(table) for table in _TABLES)
         self._reserve()
 
     def _reserve(self) -> None:
@@ -47,42 +50,37 @@ class Journal:
         with contextlib.suppress(OSError):
             self._directory.file(_RESERVE).unlink(missing_ok=True)
 
-    def event(self, instant: Instant, name: str, **fields: object) -> None:
+    def event(self, instant: Instant, event: Event) -> None:
         """Append an event; on a full disk it is lost, as the samples are.
 
         Raises:
             RunDirectoryError: It cannot be written for another reason.
         """
         with contextlib.suppress(DiskFullError):
-            self._events.append(event_line(instant, name, **fields))
+            self._events.append(encode(instant, event))
 
-    def write(
-        self,
-        instant: Instant,
-        samples: Iterable[Mapping[str, object]],
-        composition: Iterable[Mapping[str, object]],
-        endpoints: Iterable[Mapping[str, object]],
-    ) -> None:
-        """Append one tick: all its rows in one write a file, the samples first.
+    def write(self, instant: Instant, target: str, *tables: Iterable[Row]) -> None:
+        """Append one tick: all its rows in one write a file.
+
+        Args:
+            instant: When.
+            target: The target's id.
+            tables: Rows of samples.csv, composition.csv and endpoints.csv.
 
         Raises:
             DiskFullError: There is no room; `lost_samples` counts. Every file still ends
                 with a whole line.
             RunDirectoryError: A file cannot be written for another reason.
         """
-        when = {"time_s": instant.time_s, "elapsed_s": instant.elapsed_s}
+        common = {"time_s": instant.time_s, "elapsed_s": instant.elapsed_s, "target": target}
         try:
-            for writer, rows in (
-                (self._samples, samples),
-                (self._composition, composition),
-                (self._endpoints, endpoints),
-            ):
-                writer.append_all({**when, **row} for row in rows)
+            for writer, rows in zip(self._tables, tables, strict=True):
+                writer.append_all({**common, **row} for row in rows)
         except DiskFullError as error:
             self._lost(instant, str(error))
             raise
         if self.lost_samples:
-            self.event(instant, "disk_has_room", lost_samples=self.lost_samples)
+            self.event(instant, DiskHasRoom(self.lost_samples))
             self.lost_samples = 0
             self._reserve()
 
@@ -91,10 +89,11 @@ class Journal:
         self.lost_in_all += 1
         if self.lost_samples == 1:
             self._release()
-            self.event(instant, "disk_full", reason=reason)
+            self.event(instant, DiskFull(reason))
 
     def close(self) -> None:
         """Close the files and give the reserve back."""
         self._release()
-        for writer in (self._events, self._samples, self._composition, self._endpoints):
+        self._events.close()
+        for writer in self._tables:
             writer.close()

@@ -2,36 +2,13 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from tidemark.record.events import LimitsRead
 from tidemark.sampler import procfs
 
 _UNLIMITED_ABOVE = 2**60
 """cgroup v1 writes "no limit" as the largest multiple of the page size."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What bounds one process; None where nothing does or nothing is known.
-
-    Attributes:
-        fds_limit: Soft RLIMIT_NOFILE.
-        threads_limit: The lowest of the limits on tasks.
-        threads_limit_source: Which one that is.
-        rss_bytes_limit: The lowest of the limits on memory, bytes.
-        rss_bytes_limit_source: Which one that is.
-        local_ports_low: First port of the range for outgoing connections.
-        local_ports_high: Last port of that range.
-    """
-
-    fds_limit: int | None
-    threads_limit: int | None
-    threads_limit_source: str | None
-    rss_bytes_limit: int | None
-    rss_bytes_limit_source: str | None
-    local_ports_low: int | None
-    local_ports_high: int | None
 
 
 def parse_limit(text: str) -> int | None:
@@ -127,8 +104,8 @@ def _local_ports(pid: int) -> tuple[int | None, int | None]:
     return int(low), int(high)
 
 
-def read_limits(pid: int) -> Limits:
-    """Read what bounds a process.
+def read_limits(pid: int) -> LimitsRead:
+    """Read what bounds a process, the lowest of the limits on each of its resources.
 
     Raises:
         NoSuchProcessError: It has gone.
@@ -139,6 +116,13 @@ def read_limits(pid: int) -> Limits:
     threads, threads_source = _lowest(_threads(pid, groups, mounts))
     memory, memory_source = _lowest(_memory(groups, mounts))
     low, high = _local_ports(pid)
-    return Limits(
-        procfs.read_fds_limit(pid), threads, threads_source, memory, memory_source, low, high
+    return LimitsRead(
+        pid=pid,
+        fds_limit=procfs.read_fds_limit(pid),
+        threads_limit=threads,
+        threads_limit_source=threads_source,
+        rss_bytes_limit=memory,
+        rss_bytes_limit_source=memory_source,
+        local_ports_low=low,
+        local_ports_high=high,
     )

@@ -1,11 +1,62 @@
 """The live line in a terminal."""
 
 import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TextIO
 
-from tidemark.sampler.recorder import Glance
+from tidemark.record.layout import KERNEL_PID
+from tidemark.record.metrics import HELD_STATES, MIB, TCP_STATE_NUMBERS
+from tidemark.sampler.connections import TIME_WAIT
+from tidemark.sampler.readings import Figure
+from tidemark.sampler.source import Sample
 
-_MIB = 1024 * 1024
+_HELD = tuple(TCP_STATE_NUMBERS[state] for state in HELD_STATES)
+
+
+@dataclass(slots=True)
+class Glance:
+    """The last sample in a few figures.
+
+    Attributes:
+        elapsed_s: When, seconds since the run began.
+        processes: Living processes of the tree.
+        fds: Descriptors of all of them; None if one could not be read.
+        threads: Threads of all of them.
+        rss_bytes: Resident memory of all of them, bytes.
+        connections: Broker connections held, when last read; None if never.
+        time_wait: Broker connections in TIME_WAIT, when last read; None if never.
+        cost_share: CPU time of the sampler since it began, as a share of one core.
+    """
+
+    elapsed_s: float = 0.0
+    processes: int = 0
+    fds: Figure = None
+    threads: float = 0
+    rss_bytes: float = 0
+    connections: int | None = None
+    time_wait: int | None = None
+    cost_share: float = 0.0
+
+    def update(self, elapsed_s: float, sample: Sample, cost_share: float) -> None:
+        """Take over a sample; connections that it does not have stay as they were."""
+        self.elapsed_s, self.cost_share = elapsed_s, cost_share
+        self.processes = len(sample.processes)
+        fds, threads, rss_bytes = (
+            [one.figures.get(column) for one in sample.processes]
+            for column in ("fds", "threads", "rss_bytes")
+        )
+        self.fds = None if None in fds else _sum(fds)
+        self.threads, self.rss_bytes = _sum(threads), _sum(rss_bytes)
+        if sample.connections is not None:
+            states = sample.connections.by_process
+            mine = [counts for pid, counts in states.items() if pid != KERNEL_PID]
+            self.connections = sum(counts.get(state, 0) for counts in mine for state in _HELD)
+            self.time_wait = sum(counts.get(TIME_WAIT, 0) for counts in states.values())
+
+
+def _sum(figures: Iterable[Figure]) -> float:
+    return sum(figure for figure in figures if figure is not None)
 
 
 def describe(glance: Glance) -> str:
@@ -14,13 +65,13 @@ def describe(glance: Glance) -> str:
     return (
         f"{minutes:3d}:{seconds:02d}  {glance.processes} processes"
         f"  fds {_figure(glance.fds)}  threads {glance.threads:,}"
-        f"  rss {glance.rss_bytes / _MIB:,.0f} MiB"
+        f"  rss {glance.rss_bytes / MIB:,.0f} MiB"
         f"  connections {_figure(glance.connections)}  TIME_WAIT {_figure(glance.time_wait)}"
         f"  (sampler {glance.cost_share:.1%} of a core)"
     )
 
 
-def _figure(value: int | None) -> str:
+def _figure(value: Figure) -> str:
     return "-" if value is None else f"{value:,}"
 
 

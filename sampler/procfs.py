@@ -20,6 +20,7 @@ from tidemark.sampler.errors import DeniedError, NoSuchProcessError, ShortageErr
 
 CLOCK_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_SIZE_BYTES = os.sysconf("SC_PAGE_SIZE")
+SOCKET_PREFIX = "socket:["
 
 _GONE = {errno.ENOENT, errno.ESRCH}
 _DENIED = {errno.EACCES, errno.EPERM}
@@ -156,16 +157,14 @@ def count_fds_by_listing(pid: int) -> int:
         return len(os.listdir(path))
 
 
-def size_counts_fds() -> bool:
-    """Whether this kernel gives the number of descriptors as `st_size`."""
-    return count_fds_by_size(os.getpid()) > 0
+def count_fds(pid: int) -> int:
+    """The number of open descriptors, in the cheapest way that this kernel has."""
+    return count_fds_by_size(pid) or count_fds_by_listing(pid)
 
 
-def list_fds(pid: int) -> list[int]:
-    """Numbers of the open descriptors."""
-    path = f"/proc/{pid}/fd"
-    with reading(pid, path):
-        return [int(name) for name in os.listdir(path)]
+def socket_inode(link: str) -> int:
+    """Inode of `socket:[4711]`; 0 for a link to anything else."""
+    return int(link[8:-1]) if link.startswith(SOCKET_PREFIX) else 0
 
 
 def read_fd_links(pid: int) -> dict[int, str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from tidemark.sampler.brokers import IPAddress
+from tidemark.sampler.brokers import IPAddress, unmapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,7 @@ def parse_address(text: bytes) -> tuple[IPAddress, int]:
     host = b"".join(
         int(words[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(words), 8)
     )
-    address = ipaddress.ip_address(host)
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address, int(port, 16)
+    return unmapped(ipaddress.ip_address(host)), int(port, 16)
 
 
 def parse_tcp(lines: Iterable[bytes], wanted: frozenset[int]) -> Iterator[Connection]:

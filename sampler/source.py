@@ -1,44 +1,97 @@
-"""Choosing how connections are read."""
+"""Where samples come from, and what a sample is."""
 
-import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
-from tidemark.sampler.brokers import Brokers
-from tidemark.sampler.connections import ConnectionSource
-from tidemark.sampler.errors import DeniedError, NetlinkError, SamplerError
-from tidemark.sampler.netlink.source import NetlinkSource
-from tidemark.sampler.procsource import ProcfsSource
+from tidemark.record.events import Event
+from tidemark.record.layout import KERNEL_PID, KERNEL_PROCESS
+from tidemark.sampler.connections import Connections, state_columns
+from tidemark.sampler.errors import SamplerError
+from tidemark.sampler.readings import Figure
 
-SOURCES = ("auto", "netlink", "procfs", "psutil")
-"""Names of the sources; `auto` takes the best one that works."""
+Row = Mapping[str, int | float | str | None]
+"""A row of one of the tables, by column; times and target are added when it is written."""
 
 
-def open_source(
-    brokers: Brokers, pid: int, wanted: str = "auto"
-) -> tuple[ConnectionSource, SamplerError | None]:
-    """Open the source that is wanted, or the best one.
+@dataclass(slots=True)
+class ProcessFigures:
+    """What was read of one process.
 
-    Args:
-        brokers: The remote ends that count.
-        pid: A process of the target.
-        wanted: One of `SOURCES`.
-
-    Returns:
-        The source, and why a better one could not be had (None if it is the best).
-
-    Raises:
-        SamplerError: There is no such source, or the wanted one does not work here.
+    Attributes:
+        pid: The process id.
+        process: Its short name.
+        figures: Column of samples.csv -> figure; what could not be read is missing or None.
     """
-    if wanted not in SOURCES:
-        raise SamplerError(f"source {wanted!r}: choose one of {', '.join(SOURCES)}")
-    if wanted == "procfs":
-        return ProcfsSource(brokers), None
-    if wanted == "psutil" or not sys.platform.startswith("linux"):
-        from tidemark.sampler.psutil_host import PsutilSource  # noqa: PLC0415 (psutil is slow to load)
 
-        return PsutilSource(brokers), None
-    try:
-        return NetlinkSource(brokers, pid), None
-    except (NetlinkError, DeniedError) as error:
-        if wanted == "netlink":
-            raise
-        return ProcfsSource(brokers), error
+    pid: int
+    process: str
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Sample:
+    """What was read in one tick.
+
+    Attributes:
+        processes: The living processes of the target.
+        connections: Their broker connections; None if they were not due or not readable.
+        composition: Rows of composition.csv, of the processes whose turn it was.
+        events: What was noticed meanwhile, in that order.
+    """
+
+    processes: list[ProcessFigures]
+    connections: Connections | None = None
+    composition: list[Row] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    def process_rows(self, cost_s: float) -> Iterator[Row]:
+        """The rows of samples.csv.
+
+        Args:
+            cost_s: CPU time that the sample took, seconds.
+        """
+        held = {} if self.connections is None else self.connections.by_process
+        cost = {"sample_cost_s": cost_s}
+        for one in self.processes:
+            states = state_columns(held[one.pid]) if one.pid in held else {}
+            yield {"pid": one.pid, "process": one.process, **one.figures, **states, **cost}
+        if KERNEL_PID in held:
+            states = state_columns(held[KERNEL_PID])
+            yield {"pid": KERNEL_PID, "process": KERNEL_PROCESS, **states, **cost}
+
+    def endpoint_rows(self) -> Iterator[Row]:
+        """The rows of endpoints.csv; none if connections were not told by endpoint."""
+        found = (self.connections.by_endpoint if self.connections else None) or {}
+        for name, count in found.items():
+            yield {"endpoint": name, "held": count.held, "time_wait": count.time_wait}
+
+
+class Source(Protocol):
+    """Where the samples of one target come from."""
+
+    target: str
+    """The target's id, in the column of that name."""
+
+    @property
+    def name(self) -> str:
+        """How connections are read: `source` in the event `sampler_started`."""
+        ...
+
+    @property
+    def shortcoming(self) -> SamplerError | None:
+        """Why there is no better way; None if it is the best."""
+        ...
+
+    def take(self, now_s: float, *, full: bool = False) -> Sample:
+        """Take one sample; what cannot be read is missing in it, and an event of it.
+
+        Args:
+            now_s: Monotonic time, seconds.
+            full: Read the connections whether or not the budget allows for it.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        ...

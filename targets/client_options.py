@@ -9,13 +9,13 @@ Source: https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
-from tidemark.targets.command_line import key_and_value
+from tidemark.record.options import Option, file, pairs
 from tidemark.targets.errors import ClientError
 
 _SECRET = re.compile(r"password|passphrase|secret|key\.pem|jaas|oauthbearer\.config|kinit\.cmd")
@@ -26,39 +26,60 @@ _OURS = re.compile(r".*_cb|logger|opaque|on_delivery|default\.topic\.config|deli
 _BROKERS = frozenset({"bootstrap.servers", "metadata.broker.list"})
 
 
-def add_client_options(parser: argparse.ArgumentParser) -> None:
-    """Add the two options to a command."""
-    parser.add_argument(
-        "--kafka-config",
-        type=Path,
-        metavar="FILE",
-        help="a file of librdkafka properties, a key=value a line (TLS, SASL, acks, linger.ms)",
-    )
-    parser.add_argument(
-        "--kafka-option",
-        action="append",
-        default=[],
-        type=key_and_value,
-        metavar="KEY=VALUE",
-        help="one such property, no secret (a command line is public); repeatable, "
-        "wins over the file",
-    )
+def kafka_options(value: Any) -> tuple[str, ...]:
+    """KEY=VALUE pairs that are properties of a Kafka client, none of them a secret."""
+    texts = pairs(value)
+    try:
+        read_client_options(None, map(_split, texts))
+    except ClientError as error:
+        raise ValueError(str(error).removeprefix("--kafka-option ")) from error
+    return texts
+
+
+CLIENT_OPTIONS: tuple[Option, ...] = (
+    Option(
+        "kafka_config",
+        file,
+        "",
+        "file of librdkafka properties for the clients (TLS, SASL, acks, ...), a key=value a line",
+        "FILE",
+    ),
+    Option(
+        "kafka_option",
+        kafka_options,
+        (),
+        "one such property, no secret (a command line is public); repeatable, wins over the file",
+        "KEY=VALUE",
+        is_repeatable=True,
+    ),
+)
+"""The two options, for every command that makes clients."""
+
+
+def client_options(values: Mapping[str, Any]) -> Mapping[str, str]:
+    """All client settings, for `KafkaConfig.options`, from the values of `CLIENT_OPTIONS`.
+
+    Raises:
+        ClientError: As `read_client_options` does.
+    """
+    path = Path(values["kafka_config"]) if values["kafka_config"] else None
+    return read_client_options(path, map(_split, values["kafka_option"]))
 
 
 def read_client_options(
-    file: Path | None, options: Iterable[tuple[str, str]] = ()
+    path: Path | None, options: Iterable[tuple[str, str]] = ()
 ) -> Mapping[str, str]:
     """All client settings, for `KafkaConfig.options`.
 
     Args:
-        file: What `--kafka-config` names, or None.
+        path: What `--kafka-config` names, or None.
         options: What the `--kafka-option`s say, in their order; the last one of a name wins.
 
     Raises:
         ClientError: The file cannot be read, or something does not belong there. Whether
             librdkafka knows a property, and likes its value, is seen when it starts.
     """
-    settings: dict[str, str] = {} if file is None else _read_file(file)
+    settings: dict[str, str] = {} if path is None else _read_file(path)
     for key, value in options:
         _check_key(key, "--kafka-option")
         if is_secret(key):
@@ -103,13 +124,18 @@ def parse_properties(text: str, source: str) -> dict[str, str]:
     return settings
 
 
-def _read_file(file: Path) -> dict[str, str]:
+def _split(text: str) -> tuple[str, str]:
+    key, _, value = text.partition("=")
+    return key.strip(), value.strip()
+
+
+def _read_file(path: Path) -> dict[str, str]:
     try:
-        text = file.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ClientError(f"--kafka-config {file} cannot be read: {reason}") from error
-    return parse_properties(text, str(file))
+        raise ClientError(f"--kafka-config {path} cannot be read: {reason}") from error
+    return parse_properties(text, str(path))
 
 
 def _check_key(key: str, where: str) -> None:

@@ -8,125 +8,94 @@ goes to stderr. What keeps it from starting is one line on stderr, and exit code
 
 from __future__ import annotations
 
-import argparse
 import logging
 import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from tidemark.record.command_line import run_command
+from tidemark.record.options import REQUIRED, Option, integer, some_endpoints, topic
 from tidemark.record.process import limit_descriptors
-from tidemark.targets.client_options import add_client_options, read_client_options
-from tidemark.targets.command_line import (
-    OneLineParser,
-    add_parent_options,
-    bind_to_parent,
-    fail,
-    positive,
-    topic_name,
-)
+from tidemark.targets.client_options import CLIENT_OPTIONS, client_options
 from tidemark.targets.config import DEFAULT_TOPIC, IngestLimits, KafkaConfig, Settings
 from tidemark.targets.errors import TargetError
 from tidemark.targets.rehearsal import rehearse
 from tidemark.targets.server import ServerOptions, TargetServer
-from tidemark.targets.strategies import STRATEGIES, resolve
+from tidemark.targets.strategies import STRATEGIES, parse_strategy
 
 _PROGRAM = "python -m tidemark.targets.serve"
 _BACKLOG = 2048
+_LIMITS = IngestLimits()
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "strategy",
+        parse_strategy,
+        REQUIRED,
+        f"how it makes its Kafka producer: {', '.join(STRATEGIES)}",
+        "STRATEGY",
+        is_positional=True,
+    ),
+    Option("bootstrap", some_endpoints, REQUIRED, "Kafka brokers to start from", "HOST:PORT,..."),
+    Option("topic", topic, DEFAULT_TOPIC, "topic to write to", "NAME"),
+    Option("bind", str, "127.0.0.1:0", "where to listen; port 0 is any free one", "HOST:PORT"),
+    Option("workers", integer(1), 1, "worker processes"),
+    Option("threads", integer(1), 16, "request threads of each worker"),
+    Option(
+        "fds_limit", integer(1), 1024, "file descriptors that each of its processes may have open"
+    ),
+    Option("pool_size", integer(1), 10, "producers in the pool"),
+    *CLIENT_OPTIONS,
+    Option("max_body_bytes", integer(1), _LIMITS.max_body_bytes, "longest request body", "BYTES"),
+    Option("max_messages", integer(1), _LIMITS.max_messages, "most messages in one request"),
+)
+"""What a target can be told."""
 
 
-def main(arguments: list[str] | None = None, program: str = _PROGRAM) -> None:
+def main(arguments: Sequence[str] | None = None, program: str = _PROGRAM) -> None:
     """Serve until a signal ends it. Leaves with `SystemExit`, as gunicorn does.
 
     Args:
         arguments: The command line; None for this process's own.
         program: What the command is called in help and errors.
     """
-    options = build_parser(program).parse_args(arguments)
-    bind_to_parent(options)
-    logging.basicConfig(format="[%(asctime)s] [%(process)d] [%(levelname)s] %(message)s")
-    try:
-        server = _prepare(options)
-    except TargetError as error:
-        fail(program, error)
-    server.run()
+    run_command(serve, OPTIONS, program, "Serve one target in the foreground.", arguments)
 
 
-def build_parser(program: str = _PROGRAM) -> argparse.ArgumentParser:
-    """The command line."""
-    parser = OneLineParser(prog=program, description="Serve one target in the foreground.")
-    parser.add_argument("strategy", metavar="STRATEGY", help=", ".join(STRATEGIES))
-    parser.add_argument(
-        "--bootstrap", required=True, metavar="HOST:PORT,...", help="Kafka brokers to start from"
-    )
-    parser.add_argument(
-        "--topic",
-        type=topic_name,
-        default=DEFAULT_TOPIC,
-        help=f"the topic to write to ({DEFAULT_TOPIC})",
-    )
-    parser.add_argument(
-        "--bind",
-        default="127.0.0.1:0",
-        metavar="HOST:PORT",
-        help="where to listen; port 0 is any free one (127.0.0.1:0)",
-    )
-    parser.add_argument("--workers", type=positive, default=1, help="worker processes (1)")
-    parser.add_argument("--threads", type=positive, default=16, help="threads of each (16)")
-    parser.add_argument(
-        "--fds-limit",
-        type=positive,
-        default=1024,
-        metavar="N",
-        help="file descriptors that each of its processes may have open (1024)",
-    )
-    parser.add_argument(
-        "--pool-size", type=positive, default=10, metavar="N", help="producers in the pool (10)"
-    )
-    add_client_options(parser)
-    _add_ingest_limits(parser)
-    add_parent_options(parser)
-    return parser
+def serve(values: Mapping[str, Any]) -> None:
+    """Serve until a signal ends it. Leaves with `SystemExit`, as gunicorn does.
 
-
-def _add_ingest_limits(parser: argparse.ArgumentParser) -> None:
-    default = IngestLimits()
-    parser.add_argument(
-        "--max-body-bytes",
-        type=positive,
-        default=default.max_body_bytes,
-        metavar="BYTES",
-        help=f"longest request body ({default.max_body_bytes})",
-    )
-    parser.add_argument(
-        "--max-messages",
-        type=positive,
-        default=default.max_messages,
-        metavar="N",
-        help=f"most messages in one request ({default.max_messages})",
-    )
-
-
-def _prepare(options: argparse.Namespace) -> TargetServer:
-    """Everything that can go wrong before gunicorn starts.
+    Args:
+        values: The checked values of `OPTIONS`.
 
     Raises:
-        TargetError: What did go wrong.
+        TargetError: It cannot be started; the message says why.
+        ResourceLimitError: The descriptor limit may not be set.
     """
-    strategy = resolve(options.strategy)
+    logging.basicConfig(format="[%(asctime)s] [%(process)d] [%(levelname)s] %(message)s")
+    _prepare(values).run()
+
+
+def _prepare(values: Mapping[str, Any]) -> TargetServer:
+    """Everything that can go wrong before gunicorn starts. Raises as `serve` does."""
     kafka = KafkaConfig(
-        options.bootstrap,
-        options.topic,
-        options=read_client_options(options.kafka_config, options.kafka_option),
+        ",".join(values["bootstrap"]),
+        values["topic"] or DEFAULT_TOPIC,
+        options=client_options(values),
     )
-    limits = IngestLimits(options.max_body_bytes, options.max_messages)
-    settings = Settings(kafka, limits, options.pool_size)
-    server_options = ServerOptions(strategy, settings, options.workers, options.threads)
-    server = TargetServer(server_options, _listen(options.bind))
+    limits = IngestLimits(values["max_body_bytes"], values["max_messages"])
+    settings = Settings(kafka, limits, values["pool_size"])
+    server_options = ServerOptions(
+        values["strategy"], settings, values["workers"], values["threads"]
+    )
+    server = TargetServer(server_options, _listen(values["bind"]))
     needs = rehearse(server, kafka)
-    if options.fds_limit < needs.descriptors:
+    if values["fds_limit"] < needs.descriptors:
         raise TargetError(
-            f"a limit of {options.fds_limit} descriptors is too low: the target needs "
+            f"a limit of {values['fds_limit']} descriptors is too low: the target needs "
             f"{needs.descriptors} to start and answer one request; raise --fds-limit"
         )
-    limit_descriptors(options.fds_limit)
+    limit_descriptors(values["fds_limit"])
     return server
 
 

@@ -14,9 +14,9 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
+from tidemark.record.command_line import announce
 from tidemark.record.process import die_with_parent
 from tidemark.targets.app import STRATEGY_EXTENSION, create_app
-from tidemark.targets.command_line import announce
 from tidemark.targets.config import Settings
 
 KEEP_ALIVE_S = 75

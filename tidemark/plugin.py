@@ -22,11 +22,13 @@ from locust.runners import STATE_RUNNING, STATE_SPAWNING, LocalRunner, Runner
 from locust.web import WebUI
 
 from tidemark.record.errors import OptionError, TidemarkError
+from tidemark.record.metadata import ABORTED, COMPLETED, EXHAUSTED
+from tidemark.record.options import Option
 from tidemark.run.children import run_to_terminal, say
+from tidemark.run.journal import Ending
 from tidemark.run.load import Load
-from tidemark.run.options import OPTIONS, Option, RunOptions
-from tidemark.run.soak import ABORTED, COMPLETED, EXHAUSTED, Ending, SoakRun
-from tidemark.targets.errors import TargetError
+from tidemark.run.options import OPTIONS, RunOptions
+from tidemark.run.session import Session, State
 from tidemark.users import set_load
 
 WATCH_INTERVAL_S = 0.1
@@ -52,21 +54,19 @@ def add_options(parser: Any) -> None:
 
 
 def _add_option(parser: Any, option: Option) -> None:
-    common = {"help": f"{option.help} (default: {_shown_default(option)})"}
+    given: dict[str, Any] = {"env_var": option.environment_variable, "help": option.explained}
     if option.is_flag:
-        parser.add_argument(
-            option.flag, env_var=option.environment_variable, action="store_true", **common
-        )
+        parser.add_argument(option.flag, action="store_true", **given)
         return
+    if option.is_repeatable:
+        given["action"] = "append"
     parser.add_argument(
         option.flag,
-        env_var=option.environment_variable,
-        default=None if option.is_repeatable else _form_value(option.default),
+        default=None if option.is_repeatable else option.as_text(option.default),
         type=_argument_type(option),
-        **({"action": "append"} if option.is_repeatable else {}),
         metavar=option.metavar,
         choices=option.choices,
-        **common,
+        **given,
     )
 
 
@@ -79,14 +79,6 @@ def _argument_type(option: Option) -> Callable[[str], Any]:
         return text  # kept as text: the web form hands back text too
 
     return parse
-
-
-def _form_value(value: Any) -> str:
-    return ",".join(value) if isinstance(value, tuple) else str(value)
-
-
-def _shown_default(option: Option) -> str:
-    return "off" if option.is_flag else _form_value(option.default) or "none"
 
 
 @events.init.add_listener
@@ -111,11 +103,12 @@ class Plugin:
         self.environment = environment
         self.runner = runner
         self.web_ui = web_ui
-        self.run: SoakRun | None = None
-        self._begun = False
+        self._session: Session | None = None
+        self._is_starting = False
         self._loops: list[gevent.Greenlet[..., None]] = []
         self._own_urls: set[str] = set()
         self._asked_ending: Ending | None = None
+        self._to_report: Session | None = None
 
     def install(self) -> None:
         """Register the hooks; headless and with --autostart, start the first run at once."""
@@ -134,7 +127,7 @@ class Plugin:
                 self.prepare()
             else:
                 self._read_options()
-        except (TidemarkError, TargetError) as error:
+        except TidemarkError as error:
             sys.exit(_refusal(str(error)))
 
     def _end_on_sigterm(self) -> None:
@@ -147,26 +140,33 @@ class Plugin:
     def _read_options(self) -> RunOptions:
         return RunOptions.parse(vars(self.environment.parsed_options))
 
-    def prepare(self) -> None:
+    def prepare(self) -> Session:
         """Start what the next run needs.
 
         Raises:
             TidemarkError: one line that says what is wrong; nothing is left running.
-            TargetError: the same, from the targets.
         """
-        host = self._foreign_host()
-        run = SoakRun(self._read_options(), host)
-        self.run = run
+        self._expect_idle()
+        self._is_starting = True
         try:
-            run.start()
-        except BaseException:
-            self.run = None
-            raise
-        self._begun = False
-        self.environment.host = run.url
-        if not host and run.url:
-            self._own_urls.add(run.url)
-        say(f"run directory {run.path}")
+            if self._is_in(State.READY):  # Locust has refused to load it
+                self._finish(Ending(ABORTED, "its load never began"))
+            host = self._foreign_host()
+            self._session = session = Session.start(self._read_options(), host)
+        finally:
+            self._is_starting = False
+        self.environment.host = session.url
+        if not host:
+            self._own_urls.add(session.url)
+        say(f"run directory {session.path}")
+        return session
+
+    def _expect_idle(self) -> None:
+        if self._is_starting or self._is_in(State.LOADED):
+            raise TidemarkError("another run is being started or ended: wait until that is done")
+
+    def _is_in(self, state: State) -> bool:
+        return self._session is not None and self._session.state is state
 
     def _foreign_host(self) -> str | None:
         """The service to drive; None when the target is to be started here."""
@@ -181,9 +181,10 @@ class Plugin:
         if self.runner.state in RUNNING_STATES:
             return None  # only the number of users is being changed
         try:
+            self._expect_idle()
             self._take_form()
             self.prepare()
-        except (TidemarkError, TargetError) as error:
+        except TidemarkError as error:
             say(str(error))
             return jsonify(success=False, message=str(error), host=self.environment.host)
         return None
@@ -201,20 +202,18 @@ class Plugin:
 
     def on_test_start(self, **_: Any) -> None:
         """The load begins."""
-        if self.run is None or self.run.ending or self._begun:
+        session = self._session
+        if session is None or session.state is not State.READY:
             try:
-                self.prepare()
-            except (TidemarkError, TargetError) as error:
+                session = self.prepare()
+            except TidemarkError as error:
                 self._refuse_start(error)
                 return
-        run = self.run
-        assert run is not None  # noqa: S101 - prepare sets it or raises
-        self._begun = True
-        self.environment.host = run.url
-        set_load(self.environment, Load(run))
-        run.begin_load(self.runner.target_user_count)
-        self._loops = [gevent.spawn(self._tick_loop, run), gevent.spawn(self._watch_loop, run)]
-        gevent.spawn(run.inject_faults)  # not stopped with the others: it must bring brokers back
+        self.environment.host = session.url
+        set_load(self.environment, Load(session))
+        session.begin_load(self.runner.target_user_count)
+        self._loops = [gevent.spawn(loop, session) for loop in (self._tick_loop, self._watch_loop)]
+        gevent.spawn(session.inject_faults)  # not stopped with them: it must bring brokers back
 
     def _refuse_start(self, error: Exception) -> None:
         say(str(error))
@@ -225,22 +224,23 @@ class Plugin:
 
     def on_request(self, **request_meta: Any) -> None:
         """Count one answered request of the run under way."""
-        if self.run:
-            self.run.record.on_request(**request_meta)
+        if self._session:
+            self._session.record.on_request(**request_meta)
 
-    def _tick_loop(self, run: SoakRun) -> None:
-        """One row of requests.csv per interval, on the grid of the run's clock."""
-        interval = run.options.interval
-        while not run.ending:
-            gevent.sleep(interval - run.clock.now().elapsed_s % interval)
-            run.tick(self.runner.user_count)
+    def _tick_loop(self, session: Session) -> None:
+        """One tick per interval, on the grid of the run's clock."""
+        interval_s = session.plan.options.interval
+        while session.state is State.LOADED:
+            gevent.sleep(interval_s - session.elapsed_s() % interval_s)
+            session.tick(self.runner.user_count)
 
-    def _watch_loop(self, run: SoakRun) -> None:
-        while not (ending := run.watch()):
+    def _watch_loop(self, session: Session) -> None:
+        while session.state is State.LOADED:
+            if ending := session.look():
+                # In a greenlet of its own: stopping the test ends this loop.
+                gevent.spawn(self._end, ending)
+                return
             gevent.sleep(WATCH_INTERVAL_S)
-        if not run.ending:
-            # In a greenlet of its own: stopping the test ends this loop.
-            gevent.spawn(self._end, ending)
 
     def _end(self, ending: Ending) -> None:
         say(f"{ending.reason}; ending the run as {ending.outcome}")
@@ -270,25 +270,28 @@ class Plugin:
 
     def _finish(self, ending: Ending) -> None:
         """Complete the run under way; when somebody is at it already, wait until it is done."""
-        run = self.run
-        if run is None:
+        session = self._session
+        if session is None:
             return
         gevent.killall(self._loops, block=False)
         set_load(self.environment, None)
-        run.tick(self.runner.user_count)
-        run.watch()
-        first = run.ending is None
-        run.finish(ending.outcome, ending.reason)
-        if run.url in self._own_urls and self.web_ui:
+        was_loaded = session.state is State.LOADED
+        session.tick(self.runner.user_count)
+        session.finish(ending)
+        if session.url in self._own_urls and self.web_ui:
             self.environment.host = EMBEDDED_HOST
-        if first and self.web_ui:
-            gevent.spawn(self._report, run)
+        if not was_loaded:
+            return
+        if self.web_ui:
+            gevent.spawn(self._report, session)
+        else:
+            self._to_report = session
 
-    def _report(self, run: SoakRun) -> None:
-        if not run.options.no_report:
-            run_to_terminal("tidemark", "report", str(run.path))
+    def _report(self, session: Session) -> None:
+        if not session.plan.options.no_report:
+            run_to_terminal("tidemark", "report", str(session.path))
 
     def on_quit(self, **_: Any) -> None:
         """Explain the headless run, below Locust's own tables."""
-        if not self.web_ui and self.run and self._begun:
-            self._report(self.run)
+        if self._to_report:
+            self._report(self._to_report)

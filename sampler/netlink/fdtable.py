@@ -7,9 +7,8 @@ from itertools import chain, compress, count
 from types import TracebackType
 
 from tidemark.sampler import procfs
-from tidemark.sampler.procfs import reading
+from tidemark.sampler.procfs import SOCKET_PREFIX, reading, socket_inode
 
-_SOCKET_PREFIX = "socket:["
 _MISSES = 16
 """Free descriptors in a row after which nothing more is expected above."""
 
@@ -53,7 +52,7 @@ class FdFolder:
             links = list(map(partial(os.readlink, dir_fd=self._descriptor), names))
         except OSError:
             return [self.inode(name) for name in names]
-        return [int(link[8:-1]) if link[:8] == _SOCKET_PREFIX else 0 for link in links]
+        return [int(link[8:-1]) if link[:8] == SOCKET_PREFIX else 0 for link in links]
 
     def __enter__(self) -> "FdFolder":
         return self
@@ -65,11 +64,6 @@ class FdFolder:
         traceback: TracebackType | None,
     ) -> None:
         os.close(self._descriptor)
-
-
-def socket_inode(link: str) -> int:
-    """Inode of `socket:[4711]`; 0 for a link to anything else."""
-    return int(link[8:-1]) if link.startswith(_SOCKET_PREFIX) else 0
 
 
 class FdTable:

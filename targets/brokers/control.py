@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
-from tidemark.targets.command_line import announce
+from tidemark.record.command_line import announce
 from tidemark.targets.errors import TargetError
 
 ACTIONS = ("kill", "restart", "freeze", "thaw")

@@ -13,8 +13,8 @@ from tidemark.targets.errors import TargetError
 
 OLDEST_JAVA = 17
 OLDEST_KAFKA = 4
-FETCHED_JARS = Path(__file__).parents[1] / ".kafka" / "jars"
-"""Where `kafka/pom.xml` puts the jars."""
+FETCHED_JARS = Path(__file__).resolve().parents[2] / ".kafka" / "jars"
+"""Where `make kafka` puts the jars in a checkout; `tidemark/targets` is a link there."""
 
 _VERSION_TIMEOUT_S = 20.0
 

@@ -52,6 +52,8 @@ def test_a_foreign_service_is_driven_and_sampled(bench: Workbench, service: Serv
     (run,) = bench.runs()
     assert metadata(run)["strategy"] is None
     assert metadata(run)["target"]["url"] == service.url
+    (target,) = metadata(run)["targets"]
+    assert (target["url"], target["pids"]) == (service.url, [service.pid])
     samples = pd.read_csv(run / "samples.csv")
     assert service.pid in set(samples["pid"])
     assert samples["established"].max() >= 1

@@ -43,6 +43,25 @@ def test_the_bug_leaves_its_connections_established(leaked: Path) -> None:
     assert worker["established"].dropna().iloc[-1] >= 1.2 * _requests_at_death(leaked)
 
 
+def test_routes_sum_to_the_requests_of_each_tick(leaked: Path) -> None:
+    requests, routes = (pd.read_csv(leaked / f"{name}.csv") for name in ("requests", "routes"))
+    assert set(routes["route"]) == {"POST /ingest"}
+    by_tick = routes.groupby("elapsed_s")[["requests", "failures"]].sum()
+    counts = requests.set_index("elapsed_s")[["requests", "failures"]]
+    assert counts["failures"].iloc[-1] > 0
+    assert by_tick.reindex(counts.index, fill_value=0).equals(counts)
+
+
+def test_what_is_sampled_is_the_target_of_the_run(leaked: Path) -> None:
+    (target,) = metadata(leaked)["targets"]
+    started = next(event for event in events(leaked) if event["event"] == "target_started")
+    assert (target["url"], target["pids"]) == (started["url"], [started["pid"]])
+    assert target["command"] == metadata(leaked)["target"]["command"]
+    samples = pd.read_csv(leaked / "samples.csv")
+    assert set(samples["target"]) == {target["id"]}
+    assert started["pid"] in set(samples["pid"])
+
+
 def test_requests_at_death_follow_from_limit_and_growth(leaked: Path) -> None:
     verdict = json.loads((leaked / "verdict.json").read_text())
     fds = verdict["resources"]["fds"]

@@ -6,6 +6,7 @@ import socket
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psutil
@@ -99,6 +100,27 @@ def test_the_form_refuses_what_the_command_line_refuses(
     assert wanted in answer["message"]
     assert "\n" not in answer["message"]
     assert form.bench.left()  # the web UI itself goes on
+
+
+def test_a_start_in_the_middle_of_another_is_refused(form: Form) -> None:
+    with ThreadPoolExecutor(2) as both:
+        answers = list(both.map(lambda rate: form.start(strategy="shared", rate=rate), "89"))
+    accepted, refused = sorted(answers, key=lambda answer: not answer["success"])
+    assert accepted["success"]
+    assert "another run is being started" in refused["message"]
+    (run,) = form.bench.runs()
+    form.stop()
+    eventually(lambda: metadata(run)["outcome"])
+
+
+def test_a_run_that_locust_refuses_to_load_ends_with_the_next_start(form: Form) -> None:
+    form.post("/swarm", user_count="abc", spawn_rate="1", strategy="shared")
+    assert form.start(strategy="shared")["success"]
+    first, second = form.bench.runs()
+    assert metadata(first)["ended_because"] == "its load never began"
+    assert metadata(second)["ended_at"] is None
+    form.stop()
+    eventually(lambda: metadata(second)["outcome"])
 
 
 def test_the_web_ui_listens_on_loopback_alone(form: Form) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tidemark.record.directory import RunDirectory
+from tidemark.record.events import Kind, of_kind
+from tidemark.record.layout import SAMPLES, Table
 
 PUPPET = Path(__file__).with_name("puppet.py")
 DEADLINE_S = 20.0
@@ -104,14 +106,14 @@ class Sampler:
         assert line, self.process.stderr.read()
         return json.loads(line)
 
-    def rows(self, name: str = "samples.csv") -> list[dict[str, str]]:
-        lines = (self.directory.path / name).read_bytes()
+    def rows(self, table: Table = SAMPLES) -> list[dict[str, str]]:
+        lines = self.directory.file(table.file).read_bytes()
         whole = lines[: lines.rfind(b"\n") + 1].decode().splitlines()
         header = whole[0].split(",")
         return [dict(zip(header, line.split(","), strict=True)) for line in whole[1:]]
 
-    def events(self, name: str) -> list[dict]:
-        return [event for event in self.directory.read_events() if event["event"] == name]
+    def events(self, kind: type[Kind]) -> list[Kind]:
+        return [one.event for one in of_kind(self.directory.read_events(), kind)]
 
     def stop(self, number: int = signal.SIGINT) -> tuple[int, str]:
         self.process.send_signal(number)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.record.endpoints import parse_endpoint, parse_endpoints
+from tidemark.record.errors import EndpointError
 from tidemark.sampler.brokers import BrokerRefresh, Brokers, resolve_host
 from tidemark.sampler.budget import WINDOW_S, Budget, Cadence
-from tidemark.sampler.errors import BrokerAddressError
 from tidemark.sampler.ticks import Ticker
 
 
@@ -24,7 +24,7 @@ def simulate(share, base_s, dump_s, *, cold_s=0.0, duration_s=600, interval_s=1.
         cost_s = (dump_s + (cold_s if not log else 0.0)) if due else 0.0
         if due:
             cadence.done(now_s, cost_s, cold_s if not log else 0.0)
-        budget.set_base(base_s, interval_s)
+        budget.settle(base_s + cost_s, interval_s)
         log.append((now_s, due, base_s + cost_s))
     return log
 
@@ -96,7 +96,7 @@ def test_endpoints_are_split():
 
 @pytest.mark.parametrize("text", ["a", ":1", "a:", "a:0", "a:65536", "a:x", "::1:9092", "a:\u0661"])
 def test_malformed_endpoints_are_refused(text):
-    with pytest.raises(BrokerAddressError, match="host:port"):
+    with pytest.raises(EndpointError, match="host:port"):
         parse_endpoint(text)
 
 

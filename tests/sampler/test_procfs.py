@@ -13,6 +13,7 @@ from tidemark.sampler import limits, procfs, proctcp
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError, ShortageError
 from tidemark.sampler.host import ProcfsHost
 from tidemark.sampler.psutil_host import PsutilHost
+from tidemark.sampler.readings import READINGS
 
 STAT = (
     b"2032 (my (odd) name) R 2017 2017 5861 0 -1 4194304 102 0 0 0 150 50 0 0 20 0 7 0 498762"
@@ -128,9 +129,9 @@ def test_running_out_of_descriptors_is_neither(puppet):
 def test_both_ways_of_counting_descriptors_agree(puppet, monkeypatch):
     puppet.do("files = [open('/dev/null') for _ in range(37)]")
     expected = psutil.Process(puppet.pid).num_fds()
-    assert ProcfsHost().fds(puppet.pid) == expected
+    assert procfs.count_fds(puppet.pid) == expected
     monkeypatch.setattr(procfs, "count_fds_by_size", lambda pid: 0)  # before Linux 6.2
-    assert ProcfsHost().fds(puppet.pid) == expected
+    assert procfs.count_fds(puppet.pid) == expected
 
 
 def test_psutil_and_procfs_read_the_same(puppet):
@@ -138,14 +139,19 @@ def test_psutil_and_procfs_read_the_same(puppet):
     ours, theirs = ProcfsHost(), PsutilHost()
     mine, other = ours.stat(puppet.pid), theirs.stat(puppet.pid)
     assert (mine.parent_pid, mine.threads) == (other.parent_pid, other.threads) == (os.getpid(), 2)
-    assert ours.fds(puppet.pid) == theirs.fds(puppet.pid)
-    assert ours.fds_limit(puppet.pid) == theirs.fds_limit(puppet.pid)
+    for reading in READINGS:
+        if reading.stat is not None:
+            assert isinstance(reading.stat(mine), type(reading.stat(other)))
+        elif reading.psutil is not None:
+            assert ours.figure(reading, puppet.pid) == theirs.figure(reading, puppet.pid)
+        else:
+            assert theirs.figure(reading, puppet.pid) is None
     assert ours.command(puppet.pid) == theirs.command(puppet.pid)
     assert ours.owner(puppet.pid) == theirs.owner(puppet.pid)
     assert ours.working_directory(puppet.pid) == theirs.working_directory(puppet.pid)
     assert puppet.pid in set(ours.pids()) & set(theirs.pids())
     assert len(ours.thread_names(puppet.pid)) == 2
-    assert ours.swap_bytes(puppet.pid) == 0
+    assert procfs.read_swap_bytes(puppet.pid) == 0
     assert theirs.limits(puppet.pid).fds_limit == ours.limits(puppet.pid).fds_limit
     puppet.do("e.set()")
     for host in (ours, theirs):

@@ -13,12 +13,22 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tidemark.record import layout as schema
 from tidemark.record.clock import Instant, RunClock
 from tidemark.record.directory import RunDirectory
+from tidemark.record.events import (
+    ClockSet,
+    PermissionDenied,
+    SamplerStarted,
+    SourceChanged,
+    TargetExited,
+    Unread,
+    of_kind,
+)
+from tidemark.record.layout import SAMPLES
 from tidemark.sampler import procfs
 from tidemark.sampler.brokers import Brokers
-from tidemark.sampler.cli import Options, make_recorder
+from tidemark.sampler.budget import Budget
+from tidemark.sampler.connection_watch import open_source
 from tidemark.sampler.connections import Connections
 from tidemark.sampler.errors import (
     DeniedError,
@@ -29,14 +39,14 @@ from tidemark.sampler.errors import (
 )
 from tidemark.sampler.host import ProcfsHost
 from tidemark.sampler.journal import Journal
-from tidemark.sampler.live import LiveLine, describe
+from tidemark.sampler.live import Glance, LiveLine, describe
 from tidemark.sampler.netlink import source as netsource
 from tidemark.sampler.netlink.cgroups import NONE, find_own, unified_mount
 from tidemark.sampler.netlink.fdtable import FdTable
 from tidemark.sampler.netlink.namespaces import open_in_namespace
 from tidemark.sampler.netlink.source import NetlinkSource
-from tidemark.sampler.recorder import Glance
-from tidemark.sampler.source import open_source
+from tidemark.sampler.recorder import Recorder
+from tidemark.sampler.session import Options, open_target
 from tidemark.sampler.tree import ProcessTree, identify
 
 
@@ -46,27 +56,23 @@ class Watched:
     def __init__(self, pid, address, folder, **options):
         self.directory = RunDirectory.create(folder)
         self.clock = Clock()
-        host = ProcfsHost()
-        options = Options(pid, (address,), folder, **{"budget": math.inf, **options})
-        brokers = Brokers.resolve([address])
-        source, shortcoming = open_source(brokers, pid, options.source)
-        self.recorder = make_recorder(
-            options,
-            host=host,
-            tree=ProcessTree(host, identify(host, pid)),
-            brokers=brokers,
-            source=source,
-            journal=Journal(self.directory),
-        )
-        self.recorder._clock = self.clock
-        self.recorder.start(shortcoming)
+        options = Options(pid, (address,), folder, **{"budget_share": math.inf, **options})
+        budget = Budget(options.budget_share)
+        self.source = open_target(options, budget)
+        self.journal = Journal(self.directory)
+        self.recorder = Recorder(self.journal, self.clock, self.source, budget, options.interval_s)
+        self.recorder.start()
 
     def rows(self):
-        header, *lines = (self.directory.file(schema.SAMPLES_CSV)).read_text().splitlines()
+        header, *lines = self.directory.file(SAMPLES.file).read_text().splitlines()
         return [dict(zip(header.split(","), line.split(","), strict=True)) for line in lines]
 
-    def events(self, name):
-        return [one for one in self.directory.read_events() if one["event"] == name]
+    def events(self, kind):
+        return [one.event for one in of_kind(self.directory.read_events(), kind)]
+
+    def close(self):
+        self.source.close()
+        self.journal.close()
 
 
 class Clock(RunClock):
@@ -89,7 +95,7 @@ def watch(puppet, address, tmp_path):
 
     yield make
     for one in made:
-        one.recorder.close()
+        one.close()
 
 
 def connect(puppet, address, count):
@@ -103,8 +109,8 @@ def test_setting_the_clock_is_told_and_elapsed_time_goes_on(watch):
     object.__setattr__(watched.clock, "set_by_s", -3600.0)
     watched.recorder.tick()
     watched.recorder.tick()
-    (event,) = watched.events("clock_set")
-    assert event["by_s"] == pytest.approx(-3600, abs=1)
+    (event,) = watched.events(ClockSet)
+    assert event.by_s == pytest.approx(-3600, abs=1)
     elapsed = [float(row["elapsed_s"]) for row in watched.rows()]
     assert elapsed == sorted(elapsed)
 
@@ -128,9 +134,9 @@ def test_without_netlink_procfs_is_taken_and_the_run_says_so(watch, puppet, addr
     connect(puppet, address, 3)
     watched = watch()
     watched.recorder.tick()
-    (event,) = watched.events("sampler_started")
-    assert event["source"] == "procfs"
-    assert "Protocol not supported" in event["reason"]
+    (event,) = watched.events(SamplerStarted)
+    assert event.source == "procfs"
+    assert "Protocol not supported" in event.reason
     assert watched.rows()[0]["established"] == "3"
     with pytest.raises(NetlinkError):
         open_source(Brokers.resolve([address]), puppet.pid, "netlink")
@@ -144,9 +150,9 @@ def test_a_namespace_that_is_denied_is_told_and_procfs_taken(watch, puppet, addr
     connect(puppet, address, 3)
     watched = watch()
     watched.recorder.tick()
-    assert watched.events("sampler_started")[0]["source"] == "procfs"
-    (event,) = watched.events("permission_denied")
-    assert (event["pid"], event["missing"]) == (puppet.pid, "CAP_SYS_ADMIN")
+    assert watched.events(SamplerStarted)[0].source == "procfs"
+    (event,) = watched.events(PermissionDenied)
+    assert (event.pid, event.missing) == (puppet.pid, "CAP_SYS_ADMIN")
     assert watched.rows()[0]["established"] == "3"
 
 
@@ -198,9 +204,9 @@ def test_dumps_that_cannot_be_trusted_are_empty_and_lead_to_another_source(
     found = [row["established"] for row in watched.rows() if row["process"] != "kernel"]
     assert found == ["", "", "", "2"]
     assert all(row["fds"] for row in watched.rows() if row["process"] != "kernel")
-    assert len(watched.events("unread")) == 1
-    (event,) = watched.events("source_changed")
-    assert event["source"] == "procfs"
+    assert len(watched.events(Unread)) == 1
+    (event,) = watched.events(SourceChanged)
+    assert event.source == "procfs"
 
 
 def test_a_sampler_that_runs_short_leaves_fields_empty(watch, monkeypatch):
@@ -214,7 +220,7 @@ def test_a_sampler_that_runs_short_leaves_fields_empty(watch, monkeypatch):
     watched.recorder.tick()
     row = watched.rows()[0]
     assert (row["fds"], row["threads"]) == ("", "1")
-    assert len(watched.events("unread")) == 1
+    assert len(watched.events(Unread)) == 1
 
 
 def test_a_sampler_without_descriptors_goes_on(watch, eventually):
@@ -233,7 +239,7 @@ def test_a_sampler_without_descriptors_goes_on(watch, eventually):
     watched.recorder.tick()
     mine = [row for row in watched.rows() if row["process"] != "kernel"]
     assert [bool(row["threads"]) for row in mine] == [True, False, False, True]
-    assert any("Too many open files" in one["reason"] for one in watched.events("unread"))
+    assert any("Too many open files" in one.reason for one in watched.events(Unread))
 
 
 def test_a_process_that_vanishes_in_mid_read(watch, puppet, monkeypatch):
@@ -248,14 +254,14 @@ def test_a_process_that_vanishes_in_mid_read(watch, puppet, monkeypatch):
     watched.recorder.tick()
     monkeypatch.setattr(procfs, "count_fds_by_size", count)
     watched.recorder.tick()
-    assert len(watched.events("target_exited")) == 1
+    assert len(watched.events(TargetExited)) == 1
     mine = [row for row in watched.rows() if row["process"] != "kernel"]
     assert [row["fds"] for row in mine] == [""]
 
 
 def test_what_is_not_due_is_empty_not_old(watch, puppet, address):
     connect(puppet, address, 3)
-    watched = watch(budget=1e-7)
+    watched = watch(budget_share=1e-7)
     for _ in range(4):
         watched.recorder.tick()
     watched.recorder.tick(full=True)

@@ -10,13 +10,13 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
-from tidemark.record.layout import TCP_STATE_NUMBERS
+from tidemark.record.metrics import TCP_STATE_NUMBERS
 from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.connections import state_columns
 from tidemark.sampler.host import ProcfsHost
 from tidemark.sampler.netlink.source import NetlinkSource
-from tidemark.sampler.procsource import ProcfsSource
-from tidemark.sampler.psutil_host import PsutilSource
+from tidemark.sampler.procfs_source import ProcfsSource
+from tidemark.sampler.psutil_source import PsutilSource
 from tidemark.sampler.tree import ProcessTree, identify
 
 SS_STATES = {

@@ -10,13 +10,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tidemark.cli import cli
-from tidemark.record.endpoints import parse_endpoints
+from tidemark.cli import COMMANDS
+from tidemark.record.command_line import parser_of
 from tidemark.run.options import OPTIONS
 from tidemark.sampler import cli as sampler_cli
+from tidemark.targets import serve
 from tidemark.targets.app import create_app
 from tidemark.targets.config import KafkaConfig, Settings
-from tidemark.targets.serve import build_parser
 from tidemark.targets.strategies import STRATEGIES
 
 LOOPBACK = "127.0.0.1"
@@ -64,8 +64,9 @@ def targets(services):
     for strategy, service in of_kind(services, "target").items():
         python, dash_m, module, *options = service["entrypoint"]
         assert (python, dash_m) == ("python", "-m")
-        assert find_spec(module).name == build_parser.__module__
-        parsed[strategy] = build_parser().parse_args([*options, *service["command"]])
+        assert find_spec(module).name == serve.__name__
+        parser = parser_of(serve.OPTIONS, module, "")
+        parsed[strategy] = parser.parse_args([*options, *service["command"]])
     return parsed
 
 
@@ -128,7 +129,7 @@ def test_kafka_is_the_version_that_the_project_runs_without_docker(services, roo
 
 
 def test_targets_write_to_these_brokers(targets, inside):
-    assert all(one.bootstrap.split(",") == inside for one in targets.values())
+    assert all(list(one.bootstrap) == inside for one in targets.values())
 
 
 def test_targets_listen_where_they_are_published_and_looked_for(services, targets):
@@ -205,10 +206,10 @@ def test_the_load_is_as_the_options_have_it_by_default(services):
 def test_the_sampler_takes_its_command_line(services, inside):
     for service in of_kind(services, "sampler").values():
         module, *arguments = service["command"]
-        given = sampler_cli._parser().parse_args(arguments)
+        given = parser_of(sampler_cli.OPTIONS, module, "").parse_args(arguments)
         assert find_spec(f"{module}.__main__")
         assert given.pid == 1
-        assert list(parse_endpoints(given.brokers)) == inside
+        assert list(given.brokers) == inside
         (volume,) = service["volumes"]
         assert given.out.is_relative_to(volume.rpartition(":")[2])
 
@@ -237,7 +238,7 @@ def test_the_report_is_a_command(services):
     python, dash_m, module, command = services["report"]["entrypoint"]
     assert (python, dash_m) == ("python", "-m")
     assert find_spec(f"{module}.__main__")
-    assert command in cli.commands
+    assert command in COMMANDS
 
 
 def test_ours_run_as_one_user_who_is_not_root_and_may_do_nothing_special(services, dockerfile):

@@ -19,6 +19,7 @@ import confluent_kafka
 import psutil
 import pytest
 
+from tidemark.record.process import before_exec
 from tidemark.targets.brokers.java import KafkaInstallation, find_installation
 from tidemark.targets.config import KafkaConfig
 from tidemark.targets.errors import TargetError
@@ -26,7 +27,6 @@ from tidemark.targets.errors import TargetError
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE_S = 15.0
 KAFKA_PATIENCE_S = 60.0
-BOUND_TO_US = ["--die-with-parent", "--parent-pid", str(os.getpid())]
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
@@ -194,11 +194,12 @@ def _start(tmp_path_factory) -> Iterator[Callable[..., Child]]:
         log_path = tmp_path_factory.mktemp("child") / "log"
         with log_path.open("w") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", *arguments, *BOUND_TO_US],
+                [sys.executable, "-m", *arguments],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
                 cwd=REPOSITORY,
+                preexec_fn=before_exec(),  # noqa: PLW1509 - a system call or two
             )
         line = process.stdout.readline()
         assert line, f"{arguments} did not start: {log_path.read_text()}"

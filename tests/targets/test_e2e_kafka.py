@@ -269,10 +269,10 @@ def test_it_ends_while_it_starts(launch, scratch, how, wait_until, is_running):
 
 
 PARENT = """
-import os, signal, subprocess, sys
+import signal, subprocess, sys
+from tidemark.record.process import before_exec
 command = [sys.executable, "-m", "tidemark.targets.brokers", "--kind", "kafka", "--brokers", "1"]
-command += ["--die-with-parent", "--parent-pid", str(os.getpid())]
-subprocess.Popen(command, stderr=subprocess.DEVNULL)
+subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=before_exec())
 signal.pause()
 """
 
@@ -310,7 +310,7 @@ def test_killing_the_parent_leaves_nothing(launch, scratch, moment, wait_until, 
         (["--port", "65535"], {}, "2 brokers do not fit between port 65535 and 65535"),
         (["--replication", "3"], {}, "3 replicas need as many brokers, and there are 2"),
         (["--broker-option", "num.io.threads=x"], {}, "Invalid value x for configuration num.io"),
-        (["--broker-option", "nonsense"], {}, "a property is given as key=value"),
+        (["--broker-option", "nonsense"], {}, "--broker-option: must be KEY=VALUE"),
     ],
 )
 def test_what_keeps_kafka_from_starting_is_one_line(

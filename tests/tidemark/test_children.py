@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tidemark.errors import ChildError
 from tidemark.run.children import Child
+from tidemark.run.errors import ChildError
 
 FOREVER = "import signal; signal.pause()"
 READY = "import json, sys; print(json.dumps({'port': 1}), flush=True);"
@@ -86,7 +86,7 @@ def test_stop_kills_what_ignores_sigterm_and_its_children(start: Callable[[str],
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of the end")
 def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     code = (
-        "import signal, sys; from pathlib import Path; from tidemark.children import Child\n"
+        "import signal, sys; from pathlib import Path; from tidemark.run.children import Child\n"
         f"child = Child('thing', [sys.executable, '-c', {FOREVER!r}], Path(sys.argv[1]))\n"
         "print(child.pid, flush=True)\n" + FOREVER
     )

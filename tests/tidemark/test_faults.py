@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.errors import ChildError
+from tidemark.record.events import Event
 from tidemark.run.children import Child
+from tidemark.run.errors import ChildError
 from tidemark.run.fault_injection import FaultInjector
 from tidemark.run.faults import KINDS, TARGET_KILL, Fault, check_apart, parse_fault
 
@@ -60,8 +61,9 @@ class Recorder:
     def __init__(self) -> None:
         self.events: list[tuple[str, Any]] = []
 
-    def event(self, name: str, **fields: object) -> None:
-        self.events.append((name, fields.get("broker") or fields.get("reason")))
+    def tell(self, event: Event) -> None:
+        details = event.details()
+        self.events.append((event.name, details.get("broker") or details.get("reason")))
 
     @property
     def names(self) -> list[str]:
@@ -85,7 +87,11 @@ class Broker:
 
 def injector(run: Recorder, broker: Broker | None, *faults: str) -> FaultInjector:
     return FaultInjector(
-        run, [parse_fault(f) for f in faults], cast("Child | None", broker), ["a:1", "b:2"], None
+        run.tell,
+        [parse_fault(fault) for fault in faults],
+        cast("Child | None", broker),
+        ["a:1", "b:2"],
+        None,
     )
 
 

@@ -42,6 +42,28 @@ def test_a_line_is_read_once_it_is_complete(tmp_path: Path) -> None:
     assert watch.first_match() is None
 
 
+def test_what_was_read_is_not_read_again(tmp_path: Path) -> None:
+    log = tmp_path / "target.log"
+    log.write_text("started\n" * 10_000)
+    watch = LogWatch(log, OUT_OF_DESCRIPTORS)
+    assert watch.first_match() is None
+    with log.open("r+b") as file:
+        file.write(b"EMFILE!\n" * 10_000)
+        file.write(b"too many open files\n")
+    assert watch.first_match() == "too many open files"
+
+
+def test_a_line_that_comes_again_and_again_is_said_once(tmp_path: Path) -> None:
+    log = tmp_path / "target.log"
+    watch = LogWatch(log, OUT_OF_DESCRIPTORS)
+    found = []
+    for _ in range(3):
+        with log.open("a") as file:
+            file.write("EMFILE\n")
+        found.append(watch.first_match())
+    assert found == ["EMFILE", None, None]
+
+
 def test_a_brokers_refusal_is_not_the_targets_exhaustion(tmp_path: Path) -> None:
     line = (
         "INFO DataPlaneAcceptor: Rejected connection from /127.0.0.1, address already has the "

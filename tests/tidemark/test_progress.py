@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tidemark.record.layout import REQUESTS_CSV, SAMPLES_CSV
+from tidemark.record.layout import REQUESTS, SAMPLES
 from tidemark.run.progress import Progress, RunView
 
-SAMPLES = (
+ROWS = (
     "time_s,elapsed_s,pid,process,fds,fds_limit\n"
     "1,1.0,10,a,20,1024\n"
     "2,2.0,10,a,5,1024\n2,2.0,11,b,300,1024\n2,2.0,0,kernel,,\n"
@@ -26,21 +26,37 @@ def test_a_run_without_files_is_starting(view: RunView) -> None:
 
 
 def test_the_line_shows_the_process_nearest_to_its_limit(view: RunView) -> None:
-    (view.path / SAMPLES_CSV).write_text(SAMPLES)
-    (view.path / REQUESTS_CSV).write_text("elapsed_s,requests,failures\n1.0,4,0\n2.0,1234,5\n")
+    (view.path / SAMPLES.file).write_text(ROWS)
+    (view.path / REQUESTS.file).write_text("elapsed_s,requests,failures\n1.0,4,0\n2.0,1234,5\n")
     assert "descriptors 300 of 1,024" in view.line()
     assert "1,234 requests, 5 failed" in view.line()
 
 
 def test_a_torn_line_is_not_read(view: RunView) -> None:
-    (view.path / SAMPLES_CSV).write_text(SAMPLES + "3,3.0,11,b,99")
+    (view.path / SAMPLES.file).write_text(ROWS + "3,3.0,11,b,99")
     assert "descriptors 300 of 1,024" in view.line()
 
 
-def test_only_the_end_of_a_long_file_is_read(view: RunView) -> None:
+def test_what_was_read_is_not_read_again(view: RunView) -> None:
+    samples = view.path / SAMPLES.file
     rows = "".join(f"{n},{n}.0,11,b,{n},1024\n" for n in range(20_000))
-    (view.path / SAMPLES_CSV).write_text(SAMPLES.splitlines()[0] + "\n" + rows)
+    samples.write_text(ROWS.splitlines()[0] + "\n" + rows)
     assert "descriptors 19,999 of 1,024" in view.line()
+    with samples.open("r+b") as file:  # what is read once more now is no row any more
+        file.write(b"\0" * samples.stat().st_size)
+        file.write(b"2e4,2e4,11,b,20000,1024\n")
+    assert "descriptors 20,000 of 1,024" in view.line()
+
+
+def test_a_look_in_the_middle_of_a_tick_goes_on_in_the_next(view: RunView) -> None:
+    samples = view.path / SAMPLES.file
+    samples.write_text(ROWS)
+    with samples.open("a") as file:
+        file.write("3,3.0,10,a,400,1024\n")
+        file.flush()
+        assert "descriptors 400 of 1,024" in view.line()
+        file.write("3,3.0,11,b,30,1024\n")
+    assert "descriptors 400 of 1,024" in view.line()
 
 
 def test_a_log_gets_a_line_at_the_beginning_and_the_end(view: RunView) -> None:

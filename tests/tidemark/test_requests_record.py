@@ -1,13 +1,18 @@
 """What the load generator has seen: cumulative counts, percentiles of the tick and the run."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.record.clock import Instant
-from tidemark.record.layout import REQUESTS_COLUMNS
+from tidemark.record.directory import RunDirectory
+from tidemark.record.layout import REQUESTS, ROUTES
+from tidemark.record.stream import RowStream
 from tidemark.run.latency import LatencyHistogram, percentile
-from tidemark.run.requests_record import RequestRecord
+from tidemark.run.requests_record import MOST_ROUTES, OTHER_ROUTES, RequestRecord, RequestTables
 
 NOW = Instant(1000.0, 1.0)
 
@@ -26,7 +31,10 @@ def clock() -> Clock:
 
 
 def test_a_row_has_the_columns_of_the_run_directory(clock: Clock) -> None:
-    assert tuple(RequestRecord(clock).row(NOW, users=1)) == REQUESTS_COLUMNS
+    record = RequestRecord(clock)
+    record.on_request("POST", "/ingest")
+    assert tuple(record.row(NOW, users=1)) == REQUESTS.columns
+    assert tuple(record.route_rows(NOW)[0]) == ROUTES.columns
 
 
 def test_counts_are_cumulative_and_percentiles_are_the_ticks(clock: Clock) -> None:
@@ -40,6 +48,49 @@ def test_counts_are_cumulative_and_percentiles_are_the_ticks(clock: Clock) -> No
     assert (first["p50_ms"], first["p99_ms"]) == (10.0, 20.0)
     assert (second["requests"], second["failures"], second["messages_accepted"]) == (3, 1, 6)
     assert second["p50_ms"] == 500.0
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from(["/a", "/b, c", ""]), st.booleans()), max_size=5),
+        max_size=5,
+    )
+)
+def test_routes_sum_to_the_requests_of_each_tick(ticks: list[list[tuple[str, bool]]]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        record = RequestRecord(Clock())
+        tables = RequestTables(RunDirectory.create(folder), record)
+        for number, answers in enumerate(ticks):
+            for name, failed in answers:
+                record.on_request("POST", name, exception=TimeoutError() if failed else None)
+            tables.write(Instant(1000.0 + number, float(number)), users=1)
+        tables.close()
+        requests, routes = (
+            RowStream(Path(folder), table).new_rows() for table in (REQUESTS, ROUTES)
+        )
+    assert len(requests) == len(ticks)
+    for row in requests:
+        of_tick = [route for route in routes if route["elapsed_s"] == row["elapsed_s"]]
+        assert len({route["route"] for route in of_tick}) == len(of_tick)
+        for count in ("requests", "failures"):
+            assert sum(int(route[count]) for route in of_tick) == int(row[count])
+
+
+def test_a_route_is_the_request_type_and_name_of_locust(clock: Clock) -> None:
+    record = RequestRecord(clock)
+    record.on_request(request_type="POST", name="/ingest", response_time=1.0)
+    record.on_request(request_type="GET", name="/stats", exception=TimeoutError())
+    rows = [(row["route"], row["requests"], row["failures"]) for row in record.route_rows(NOW)]
+    assert rows == [("POST /ingest", 1, 0), ("GET /stats", 1, 1)]
+
+
+def test_routes_with_an_id_in_them_are_bounded(clock: Clock) -> None:
+    record = RequestRecord(clock)
+    for number in range(2 * MOST_ROUTES):
+        record.on_request("GET", f"/item/{number}")
+    rows = record.route_rows(NOW)
+    assert len(rows) == MOST_ROUTES + 1
+    assert (rows[-1]["route"], rows[-1]["requests"]) == (OTHER_ROUTES, MOST_ROUTES)
 
 
 def test_what_is_not_known_is_empty(clock: Clock) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tidemark.run.ledger import read_label
-from tidemark.run.workload import arrival_times, batches, rate_at, time_of_arrival
+from tidemark.run.workload import arrival_times, batches, time_of_arrival
 
 RUN = "0a1b2c3d"
 
@@ -42,13 +42,6 @@ def test_arrivals_never_go_back(rate: float, ramp_s: float, seed: int) -> None:
 def test_a_ramp_sends_half_of_what_its_time_would(rate: float, ramp_s: float) -> None:
     assert time_of_arrival(rate * ramp_s / 2, rate, ramp_s) == pytest.approx(ramp_s)
     assert time_of_arrival(rate * ramp_s / 8, rate, ramp_s) == pytest.approx(ramp_s / 2)
-
-
-def test_rate_rises_to_the_asked_one() -> None:
-    assert rate_at(0, 10, 20) == 0
-    assert rate_at(5, 10, 20) == 2.5
-    assert rate_at(20, 10, 20) == 10
-    assert rate_at(0, 10, 0) == 10
 
 
 @given(st.integers(1, 20), st.integers(24, 200), st.integers(0, 99))

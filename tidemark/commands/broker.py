@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from tidemark.targets.brokers.command import main
+from tidemark.commands.options import table_options
+from tidemark.record.options import read_all
+from tidemark.targets.brokers.command import OPTIONS, run_brokers
 
-FORWARDED = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
-
-@click.command(context_settings=FORWARDED, add_help_option=False)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def broker(arguments: tuple[str, ...]) -> int:
-    """Run the embedded broker and print its address (--help for its options)."""
-    return main(list(arguments), program="tidemark broker")
+@click.command()
+@table_options(OPTIONS)
+def broker(**values: Any) -> int:
+    """Run the embedded broker in the foreground and print its address."""
+    return run_brokers(read_all(OPTIONS, values))

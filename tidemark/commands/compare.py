@@ -13,10 +13,10 @@ from rich.console import Console
 
 from tidemark.analysis.reports.terminal import make_console, print_changes, print_comparison
 from tidemark.analysis.verdict.assessment import Assessment
-from tidemark.commands.options import run_options
+from tidemark.commands.options import table_options
 from tidemark.run.compare import Comparison, explain, run_all
 from tidemark.run.folders import new_folder
-from tidemark.run.options import RunOptions
+from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress
 from tidemark.targets.strategies import STRATEGIES, resolve
 
@@ -52,7 +52,7 @@ DEFAULT_DURATION_S = 60
     metavar="DIR",
     help="an earlier comparison: say per strategy what got worse; exit 1 when something did",
 )
-@run_options(leave_out=("strategy", "target_pid", "no_report"))
+@table_options(OPTIONS, leave_out=("strategy", "target_pid", "no_report"), from_environment=True)
 def compare(
     strategies: str, duration: int, users: int, baseline: Path | None, **values: Any
 ) -> int:

@@ -1,14 +1,16 @@
-"""Turns the options of a run into click options."""
+"""Turns a table of options into what click knows: the one style of all our commands."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import click
 
 from tidemark.record.errors import OptionError
-from tidemark.run.options import OPTIONS, Option
+from tidemark.record.options import REQUIRED, Option
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class CheckedValue(click.ParamType[Any]):
@@ -24,41 +26,52 @@ class CheckedValue(click.ParamType[Any]):
         param: click.Parameter | None,  # noqa: ARG002 - click calls it by name
         ctx: click.Context | None,
     ) -> Any:
-        """Return the value as text once it has been found good."""
+        """Return the value as it was given once it has been found good."""
         try:
-            self._option.read(value)
+            self._option.read((value,) if self._option.is_repeatable else value)
         except OptionError as error:
             raise click.UsageError(str(error), ctx) from error
         return value
 
 
-def run_options(leave_out: Collection[str] = ()) -> Callable[[Callable[..., Any]], Any]:
-    """A decorator that adds the options of a run, but for those in `leave_out`."""
+def table_options(
+    table: Sequence[Option], *, leave_out: Collection[str] = (), from_environment: bool = False
+) -> Decorator:
+    """A decorator that adds the options of a table to a command.
 
-    def decorate(function: Callable[..., Any]) -> Any:
-        for option in reversed(OPTIONS):
-            if option.name not in leave_out:
-                function = _click_option(option)(function)
+    Args:
+        table: The options, in the order in which the help lists them.
+        leave_out: The names of those that the command does not have.
+        from_environment: Whether each can be set by its environment variable as well.
+    """
+    chosen = [option for option in table if option.name not in leave_out]
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(chosen):
+            variable = option.environment_variable if from_environment else None
+            function = _decorator(option, variable)(function)
         return function
 
     return decorate
 
 
-def _click_option(option: Option) -> Callable[[Callable[..., Any]], Any]:
-    if option.is_flag:
-        return click.option(
-            option.flag, is_flag=True, envvar=option.environment_variable, help=option.help
+def _decorator(option: Option, variable: str | None) -> Decorator:
+    if option.is_positional:
+        return click.argument(
+            option.name,
+            help=option.explained,
+            type=CheckedValue(option),
+            metavar=option.metavar,
+            required=option.default is REQUIRED,
         )
+    if option.is_flag:
+        return click.option(option.flag, is_flag=True, envvar=variable, help=option.explained)
     return click.option(
         option.flag,
         type=CheckedValue(option),
         multiple=option.is_repeatable,
-        envvar=option.environment_variable,
+        required=option.default is REQUIRED,
+        envvar=variable,
         metavar=option.metavar,
-        help=f"{option.help}  [default: {_shown(option.default)}]",
+        help=option.explained,
     )
-
-
-def _shown(default: Any) -> str:
-    text = ",".join(default) if isinstance(default, tuple) else str(default)
-    return text or "none"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from tidemark.commands.broker import FORWARDED
-from tidemark.sampler.cli import main
+from tidemark.commands.options import table_options
+from tidemark.record.options import read_all
+from tidemark.sampler.cli import OPTIONS, watch
 
 
-@click.command(context_settings=FORWARDED, add_help_option=False)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def sample(arguments: tuple[str, ...]) -> int:
-    """Watch a process without driving it (--help for its options)."""
-    return main(list(arguments), program="tidemark sample")
+@click.command()
+@table_options(OPTIONS)
+def sample(**values: Any) -> int:
+    """Watch a process and everything below it, without driving it."""
+    return watch(read_all(OPTIONS, values))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from tidemark.commands.broker import FORWARDED
-from tidemark.targets.serve import main
+from tidemark.commands.options import table_options
+from tidemark.record.options import read_all
+from tidemark.targets.serve import OPTIONS, serve
 
 
-@click.command(context_settings=FORWARDED, add_help_option=False)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def target(arguments: tuple[str, ...]) -> None:
-    """Serve one target STRATEGY (--help for its options)."""
-    main(list(arguments), program="tidemark target")
+@click.command()
+@table_options(OPTIONS)
+def target(**values: Any) -> None:
+    """Serve one of the built-in targets in the foreground."""
+    serve(read_all(OPTIONS, values))

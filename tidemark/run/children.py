@@ -2,14 +2,12 @@
 
 A child starts in a session of its own, so that Ctrl-C in the terminal reaches only the parent,
 which then stops its children in order. Should the parent be killed with SIGKILL, the kernel
-kills the child: prctl(2), PR_SET_PDEATHSIG. Off Linux there is no such call, and only an orderly
-end of the parent ends the children.
+kills the child. Off Linux only an orderly end of the parent ends the children.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import re
@@ -18,30 +16,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from tidemark.errors import ChildError
+from tidemark.record.process import before_exec
+from tidemark.run.errors import ChildError
 
-PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 POLL_S = 0.02
+MAX_ANSWER_BYTES = 65_536
 COMPLAINT_PREFIX = re.compile(r"^(tidemark|sampler|[\w .-]+: error|Error): ")
-
-
-def _death_signal_setter() -> Callable[[], None] | None:
-    """Return what a child runs between fork and exec so that it ends with its parent."""
-    if sys.platform != "linux":
-        return None
-    prctl = ctypes.CDLL(None).prctl  # looked up before the fork: the child must not take locks
-    parent = os.getpid()
-
-    def end_with_parent() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # the parent died before the call: no signal will come
-            os._exit(1)
-
-    return end_with_parent
 
 
 class Child:
@@ -66,7 +50,7 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
-        self._answers_read = 1  # the ready line
+        self._stdout_read = 0
         # A file, not a pipe: nothing blocks on it, whoever forgets to read.
         self._stdout = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._log_offset = log.stat().st_size if log.exists() else 0
@@ -77,7 +61,7 @@ class Child:
                 stdout=self._stdout,
                 stderr=stderr,
                 start_new_session=True,
-                preexec_fn=_death_signal_setter(),  # noqa: PLW1509 - one system call, see above
+                preexec_fn=before_exec(),  # noqa: PLW1509 - two system calls
                 env=None if environment is None else dict(environment),
             )
 
@@ -97,18 +81,16 @@ class Child:
         Raises:
             ChildError: it ended or stayed silent; the message carries its own last line.
         """
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
-            first_line, newline, _ = self._read_stdout().partition(b"\n")
-            if newline:
-                ready: dict[str, Any] = json.loads(first_line)
-                return ready
-            if self.returncode is not None:
-                self.stop()
-                raise ChildError(self.last_words())
-            time.sleep(POLL_S)
+        ready = self._next_line(timeout_s)
+        if ready is not None:
+            return ready
+        silent = self.returncode is None
         self.stop()
-        raise ChildError(f"the {self.name} was not ready within {timeout_s:g} s; see {self.log}")
+        if silent:
+            raise ChildError(
+                f"the {self.name} was not ready within {timeout_s:g} s; see {self.log}"
+            )
+        raise ChildError(self.last_words())
 
     def ask(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         """Write one line of JSON to its standard input and return the line that it answers with.
@@ -121,20 +103,28 @@ class Child:
             raise ChildError(f"the {self.name} cannot be asked {what}: {self.last_words()}")
         self._process.stdin.write(what.encode() + b"\n")
         self._process.stdin.flush()
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline and self.returncode is None:
-            lines = self._read_stdout().split(b"\n")[:-1]
-            if len(lines) > self._answers_read:
-                answer: dict[str, Any] = json.loads(lines[self._answers_read])
-                self._answers_read += 1
-                if "error" in answer:
-                    raise ChildError(f"the {self.name} cannot do {what}: {answer['error']}")
-                return answer
-            time.sleep(POLL_S)
-        raise ChildError(f"the {self.name} did not answer {what} within {timeout_s:g} s")
+        answer = self._next_line(timeout_s)
+        if answer is None:
+            raise ChildError(f"the {self.name} did not answer {what} within {timeout_s:g} s")
+        if "error" in answer:
+            raise ChildError(f"the {self.name} cannot do {what}: {answer['error']}")
+        return answer
 
-    def _read_stdout(self) -> bytes:
-        return os.pread(self._stdout.fileno(), 65536, 0)
+    def _next_line(self, timeout_s: float) -> dict[str, Any] | None:
+        """The next line of its standard output; None when it ended or stayed silent."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            ended = self.returncode is not None  # asked first: its last line must not be missed
+            unread = os.pread(self._stdout.fileno(), MAX_ANSWER_BYTES, self._stdout_read)
+            line, newline, _ = unread.partition(b"\n")
+            if newline:
+                self._stdout_read += len(line) + 1
+                found: dict[str, Any] = json.loads(line)
+                return found
+            if ended:
+                return None
+            time.sleep(POLL_S)
+        return None
 
     def last_words(self) -> str:
         """The last line that it wrote to its log, or how it ended when it wrote none."""
@@ -189,6 +179,6 @@ def run_to_terminal(module: str, *arguments: str) -> int:
     process = subprocess.Popen(
         python_module(module, *arguments),
         stdin=subprocess.DEVNULL,
-        preexec_fn=_death_signal_setter(),  # noqa: PLW1509 - one system call, see above
+        preexec_fn=before_exec(),  # noqa: PLW1509 - two system calls
     )
     return process.wait()

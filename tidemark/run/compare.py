@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tidemark.analysis.reports.files import write_comparison
 from tidemark.analysis.verdict.assessment import Assessment
-from tidemark.errors import ChildError
 from tidemark.record.layout import SAMPLES
 from tidemark.run.children import Child, python_module
+from tidemark.run.errors import ChildError
 from tidemark.run.options import RunOptions
 from tidemark.run.progress import Progress, RunView
 

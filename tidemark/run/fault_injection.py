@@ -7,12 +7,20 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import psutil
 
-from tidemark.errors import ChildError
+from tidemark.record.events import (
+    BrokerDown,
+    BrokerUp,
+    Event,
+    FaultEnded,
+    FaultFailed,
+    FaultStarted,
+    WorkerKilled,
+)
 from tidemark.run.children import Child, say
+from tidemark.run.errors import ChildError
 from tidemark.run.faults import BROKER_FREEZE, BROKER_KILL, OUTAGE, TARGET_KILL, Fault
 
 BROKER_TIMEOUT_S = 60.0  # a real broker that was killed takes its time to start again
@@ -23,18 +31,11 @@ DOWN = {BROKER_KILL: "kill", OUTAGE: "kill", BROKER_FREEZE: "freeze"}
 UP = {BROKER_KILL: "restart", OUTAGE: "restart", BROKER_FREEZE: "thaw"}
 
 
-class FaultyRun(Protocol):
-    """What a fault needs of the run that it happens in."""
-
-    def event(self, name: str, **fields: object) -> None:
-        """Append an event."""
-
-
 class FaultInjector:
     """Does to a run what its faults say, one after the other.
 
     Args:
-        run: where the events go.
+        tell: where events go.
         faults: in the order in which they happen, none within another.
         broker: the embedded cluster, which takes commands; None for somebody else's.
         brokers: its `host:port`s, in the order of their ids from 1.
@@ -43,13 +44,13 @@ class FaultInjector:
 
     def __init__(
         self,
-        run: FaultyRun,
+        tell: Callable[[Event], None],
         faults: Sequence[Fault],
         broker: Child | None,
         brokers: Sequence[str],
         target_pid: int | None,
     ) -> None:
-        self._run = run
+        self._tell = tell
         self._faults = faults
         self._broker = broker
         self._brokers = brokers
@@ -73,7 +74,7 @@ class FaultInjector:
                 self._happen(fault, is_over)
             except ChildError as error:
                 say(f"fault {fault}: {error}")
-                self._run.event("fault_failed", fault=str(fault), reason=str(error))
+                self._tell(FaultFailed(fault=str(fault), reason=str(error)))
 
     @staticmethod
     def _wait(until_s: float, is_over: Callable[[], bool]) -> None:
@@ -82,19 +83,19 @@ class FaultInjector:
             time.sleep(min(left_s, LOOK_S))
 
     def _happen(self, fault: Fault, is_over: Callable[[], bool]) -> None:
-        self._run.event("fault_started", fault=str(fault), kind=fault.kind)
+        self._tell(FaultStarted(fault=str(fault), kind=fault.kind))
         if fault.kind == TARGET_KILL:
-            self._run.event("worker_killed", pid=self._kill_worker())
+            self._tell(WorkerKilled(pid=self._kill_worker()))
         else:
             everyone = range(1, len(self._brokers) + 1)
             victims = list(everyone) if fault.kind == OUTAGE else [VICTIM]
             began_s = time.monotonic()
             with self._healing:
-                self._change(victims, DOWN[fault.kind], "broker_down")
+                self._change(victims, DOWN[fault.kind], BrokerDown)
                 self._down, self._up_action = victims, UP[fault.kind]
             self._wait(began_s + fault.duration_s, is_over)
             self.heal()
-        self._run.event("fault_ended", fault=str(fault), kind=fault.kind)
+        self._tell(FaultEnded(fault=str(fault), kind=fault.kind))
 
     def heal(self) -> None:
         """Bring back every broker that is down; a run may end in the middle of a fault.
@@ -107,14 +108,16 @@ class FaultInjector:
         with self._healing:
             victims, self._down = self._down, []
             if victims:
-                self._change(victims, self._up_action, "broker_up")
+                self._change(victims, self._up_action, BrokerUp)
 
-    def _change(self, victims: Sequence[int], action: str, event: str) -> None:
+    def _change(
+        self, victims: Sequence[int], action: str, event: type[BrokerDown | BrokerUp]
+    ) -> None:
         if self._broker is None:
             raise ChildError("brokers that somebody else runs are not touched")
         self._broker.ask({"do": action, "brokers": list(victims)}, BROKER_TIMEOUT_S)
         for victim in victims:
-            self._run.event(event, broker=self._brokers[victim - 1], action=action)
+            self._tell(event(broker=self._brokers[victim - 1], action=action))
 
     def _kill_worker(self) -> int:
         """Kill the worker with the most threads, which is one that serves; return its PID."""

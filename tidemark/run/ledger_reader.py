@@ -6,76 +6,92 @@ balance against them once the target has stopped. Both print one line of JSON.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from typing import Any
 
-from tidemark.errors import LedgerError
-from tidemark.record.errors import TidemarkError
-from tidemark.run.children import say
+from tidemark.record.command_line import announce, run_command
+from tidemark.record.options import (
+    REQUIRED,
+    Option,
+    choice,
+    flag,
+    integer,
+    path,
+    some_endpoints,
+    topic,
+)
+from tidemark.run.errors import LedgerError
 from tidemark.run.ledger import Balance, Ledger, balance_by_count, balance_by_reading
-from tidemark.targets.client_options import add_client_options, read_client_options
+from tidemark.targets.client_options import CLIENT_OPTIONS, client_options
 from tidemark.targets.config import KafkaConfig
-from tidemark.targets.errors import TargetError
 from tidemark.targets.offsets import read_back, watermarks
 
 READ_TIMEOUT_S = 15.0
+PROGRAM = "python -m tidemark.run.ledger_reader"
 
 
-def main() -> int:
-    """Print one line of JSON; errors are one line on standard error."""
-    given = _parser().parse_args()
-    try:
-        options = read_client_options(given.kafka_config, given.kafka_option)
-        config = KafkaConfig(given.bootstrap, given.topic, options=options)
-        if given.what == "offsets":
-            answer: Mapping[str, object] = {str(p): high for p, high in _highs(config).items()}
-        else:
-            answer = _balance(config, given).to_json()
-    except (TidemarkError, TargetError) as error:
-        say(str(error))
-        return error.exit_code
-    sys.stdout.write(json.dumps(answer) + "\n")
-    return 0
+def _offsets(value: Any) -> dict[str, int]:
+    found: dict[str, int] = json.loads(value) if isinstance(value, str) else value
+    return found
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tidemark.run.ledger_reader")
-    parser.add_argument("what", choices=("offsets", "balance"))
-    parser.add_argument("--bootstrap", required=True)
-    parser.add_argument("--topic", required=True)
-    add_client_options(parser)
-    parser.add_argument("--since", type=json.loads, help="high watermarks before the load")
-    parser.add_argument("--states", type=Path, help="file with the ledger's states")
-    parser.add_argument("--batch-size", type=int)
-    parser.add_argument("--run-id")
-    parser.add_argument("--verify", action="store_true")
-    return parser
+OPTIONS = (
+    Option(
+        "what",
+        choice("offsets", "balance"),
+        REQUIRED,
+        "offsets before the load, balance after it",
+        "WHAT",
+        is_positional=True,
+    ),
+    Option("bootstrap", some_endpoints, REQUIRED, "brokers to ask", "HOST:PORT,..."),
+    Option("topic", topic, REQUIRED, "the run's topic", "NAME"),
+    *CLIENT_OPTIONS,
+    Option("since", _offsets, None, "for balance: what offsets said", "JSON"),
+    Option("states", path, None, "for balance: file with the ledger's states", "FILE"),
+    Option("batch_size", integer(1), None, "for balance: messages in each batch"),
+    Option("run_id", str, None, "for balance: the run's id", "ID"),
+    Option("verify", flag, False, "for balance: read every message back", is_flag=True),
+)
 
 
-def _highs(config: KafkaConfig) -> dict[int, int]:
-    return {number: marks.high for number, marks in watermarks(config).items()}
+def answer(given: Mapping[str, Any]) -> None:
+    """Print one line of JSON: what the brokers say.
+
+    Args:
+        given: The checked values of `OPTIONS`.
+
+    Raises:
+        TargetError: No broker answers as it should.
+        LedgerError: The brokers do not have any more what was asked for.
+    """
+    bootstrap = ",".join(given["bootstrap"])
+    config = KafkaConfig(bootstrap, given["topic"], options=client_options(given))
+    if given["what"] == "balance":
+        announce(**_balance(config, given).to_json())
+    else:
+        announce(**{str(number): marks.high for number, marks in watermarks(config).items()})
 
 
-def _balance(config: KafkaConfig, given: argparse.Namespace) -> Balance:
-    ledger = Ledger(given.batch_size, given.states.read_bytes())
-    since = {int(number): high for number, high in given.since.items()}
+def _balance(config: KafkaConfig, given: Mapping[str, Any]) -> Balance:
+    ledger = Ledger(given["batch_size"], given["states"].read_bytes())
+    since = {int(number): high for number, high in given["since"].items()}
     until = watermarks(config)
     if not until:
-        raise LedgerError(f"there is no topic {given.topic!r}: nothing can be said of messages")
+        raise LedgerError(f"there is no topic {config.topic!r}: nothing can be said of messages")
     delivered = sum(marks.high - since.get(number, 0) for number, marks in until.items())
-    if not given.verify:
+    if not given["verify"]:
         return balance_by_count(ledger, delivered)
     for number, marks in until.items():
         if marks.low > since.get(number, 0):
             raise LedgerError(
-                f"partition {number} of {given.topic!r} has dropped messages of the run already; "
+                f"partition {number} of {config.topic!r} has dropped messages of the run already; "
                 "leave out --verify-messages, or let the topic retain more"
             )
     highs = {number: marks.high for number, marks in until.items()}
-    return balance_by_reading(ledger, given.run_id, _texts(config, since, highs))
+    return balance_by_reading(ledger, given["run_id"], _texts(config, since, highs))
 
 
 def _texts(
@@ -87,4 +103,4 @@ def _texts(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(answer, OPTIONS, PROGRAM, "Ask the brokers for the ledger."))

@@ -6,9 +6,8 @@ import random
 import time
 from dataclasses import dataclass
 
-from tidemark.run.options import RunOptions
-from tidemark.run.requests_record import RequestRecord
-from tidemark.run.soak import SoakRun
+from tidemark.record.events import GeneratorSaturated
+from tidemark.run.session import Session
 from tidemark.run.workload import arrival_times, batches
 
 LATE_S = 0.25  # an arrival this late says that the generator, not the target, is the limit
@@ -36,28 +35,25 @@ class Load:
     not on how many users there are.
 
     Args:
-        run: the run that the load belongs to.
+        session: the run that the load belongs to.
+
+    Attributes:
+        options: the options of the run.
+        record: where requests are counted.
     """
 
-    def __init__(self, run: SoakRun) -> None:
-        options = run.options
-        self._run = run
+    def __init__(self, session: Session) -> None:
+        options = session.plan.options
+        self.options = options
+        self.record = session.record
+        self._session = session
+        self._saturated = False
         self._times = arrival_times(options.rate, options.seed, options.ramp)
         self._bodies = enumerate(
-            batches(options.batch_size, options.payload_bytes, options.seed, run.run_id)
+            batches(options.batch_size, options.payload_bytes, options.seed, session.plan.run_id)
         )
         self._began_s = time.monotonic()
         self._think = random.Random(f"think-{options.seed}")  # noqa: S311 - repeatable
-
-    @property
-    def options(self) -> RunOptions:
-        """The options of the run."""
-        return self._run.options
-
-    @property
-    def record(self) -> RequestRecord:
-        """Where requests are counted."""
-        return self._run.record
 
     def next_arrival(self) -> Arrival:
         """The next request of the open workload, due at a time of its own."""
@@ -76,11 +72,12 @@ class Load:
     def leaving(self, arrival: Arrival) -> None:
         """A request leaves now: count it, and note when it leaves far too late."""
         self.record.count_sent()
-        self._run.ledger.sent(arrival.batch)
+        self._session.ledger.sent(arrival.batch)
         late_s = time.monotonic() - arrival.due_s
-        if late_s > LATE_S:
-            self._run.note_lateness(late_s)
+        if late_s > LATE_S and not self._saturated:
+            self._saturated = True
+            self._session.event(GeneratorSaturated(lateness_s=round(late_s, 3)))
 
     def settle(self, arrival: Arrival, state: int) -> None:
         """Say in the ledger what became of a batch."""
-        self._run.ledger.settle(arrival.batch, state)
+        self._session.ledger.settle(arrival.batch, state)

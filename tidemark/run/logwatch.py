@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tidemark.record.stream import LineStream
+
 # strerror(EMFILE) and strerror(ENFILE) of glibc and musl, Go's and Java's words for them, and
 # the bare symbol as Node prints it.
 OUT_OF_DESCRIPTORS = re.compile(
@@ -16,7 +18,7 @@ MAX_LINE = 500
 
 
 class LogWatch:
-    """Reads what was added to a log since the last look.
+    """Waits for the first line of a log that holds a pattern, and says it once.
 
     Args:
         path: the log; it need not exist yet.
@@ -24,25 +26,17 @@ class LogWatch:
     """
 
     def __init__(self, path: Path, pattern: re.Pattern[str]) -> None:
-        self._path = path
+        self._lines = LineStream(path)
         self._pattern = pattern
-        self._offset = 0
-        self._torn = b""
+        self._found = False
 
     def first_match(self) -> str | None:
-        """The first new complete line that holds the pattern, or None."""
-        for line in self._new_lines():
+        """That line, when it has been added since the last look; None before and after."""
+        if self._found:
+            return None  # dead targets repeat it for ever, and nobody needs to read that
+        for raw in self._lines.new_lines():
+            line = raw.decode(errors="replace")
             if self._pattern.search(line):
+                self._found = True
                 return line.strip()[:MAX_LINE]
         return None
-
-    def _new_lines(self) -> list[str]:
-        try:
-            with self._path.open("rb") as log:
-                log.seek(self._offset)
-                added = log.read()
-        except FileNotFoundError:
-            return []
-        self._offset += len(added)
-        *lines, self._torn = (self._torn + added).split(b"\n")
-        return [line.decode(errors="replace") for line in lines]

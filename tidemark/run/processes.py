@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import shlex
 import tempfile
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from tidemark.record.clock import RunClock
-from tidemark.record.layout import BROKER_LOG, TARGET_LOG
+from tidemark.record.events import TargetStarted
+from tidemark.record.layout import BROKER_LOG, ONLY_TARGET, TARGET_LOG
 from tidemark.run.children import Child, python_module
+from tidemark.run.journal import Journal
 from tidemark.run.ledger import Ledger
-from tidemark.run.options import RunOptions
-from tidemark.targets.client_options import read_client_options
+from tidemark.run.plan import Plan
+from tidemark.targets.client_options import client_options
 from tidemark.targets.metadata import cluster_brokers
 
 SAMPLER_LOG = "sampler.log"
@@ -26,142 +27,159 @@ LEDGER_TIMEOUT_S = 120.0
 SAMPLER_BUDGET_PERCENT = 1.0  # of one core at one sample a second; in proportion when faster
 
 
-class Processes:
-    """Starts and stops what a run consists of.
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What answers once everything has come up.
 
-    Args:
-        options: checked options.
-        path: the run directory, for logs.
-        run_id: the run's id, which stands in every message.
-        topic: what the target writes to.
+    Attributes:
+        url: where requests go.
+        brokers: `host:port` of every broker, in the order of their ids from 1.
+        broker: the embedded cluster, which takes commands; None for somebody else's.
+        target: the target; None for somebody else's.
+        offsets: the topic's high watermarks by partition; None without brokers to ask.
     """
 
-    def __init__(self, options: RunOptions, path: Path, run_id: str, topic: str) -> None:
-        self.options = options
-        self.path = path
-        self.run_id = run_id
-        self.topic = topic
-        self.brokers: list[str] = list(options.bootstrap)
-        self.broker: Child | None = None
-        self.target: Child | None = None
-        self.target_command: str | None = None
-        self._reader: Child | None = None
-        self._offsets: dict[str, Any] | None = None
+    url: str
+    brokers: list[str]
+    broker: Child | None
+    target: Child | None
+    offsets: dict[str, Any] | None
+
+
+class Processes:
+    """Starts what a run consists of, and stops it.
+
+    Args:
+        plan: what is to run.
+        journal: the run's, which is told what has come up.
+    """
+
+    def __init__(self, plan: Plan, journal: Journal) -> None:
+        self._plan = plan
+        self._options = plan.options
+        self._journal = journal
         self._children: list[Child] = []
 
-    def find_brokers(self) -> None:
-        """Learn every listener of a cluster that somebody else runs, from its metadata."""
-        config = self.options.kafka_config
-        pairs = [option.partition("=")[::2] for option in self.options.kafka_option]
-        options = read_client_options(Path(config) if config else None, pairs)
-        self.brokers = cluster_brokers(",".join(self.brokers), CLUSTER_TIMEOUT_S, options)
+    def start(self) -> Services:
+        """Start what is missing.
 
-    def start_broker(self) -> None:
-        """Start the embedded cluster with the run's topic; it takes commands."""
-        command = python_module(
-            "tidemark.targets.brokers",
-            f"--kind={self.options.broker}",
-            f"--brokers={self.options.brokers}",
-            f"--topic={self.topic}",
-            "--control",
-            *(f"--broker-option={option}" for option in self.options.broker_option),
-        )
-        self.broker = self._begin(Child("broker", command, self.path / BROKER_LOG, listens=True))
-        self.brokers = list(self.broker.wait_ready(BROKER_TIMEOUT_S)["bootstrap"])
+        Raises:
+            TidemarkError: one line that says what is wrong and what to do.
+        """
+        broker, brokers = self._cluster()
+        # Asked for while the target starts: a Kafka client takes its time.
+        reader = self._begin_reading("offsets", brokers) if brokers else None
+        url, target = self._service(brokers)
+        offsets = reader.wait_ready(READY_TIMEOUT_S) if reader else None
+        pid = target.pid if target else self._options.target_pid
+        if pid:
+            self._start_sampler(pid, brokers)
+        return Services(url, brokers, broker, target, offsets)
 
-    def start_target(self) -> str:
-        """Start the target and return its URL."""
-        options = self.options
-        command = python_module(
-            "tidemark.targets.serve",
-            options.strategy,
-            f"--bootstrap={','.join(self.brokers)}",
-            f"--topic={self.topic}",
-            f"--bind=127.0.0.1:{options.target_port}",
-            f"--workers={options.workers}",
-            f"--threads={options.threads}",
-            f"--fds-limit={options.fds_limit}",
-            *self._client_arguments(),
-        )
-        self.target_command = shlex.join(["python", *command[1:]])  # wherever that one lives
-        self.target = self._begin(Child("target", command, self.path / TARGET_LOG))
-        return str(self.target.wait_ready(READY_TIMEOUT_S)["url"])
-
-    def start_sampler(self, clock: RunClock) -> None:
-        """Start the sampler on the target, or on the process that the options name."""
-        pid = self.target.pid if self.target else self.options.target_pid
-        command = python_module(
-            "tidemark.sampler",
-            f"--pid={pid}",
-            f"--brokers={','.join(self.brokers)}",
-            f"--out={self.path}",
-            f"--interval={self.options.interval}",
-            f"--budget={SAMPLER_BUDGET_PERCENT * max(1.0, 1.0 / self.options.interval):g}",
-            f"--started-monotonic={clock.started_monotonic_s!r}",
-            "--join",
-        )
-        sampler = self._begin(Child("sampler", command, self.path / SAMPLER_LOG))
-        sampler.wait_ready(READY_TIMEOUT_S)
-
-    def begin_reading_offsets(self) -> None:
-        """Ask for the topic's offsets before the load, while other things start."""
-        command = self._reader_command("offsets")
-        self._reader = self._begin(Child("ledger", command, self.path / LEDGER_LOG))
-
-    def end_reading_offsets(self) -> None:
-        """Wait for the offsets."""
-        if self._reader:
-            self._offsets = self._reader.wait_ready(READY_TIMEOUT_S)
-
-    def balance(self, ledger: Ledger) -> dict[str, Any] | None:
+    def balance(self, services: Services, ledger: Ledger) -> dict[str, Any] | None:
         """Draw the balance of the messages; None when there are no offsets to compare with.
 
         Raises:
             ChildError: the brokers did not tell; the message says why.
         """
-        if self._offsets is None:
+        if services.offsets is None:
             return None
         with tempfile.NamedTemporaryFile(prefix="tidemark-ledger-") as states:
             states.write(ledger.states())
             states.flush()
-            command = self._reader_command(
+            reader = self._begin_reading(
                 "balance",
-                f"--since={json.dumps(self._offsets)}",
+                services.brokers,
+                f"--since={json.dumps(services.offsets)}",
                 f"--states={states.name}",
                 f"--batch-size={ledger.batch_size}",
-                f"--run-id={self.run_id}",
-                *(["--verify"] if self.options.verify_messages else []),
+                f"--run-id={self._plan.run_id}",
+                *(["--verify"] if self._options.verify_messages else []),
             )
-            reader = self._begin(Child("ledger", command, self.path / LEDGER_LOG))
             return reader.wait_ready(LEDGER_TIMEOUT_S)
 
-    def stop_all_but_broker(self) -> None:
-        """Stop what was started last first; the target flushes what it would."""
+    def stop(self, all_but: Child | None = None) -> None:
+        """Stop what was started last first, so that the target flushes what it would.
+
+        Safe to call again.
+        """
         for child in reversed(self._children):
-            if child is not self.broker:
+            if child is not all_but:
                 child.stop()
 
-    def stop(self) -> None:
-        """Stop everything. Safe to call again."""
-        for child in reversed(self._children):
-            child.stop()
+    def _cluster(self) -> tuple[Child | None, list[str]]:
+        """The embedded cluster, started with the run's topic, or every listener of another one."""
+        options = self._options
+        if options.bootstrap:
+            clients = client_options(vars(options))
+            brokers = cluster_brokers(",".join(options.bootstrap), CLUSTER_TIMEOUT_S, clients)
+            self._journal.brokers_found(brokers)
+            return None, brokers
+        if self._plan.host:
+            return None, []
+        command = python_module(
+            "tidemark.targets.brokers",
+            f"--kind={options.broker}",
+            f"--brokers={options.brokers}",
+            f"--topic={self._plan.topic}",
+            "--control",
+            *(f"--broker-option={option}" for option in options.broker_option),
+        )
+        broker = self._begin("broker", command, BROKER_LOG, listens=True)
+        brokers = list(broker.wait_ready(BROKER_TIMEOUT_S)["bootstrap"])
+        self._journal.brokers_found(brokers)
+        return broker, brokers
 
-    def _begin(self, child: Child) -> Child:
-        self._children.append(child)
-        return child
+    def _service(self, brokers: list[str]) -> tuple[str, Child | None]:
+        """The URL of the target; its process when it is started here."""
+        options = self._options
+        if self._plan.host:
+            self._journal.target_found(self._plan.host, options.target_pid or None, None)
+            return self._plan.host, None
+        command = python_module(
+            "tidemark.targets.serve",
+            options.strategy,
+            f"--bootstrap={','.join(brokers)}",
+            f"--topic={self._plan.topic}",
+            f"--bind=127.0.0.1:{options.target_port}",
+            f"--workers={options.workers}",
+            f"--threads={options.threads}",
+            f"--fds-limit={options.fds_limit}",
+            *options.kafka_arguments(),
+        )
+        target = self._begin("target", command, TARGET_LOG)
+        url = str(target.wait_ready(READY_TIMEOUT_S)["url"])
+        shown = shlex.join(["python", *command[1:]])  # wherever that one lives
+        self._journal.target_found(url, target.pid, shown)
+        self._journal.event(TargetStarted(pid=target.pid, url=url, target=ONLY_TARGET))
+        return url, target
 
-    def _client_arguments(self) -> list[str]:
-        """What a client needs to reach the brokers; secrets stay in their file."""
-        config = self.options.kafka_config
-        options = [f"--kafka-option={option}" for option in self.options.kafka_option]
-        return [f"--kafka-config={config}", *options] if config else options
+    def _start_sampler(self, pid: int, brokers: list[str]) -> None:
+        interval_s = self._options.interval
+        command = python_module(
+            "tidemark.sampler",
+            f"--pid={pid}",
+            f"--brokers={','.join(brokers)}",
+            f"--out={self._journal.directory.path}",
+            f"--interval={interval_s}",
+            f"--budget={SAMPLER_BUDGET_PERCENT * max(1.0, 1.0 / interval_s):g}",
+            f"--started-monotonic={self._journal.clock.started_monotonic_s!r}",
+            "--join",
+        )
+        self._begin("sampler", command, SAMPLER_LOG).wait_ready(READY_TIMEOUT_S)
 
-    def _reader_command(self, what: str, *arguments: str) -> list[str]:
-        return python_module(
+    def _begin_reading(self, what: str, brokers: list[str], *arguments: str) -> Child:
+        command = python_module(
             "tidemark.run.ledger_reader",
             what,
-            f"--bootstrap={','.join(self.brokers)}",
-            f"--topic={self.topic}",
-            *self._client_arguments(),
+            f"--bootstrap={','.join(brokers)}",
+            f"--topic={self._plan.topic}",
+            *self._options.kafka_arguments(),
             *arguments,
         )
+        return self._begin("ledger", command, LEDGER_LOG)
+
+    def _begin(self, name: str, command: list[str], log: str, *, listens: bool = False) -> Child:
+        child = Child(name, command, self._journal.directory.file(log), listens=listens)
+        self._children.append(child)
+        return child

@@ -2,41 +2,62 @@
 
 from __future__ import annotations
 
-import csv
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from tidemark.record.layout import KERNEL_PID, REQUESTS_CSV, SAMPLES_CSV
+from tidemark.record.layout import KERNEL_PID, REQUESTS, SAMPLES, Table
+from tidemark.record.stream import RowStream
 
-TAIL_BYTES = 16_384
 LINE_EVERY_S = 5.0
 
 
-@dataclass
+class LastTick:
+    """The rows of the last tick of a table that is still being written.
+
+    Args:
+        folder: the run directory.
+        table: which of its tables.
+    """
+
+    def __init__(self, folder: Path, table: Table) -> None:
+        self._stream = RowStream(folder, table)
+        self._rows: list[dict[str, str]] = []
+
+    def rows(self) -> list[dict[str, str]]:
+        """Those rows, once what was added has been read; empty before the first."""
+        for row in self._stream.new_rows():
+            if self._rows and row["elapsed_s"] != self._rows[-1]["elapsed_s"]:
+                self._rows = []
+            self._rows.append(row)
+        return self._rows
+
+
 class RunView:
     """A run that is under way, as far as its files tell.
 
-    Attributes:
+    Args:
         strategy: what is running.
         path: its run directory.
         duration_s: seconds of load that it was asked for.
     """
 
-    strategy: str
-    path: Path
-    duration_s: float
-    began_s: float = field(default_factory=time.monotonic)
+    def __init__(self, strategy: str, path: Path, duration_s: float) -> None:
+        self.path = path
+        self._strategy = strategy
+        self._duration_s = duration_s
+        self._began_s = time.monotonic()
+        self._requests = LastTick(path, REQUESTS)
+        self._samples = LastTick(path, SAMPLES)
 
     def line(self) -> str:
         """One line: elapsed, requests, descriptors against the limit."""
-        elapsed_s = time.monotonic() - self.began_s
-        parts = [f"{self.strategy:<22}", f"{elapsed_s:5.0f} s of about {self.duration_s:.0f} s"]
-        requests = _last_rows(self.path / REQUESTS_CSV)
+        elapsed_s = time.monotonic() - self._began_s
+        parts = [f"{self._strategy:<22}", f"{elapsed_s:5.0f} s of about {self._duration_s:.0f} s"]
+        requests = self._requests.rows()
         if requests:
             row = requests[-1]
             parts.append(f"{int(row['requests']):,} requests, {int(row['failures']):,} failed")
@@ -47,10 +68,9 @@ class RunView:
 
     def _fullest_process(self) -> tuple[int, int] | None:
         """Descriptors and limit of the process that is nearest to its limit."""
-        rows = _last_rows(self.path / SAMPLES_CSV)
         held = [
             (int(row["fds"]), int(row["fds_limit"]))
-            for row in rows
+            for row in self._samples.rows()
             if row["fds"] and row["fds_limit"] and row["pid"] != str(KERNEL_PID)
         ]
         return max(held, key=lambda pair: pair[0] / pair[1]) if held else None
@@ -94,19 +114,3 @@ class Progress:
 
     def _print(self, line: str) -> None:
         self._console.print(Text(line), soft_wrap=True)
-
-
-def _last_rows(path: Path) -> list[dict[str, str]]:
-    """The complete rows of the last tick of a CSV file that is still being written."""
-    try:
-        with path.open("rb") as file:
-            header = file.readline().decode()
-            size = file.seek(0, 2)
-            file.seek(max(len(header), size - TAIL_BYTES))
-            tail = file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return []
-    lines = tail[: tail.rfind("\n") + 1].splitlines()
-    columns = header.strip().split(",")
-    rows = [dict(zip(columns, r, strict=True)) for r in csv.reader(lines) if len(r) == len(columns)]
-    return [row for row in rows if row["elapsed_s"] == rows[-1]["elapsed_s"]]

@@ -1,16 +1,23 @@
-"""What the load generator has seen so far, as rows of requests.csv."""
+"""What the load generator has seen so far, as rows of requests.csv and routes.csv."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from tidemark.record.clock import Instant
+from tidemark.record.directory import RunDirectory
+from tidemark.record.layout import REQUESTS, ROUTES
 from tidemark.run.latency import LatencyHistogram, percentile
+
+MOST_ROUTES = 100
+OTHER_ROUTES = "other"
+"""What stands for all routes beyond the first hundred: names with an id in them never end."""
 
 
 class RequestRecord:
-    """Counts answers as they come and gives one row per tick.
+    """Counts answers as they come and gives the rows of each tick.
 
     Counts are cumulative; percentiles in a row are those of the answers since the row before.
     A request that was not answered in time counts as a failure when its time is up.
@@ -23,6 +30,8 @@ class RequestRecord:
         self._monotonic = monotonic
         self._tick_ms: list[float] = []
         self._run = LatencyHistogram()
+        self._routes: Counter[str] = Counter()
+        self._failed_routes: Counter[str] = Counter()
         self.sent = 0
         self.requests = 0
         self.failures = 0
@@ -38,21 +47,30 @@ class RequestRecord:
 
     def on_request(
         self,
+        request_type: str = "",
+        name: str = "",
         response_time: float | None = None,
         exception: BaseException | None = None,
         context: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
         """Listener for Locust's `request` event; `response_time` is in milliseconds."""
+        route = self._route(f"{request_type} {name}".strip())
         self.requests += 1
+        self._routes[route] += 1
         self._tick_ms.append(response_time or 0.0)
         if exception is not None:
             self.failures += 1
+            self._failed_routes[route] += 1
             return
         self.last_success_s = self._monotonic()
         messages = (context or {}).get("messages")
         if messages is not None:
             self.messages_accepted = (self.messages_accepted or 0) + messages
+
+    def _route(self, name: str) -> str:
+        is_known = name in self._routes or len(self._routes) < MOST_ROUTES
+        return name if is_known else OTHER_ROUTES
 
     def silent_s(self) -> float:
         """Seconds since the last success (or the first request) while requests are waiting."""
@@ -76,9 +94,50 @@ class RequestRecord:
             "p99_ms": _rounded(percentile(tick, 0.99)),
         }
 
+    def route_rows(self, instant: Instant) -> list[dict[str, Any]]:
+        """The rows of routes.csv at `instant`, whose sums are the counts of `row`."""
+        return [
+            {
+                "time_s": instant.time_s,
+                "elapsed_s": instant.elapsed_s,
+                "route": route,
+                "requests": requests,
+                "failures": self._failed_routes[route],
+            }
+            for route, requests in self._routes.items()
+        ]
+
     def latency_ms(self) -> dict[str, float] | None:
         """p50, p95, p99 and maximum of all rows so far, in milliseconds; None without answers."""
         return self._run.summary()
+
+
+class RequestTables:
+    """requests.csv and routes.csv of a run under way.
+
+    Args:
+        directory: the run directory.
+        record: what they tell of.
+
+    Raises:
+        RunDirectoryError: one of them cannot be opened.
+    """
+
+    def __init__(self, directory: RunDirectory, record: RequestRecord) -> None:
+        self._record = record
+        self._requests = directory.writer(REQUESTS)
+        self._routes = directory.writer(ROUTES)
+
+    def write(self, instant: Instant, users: int) -> None:
+        """Write one tick."""
+        routes = self._record.route_rows(instant)
+        self._requests.append(self._record.row(instant, users))
+        self._routes.append_all(routes)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._requests.close()
+        self._routes.close()
 
 
 def _rounded(value: float | None) -> float | None:

@@ -41,11 +41,6 @@ def time_of_arrival(expected: float, rate: float, ramp_s: float) -> float:
     return ramp_s + (expected - during_ramp) / rate
 
 
-def rate_at(elapsed_s: float, rate: float, ramp_s: float) -> float:
-    """Arrivals per second that are asked for `elapsed_s` seconds into the load."""
-    return rate if elapsed_s >= ramp_s else rate * max(elapsed_s, 0.0) / ramp_s
-
-
 def batches(batch_size: int, payload_bytes: int, seed: int, run_id: str) -> Iterator[bytes]:
     """Yield request bodies: JSON arrays of `batch_size` strings of `payload_bytes` bytes each.
 

@@ -7,7 +7,6 @@ from tidemark.sampler import procfs
 from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.connections import TIME_WAIT, Connections, EndpointCount
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError
-from tidemark.sampler.netlink.fdtable import socket_inode
 from tidemark.sampler.proctcp import Connection, parse_tcp
 from tidemark.sampler.tree import Process
 
@@ -60,7 +59,7 @@ class ProcfsSource:
                 continue
             result.by_process[pid] = {}
             for link in links:
-                owners.setdefault(socket_inode(link), pid)
+                owners.setdefault(procfs.socket_inode(link), pid)
         return owners
 
     def _table(self, tree: Mapping[int, Process]) -> Iterator[Connection]:

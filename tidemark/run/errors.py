@@ -1,4 +1,4 @@
-"""What goes wrong while a run is put together."""
+"""What goes wrong while a run is put together; see `tidemark.record.errors` for the root."""
 
 from tidemark.record.errors import TidemarkError
 

@@ -1,0 +1,53 @@
+"""What is checked of a run as a whole, before anything of it is started."""
+
+from pathlib import Path
+
+import pytest
+
+from tidemark.record.errors import RunDirectoryError, TidemarkError
+from tidemark.run.options import RunOptions
+from tidemark.run.plan import Plan
+
+HOST = "http://127.0.0.1:8080"
+
+
+@pytest.mark.parametrize(
+    ("host", "values", "wanted"),
+    [
+        ("ftp://127.0.0.1", {}, "--host"),
+        ("127.0.0.1:8080", {}, "--host"),
+        (HOST, {"target_pid": 1}, "--bootstrap"),
+        (None, {"target_pid": 1}, "--target-pid needs --host"),
+        (HOST, {"fault": "outage@3"}, "--fault"),
+        (None, {"fault": "outage@3", "bootstrap": "a:1"}, "--fault"),
+        (None, {"broker_option": "a=b"}, "--broker kafka"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    host: str | None, values: dict[str, object], wanted: str
+) -> None:
+    with pytest.raises(TidemarkError, match=wanted):
+        Plan.of(RunOptions.parse(values), host)
+
+
+def test_each_run_has_an_id_and_a_topic_of_its_own() -> None:
+    plans = [Plan.of(RunOptions.parse({}), None) for _ in range(20)]
+    assert len({plan.run_id for plan in plans}) == len({plan.topic for plan in plans}) == 20
+    assert Plan.of(RunOptions.parse({"topic": "orders"}), None).topic == "orders"
+
+
+def test_the_folder_is_named_by_the_user_or_by_what_runs(tmp_path: Path) -> None:
+    def folder(host: str | None, **values: object) -> str:
+        options = RunOptions.parse({"results": tmp_path, "strategy": "shared", **values})
+        return Plan.of(options, host).make_directory().path.name
+
+    assert folder(None).endswith("-shared")
+    assert folder(HOST).endswith("-service")
+    assert folder(None, run_name="mine") == "mine"
+
+
+def test_a_folder_that_holds_a_run_is_left_alone(tmp_path: Path) -> None:
+    plan = Plan.of(RunOptions.parse({"results": tmp_path, "run_name": "mine"}), None)
+    plan.make_directory().write_metadata({})
+    with pytest.raises(RunDirectoryError, match="holds a run already"):
+        plan.make_directory()

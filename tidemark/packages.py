@@ -1,0 +1,19 @@
+"""The packages that commands need, and what to say when one is not installed."""
+
+DISTRIBUTION = "tidemark-soak"
+"""What pip calls us."""
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """What is missing and how to get it, in one line.
+
+    Raises:
+        ModuleNotFoundError: It is one of our own: a bug, and not the user's to mend.
+    """
+    package = (error.name or "").partition(".")[0]
+    if package in {"", "tidemark"}:
+        raise error
+    return (
+        f"this needs the package {package}, which is not installed: pip install {DISTRIBUTION} "
+        "(python -m tidemark.sampler needs none)"
+    )

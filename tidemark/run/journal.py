@@ -1,0 +1,124 @@
+"""What a run says of itself: `run.json`, and its part of `events.jsonl`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tidemark.record.clock import RunClock
+from tidemark.record.directory import RunDirectory
+from tidemark.record.events import Event, RunEnded, RunStarted
+from tidemark.record.layout import ONLY_TARGET
+from tidemark.record.metadata import Target, utc_now
+from tidemark.run.host import describe_host
+from tidemark.run.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended and why, for run.json and the `run_ended` event."""
+
+    outcome: str
+    reason: str
+
+
+class Journal:
+    """The beginning, the middle and the end of a run as they stand in its files.
+
+    `run.json` is there from the start and is written anew whenever there is more to say.
+
+    Args:
+        plan: what is going to run.
+        directory: its run directory, just made.
+
+    Attributes:
+        clock: the run's clock, which begins here.
+    """
+
+    def __init__(self, plan: Plan, directory: RunDirectory) -> None:
+        self.directory = directory
+        self.clock = RunClock.start()
+        self._plan = plan
+        self._facts: dict[str, Any] = {
+            "run_id": plan.run_id,
+            "strategy": plan.strategy,
+            "started_at": utc_now(),
+            "ended_at": None,
+            "outcome": None,
+            "ended_because": None,
+            "brokers": list(plan.options.bootstrap),
+            **describe_target(plan, plan.host),
+            "load": describe_load(plan, None),
+            "faults": [str(fault) for fault in plan.options.fault],
+            "sampling": {"interval_s": plan.options.interval},
+            "messages": None,
+            "latency_ms": None,
+            "host": describe_host(),
+        }
+        self._say()
+        self.event(RunStarted())
+
+    def event(self, event: Event) -> None:
+        """Append an event, which happens now."""
+        self.directory.append_event(self.clock.now(), event)
+
+    def brokers_found(self, brokers: list[str]) -> None:
+        """Every listener of the cluster is known."""
+        self._say(brokers=brokers)
+
+    def target_found(self, url: str, pid: int | None, command: str | None) -> None:
+        """The target is there; `pid` is None when nobody watches it."""
+        self._say(**describe_target(self._plan, url, pid, command))
+
+    def load_began(self, users: int) -> None:
+        """So many users send requests from now on."""
+        self._say(load=describe_load(self._plan, users))
+
+    def end(self, ending: Ending, **facts: object) -> None:
+        """Everything was stopped; `facts` is what else run.json says at the end."""
+        self.event(RunEnded(outcome=ending.outcome, reason=ending.reason))
+        self._say(ended_at=utc_now(), outcome=ending.outcome, ended_because=ending.reason, **facts)
+        for log in self.directory.path.glob("*.log"):
+            if log.stat().st_size == 0:
+                log.unlink()
+
+    def _say(self, **facts: object) -> None:
+        self._facts |= facts
+        self.directory.write_metadata(self._facts)
+
+
+def describe_target(
+    plan: Plan, url: str | None, pid: int | None = None, command: str | None = None
+) -> dict[str, Any]:
+    """`target` and `targets` of run.json."""
+    options = plan.options
+    target = {
+        "url": url,
+        "command": command,
+        "fds_limit": None if plan.host else options.fds_limit,
+    }
+    if not plan.host:
+        target |= {
+            "workers": options.workers,
+            "threads": options.threads,
+            "topic": plan.topic,
+            "broker_kind": None if options.bootstrap else options.broker,
+        }
+    only = Target(ONLY_TARGET, url, (pid,) if pid else (), command)
+    return {"target": target, "targets": [only.to_json()]}
+
+
+def describe_load(plan: Plan, users: int | None) -> dict[str, Any]:
+    """`load` of run.json; `users` is None until the load begins."""
+    options = plan.options
+    return {
+        "workload": options.workload,
+        "users": users,
+        "rate": options.rate,
+        "shape": f"ramp {options.ramp:g} s" if options.ramp else "constant",
+        "ramp_s": options.ramp,
+        "batch_size": options.batch_size,
+        "payload_bytes": options.payload_bytes,
+        "seed": options.seed,
+        "request_timeout_s": options.request_timeout,
+    }

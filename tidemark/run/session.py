@@ -1,0 +1,157 @@
+"""One soak run: the processes it starts, the run directory it fills, and how it ends."""
+
+from __future__ import annotations
+
+import enum
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from tidemark.record.errors import TidemarkError
+from tidemark.record.events import Event, LedgerFailed
+from tidemark.record.metadata import ABORTED
+from tidemark.run.children import say
+from tidemark.run.errors import ChildError
+from tidemark.run.fault_injection import FaultInjector
+from tidemark.run.journal import Ending, Journal
+from tidemark.run.ledger import Ledger
+from tidemark.run.options import RunOptions
+from tidemark.run.plan import Plan
+from tidemark.run.processes import Processes, Services
+from tidemark.run.requests_record import RequestRecord, RequestTables
+from tidemark.run.watch import Watch
+
+
+class State(enum.Enum):
+    """How far a session has got."""
+
+    READY = "everything answers, and nothing was sent yet"
+    LOADED = "requests are being sent"
+    FINISHED = "everything is being stopped, or was"
+
+
+class Session:
+    """A run from the moment everything answers to its complete run directory.
+
+    Made by `start`.
+
+    Attributes:
+        plan: what runs.
+        record: what has been sent and answered.
+        ledger: what became of each batch of messages.
+        state: how far it has got.
+    """
+
+    def __init__(
+        self, plan: Plan, journal: Journal, processes: Processes, services: Services
+    ) -> None:
+        self.plan = plan
+        self.record = RequestRecord(time.monotonic)
+        self.ledger = Ledger(plan.options.batch_size)
+        self.state = State.READY
+        self._journal = journal
+        self._processes = processes
+        self._services = services
+        self._tables = RequestTables(journal.directory, self.record)
+        self._watch = Watch(journal, self.record, services.target, plan.options)
+        self._injector = FaultInjector(
+            journal.event,
+            plan.options.fault,
+            services.broker,
+            services.brokers,
+            services.target.pid if services.target else None,
+        )
+        self._finishing = threading.RLock()
+
+    @classmethod
+    def start(cls, options: RunOptions, host: str | None = None) -> Session:
+        """Make the run directory and start what is missing; nothing is left running on failure.
+
+        Args:
+            options: checked options.
+            host: URL of a service that is already running, and of which only
+                `options.target_pid` is watched; None to start the target here.
+
+        Raises:
+            TidemarkError: one line that says what is wrong and what to do.
+        """
+        plan = Plan.of(options, host)
+        journal = Journal(plan, plan.make_directory())
+        processes = Processes(plan, journal)
+        try:
+            return cls(plan, journal, processes, processes.start())
+        except BaseException as error:
+            explained = isinstance(error, TidemarkError)
+            reason = str(error) if explained else "interrupted while it was being started"
+            processes.stop()
+            journal.end(Ending(ABORTED, reason))
+            raise
+
+    @property
+    def path(self) -> Path:
+        """The run directory."""
+        return self._journal.directory.path
+
+    @property
+    def url(self) -> str:
+        """Where requests go."""
+        return self._services.url
+
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return self._journal.clock.now().elapsed_s
+
+    def event(self, event: Event) -> None:
+        """Append an event, which happens now."""
+        self._journal.event(event)
+
+    # -- load ----------------------------------------------------------------------------------
+
+    def begin_load(self, users: int) -> None:
+        """The load begins now; the first row of requests.csv says that nothing was sent yet."""
+        self.state = State.LOADED
+        self._journal.load_began(users)
+        self.tick(users)
+
+    def tick(self, users: int) -> None:
+        """Write one row of requests.csv, and one of routes.csv for each route."""
+        if self.state is State.LOADED:
+            self._tables.write(self._journal.clock.now(), users)
+
+    def look(self) -> Ending | None:
+        """Look after the target, ten times a second; how the run has to end, or None."""
+        return self._watch.look() if self.state is State.LOADED else None
+
+    def inject_faults(self) -> None:
+        """Let the faults of the run happen, each at its time; returns after the last one."""
+        self._injector.follow(time.monotonic(), lambda: self.state is State.FINISHED)
+
+    # -- end -----------------------------------------------------------------------------------
+
+    def finish(self, ending: Ending) -> None:
+        """Stop everything and complete the run directory.
+
+        Calling it again, from another thread or greenlet too, waits until that is done.
+        """
+        with self._finishing:
+            if self.state is State.FINISHED:
+                return
+            self.look()
+            judged = self._watch.judged(ending)
+            self.state = State.FINISHED
+            self._tables.close()
+            self._processes.stop(all_but=self._services.broker)
+            messages = self._balance() if self.record.sent else None
+            self._processes.stop()
+            self._journal.end(judged, messages=messages, latency_ms=self.record.latency_ms())
+
+    def _balance(self) -> dict[str, Any] | None:
+        """What became of the messages, now that the target has flushed what it would."""
+        try:
+            self._injector.heal()  # the brokers have to answer
+            return self._processes.balance(self._services, self.ledger)
+        except ChildError as error:
+            say(f"no ledger of messages: {error}")
+            self.event(LedgerFailed(reason=str(error)))
+            return None
