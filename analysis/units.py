@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-KIB = 1024.0
-MIB = KIB * 1024.0
+from tidemark.record.metrics import KIB, MIB, Metric
+
 GIB = MIB * 1024.0
 MINUTE_S = 60.0
 HOUR_S = 3600.0
@@ -66,6 +66,11 @@ def count(value: float | None) -> str:
     return UNKNOWN if value is None or not math.isfinite(value) else f"{value:,.0f}"
 
 
+def several(value: float, noun: str) -> str:
+    """Return a count with its noun: 1 broker, 2 brokers."""
+    return f"{count(value)} {noun}{'' if value == 1 else 's'}"
+
+
 def rounded(value: float | None, digits: int = 2) -> str:
     """Return a count with no more digits than it deserves: 14,799,557 becomes 15,000,000."""
     if value is None or not math.isfinite(value) or value == 0:
@@ -113,6 +118,21 @@ def milliseconds(value: float | None) -> str:
     return f"{number(value / 1000, 2)} s" if value >= 1000 else f"{number(value, 2)} ms"
 
 
-def amount(metric: str, value: float | None, digits: int = 2) -> str:
-    """Return `value` of the resource `metric`: bytes in their unit, everything else a number."""
-    return size(value, max(digits, 2)) if metric == "rss_bytes" else number(value, digits)
+def amount(metric: Metric, value: float | None, digits: int = 2) -> str:
+    """Return `value` of a metric in the unit that suits it."""
+    if metric.unit == "bytes":
+        return size(value, max(digits, 2))
+    return cpu_time(value, digits) if metric.unit == "s" else number(value, digits)
+
+
+def cpu_time(value: float | None, digits: int = 2) -> str:
+    """Return seconds of CPU time in the unit that suits them: 3.1 ms."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    return f"{number(value, digits)} s" if value >= 1 else f"{number(1000 * value, digits)} ms"
+
+
+def quantity(metric: Metric, value: float | None, digits: int = 2) -> str:
+    """Return so much of a metric: 7.8 descriptors, 310 KiB of memory."""
+    text = amount(metric, value, digits)
+    return f"{text} {metric.noun if text == '1' else metric.plural}"

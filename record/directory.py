@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,6 +31,23 @@ def whole_lines(path: Path) -> bytes:
         ) from error
     end = data.rfind(b"\n") + 1
     return data if end == len(data) else data[:end]
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file as a whole: whoever reads it sees the old one or the new one.
+
+    Raises:
+        RunDirectoryError: It cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RunDirectoryError(
+            f"{path}: cannot be written ({error.strerror}); check permissions and space"
+        ) from error
 
 
 class RunDirectory:
@@ -78,22 +96,11 @@ class RunDirectory:
     def write_metadata(self, metadata: Mapping[str, object]) -> None:
         """Write `run.json` anew, as a whole; `format` is added.
 
-        Readers see the old one or the new one, never a part.
-
         Raises:
             RunDirectoryError: It cannot be written.
         """
-        target = self.file(layout.RUN_JSON)
-        fresh = self.file(f".{layout.RUN_JSON}.{os.getpid()}")
         text = json.dumps({"format": layout.FORMAT, **metadata}, indent=2, ensure_ascii=False)
-        try:
-            fresh.write_text(text + "\n", encoding="utf-8")
-            fresh.replace(target)
-        except OSError as error:
-            fresh.unlink(missing_ok=True)
-            raise RunDirectoryError(
-                f"{target}: {error.strerror}: check the folder and the free space"
-            ) from error
+        write_file(self.file(layout.RUN_JSON), f"{text}\n".encode())
 
     def read_metadata(self) -> RunMetadata:
         """What `run.json` says.

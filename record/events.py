@@ -326,8 +326,11 @@ class Unknown(Event):
         return dict(self.given)
 
 
+# Not `__subclasses__`: a dataclass with slots is a second class, and the first is there as well.
 KINDS: dict[str, type[Event]] = {
-    kind.NAME: kind for kind in Event.__subclasses__() if kind is not Unknown
+    kind.NAME: kind
+    for kind in list(globals().values())
+    if isinstance(kind, type) and issubclass(kind, Event) and kind.NAME
 }
 """Every type of event by its name in the file, in the order of this module."""
 

@@ -70,8 +70,10 @@ class RowStream:
         rows = list(csv.reader(lines))
         if rows and not self._columns:
             self._columns = rows.pop(0)
-        width = len(self._columns)
-        return [dict(zip(self._columns, row, strict=True)) for row in rows if len(row) == width]
+        columns, width = self._columns, len(self._columns)
+        # The header comes again where the file was begun anew.
+        rows = [row for row in rows if len(row) == width and row != columns]
+        return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 class EventStream:

@@ -4,19 +4,23 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tidemark.analysis import units
-from tidemark.analysis.figures import comparison, curves, downsample, panels, style
-from tidemark.analysis.figures.comparison import Entry
-from tidemark.analysis.figures.comparison_rows import draw_latency, draw_requests
+from tidemark.analysis.figures import curves, downsample, entries, panels, style
+from tidemark.analysis.figures.comparison_rows import draw_latency, draw_requests, draw_used
 from tidemark.analysis.figures.curves import Curve
+from tidemark.analysis.figures.entries import Entry
 from tidemark.analysis.figures.labels import EndLabel, label_ends
 from tidemark.analysis.figures.panels import Heading
 from tidemark.analysis.run import Run
-from tidemark.analysis.verdict.model import ResourceVerdict, Verdict
+from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.analysis.verdict.model import ResourceVerdict
 from tidemark.analysis.verdict.summary import unlike
+from tidemark.record.events import Emfile
+from tidemark.record.metrics import METRICS, USED, Metric, metric
 
 LEFT_IN = 0.95
 TOP_RIGHT_IN = 2.35
@@ -27,8 +31,7 @@ BARS_IN = 4.1
 TOP_IN = 3.0
 TOP_GAP_IN = 0.92
 ROW_IN = 1.7
-ROW_GAP_IN = 0.62
-ROWS_GAP_IN = 0.88
+ROW_GAP_IN = 0.8
 HEAD_IN = 1.12
 BOTTOM_IN = 0.6
 WARNING_COLUMNS = 130
@@ -49,6 +52,7 @@ class Facet:
         curve: Reads its series from a run.
         whole: Whether the figures are whole numbers.
         remark: What helps to read it.
+        swings: Whether its figure is the median; if not, it is the last one.
     """
 
     key: str
@@ -57,73 +61,90 @@ class Facet:
     curve: Callable[[Run], Curve]
     whole: bool = True
     remark: str = ""
+    swings: bool = False
 
 
-def _state(name: str) -> Callable[[Run], Curve]:
-    return lambda run: curves.tcp_state(run.samples, name)
+def _state(name: str, remark: str = "") -> Facet:
+    title, noun = f"{metric('connections').title}, {name.upper()}", metric("connections").axis
+    return Facet(name, title, noun, lambda run: curves.tcp_state(run.samples, name), remark=remark)
+
+
+def _facet(one: Metric) -> Facet:
+    title, whole = f"{one.title}, all processes", one.unit == "count"
+    return Facet(
+        one.name,
+        title,
+        one.axis,
+        lambda run: curves.of_metric(run.samples, one),
+        whole,
+        swings=one.cumulative,
+    )
 
 
 FACETS = (
-    Facet("established", "Broker connections, ESTABLISHED", "connections", _state("established")),
-    Facet(
-        "time_wait",
-        "Broker connections, TIME_WAIT",
-        "connections",
-        _state("time_wait"),
-        remark="closed, kept a minute by the kernel",
-    ),
-    Facet("threads", "Threads", "threads", lambda run: curves.total(run.samples, "threads")),
-    Facet(
-        "rss",
-        "Resident memory",
-        "MiB",
-        lambda run: curves.total(run.samples, "rss_bytes").scaled(1 / units.MIB),
-        whole=False,
-    ),
+    _state("established"),
+    _state("time_wait", "closed, kept a minute by the kernel"),
+    *(_facet(one) for one in METRICS if one.drawn in {"names", "total", "rate"}),
 )
 
 
 @style.themed
-def draw_comparison(judged: Sequence[tuple[Run, Verdict]]) -> Figure:
+def draw_comparison(assessed: Sequence[Assessment]) -> Figure:
     """Draw several runs over each other.
 
-    Descriptors on top with the limit and each EMFILE; below them connections, threads, memory,
-    response times and requests. A panel for which no run has figures is left out.
+    Descriptors on top with the limit and each EMFILE; below them a panel per metric, what each
+    request uses up, response times and requests. A panel for which no run has figures is left out.
 
     Args:
-        judged: The runs with their verdicts, in the order in which they are listed.
+        assessed: The runs, in the order in which they are listed.
 
     Returns:
         A figure 12 inches wide with one axes per panel, labelled with the panel's name.
     """
-    shown = comparison.entries(judged)
+    shown = entries.entries(assessed)
     span_s = (0.0, max([entry.run.duration_s for entry in shown] + [1e-3]))
-    timed, listed = _timed_panels(shown, span_s), _listed_panels(shown)
+    timed, used, listed = _timed_cells(shown, span_s), _used_cells(shown), _listed_cells(shown)
+    # Beside a panel with a row per run there is no room for names at the right of a line.
+    cells = [*timed[: len(timed) // 2 * 2], *used, *timed[len(timed) // 2 * 2 :], *listed]
     subtitle = _subtitle(shown)
-    marks, spans = comparison.common_faults([entry.run for entry in shown])
+    marks, spans = entries.common_faults([entry.run for entry in shown])
     width = style.WIDTH_IN - LEFT_IN - TOP_RIGHT_IN
     names = panels.event_names(marks, spans, span_s)
     head_in = HEAD_IN + 0.19 * subtitle.count("\n") + panels.rows_of(names) * panels.ROW_PT / 72
-    rows_in = _pairs(timed) * (ROW_IN + ROW_GAP_IN) + _pairs(listed) * (ROW_IN + ROWS_GAP_IN)
-    figure = style.new_figure(head_in + TOP_IN + TOP_GAP_IN + rows_in - 0.28 + BOTTOM_IN - 0.4)
-    style.headings(figure, comparison.headline(shown), subtitle, LEFT_IN)
+    rows_in = (len(cells) + 1) // 2 * (ROW_IN + ROW_GAP_IN)
+    figure = style.new_figure(head_in + TOP_IN + TOP_GAP_IN + rows_in - ROW_GAP_IN + BOTTOM_IN)
+    style.headings(figure, entries.headline(shown), subtitle, LEFT_IN)
     top = _add(figure, "fds", (LEFT_IN, head_in), (width, TOP_IN))
     _draw_fds(top, shown, span_s, rows=panels.rows_of(names))
     panels.write_event_names(top, names)
-    down = head_in + TOP_IN + TOP_GAP_IN
-    for index, (key, draw) in enumerate(timed):
-        place = (LEFT_IN + (index % 2) * PITCH_IN, down + (index // 2) * (ROW_IN + ROW_GAP_IN))
-        draw(_add(figure, key, place, (COLUMN_IN, ROW_IN)), index >= len(timed) - 2)
-    panels.mark_events(figure.axes, marks, spans)
-    down += _pairs(timed) * (ROW_IN + ROW_GAP_IN) + ROWS_GAP_IN - ROW_GAP_IN
-    for index, (key, draw) in enumerate(listed):
-        left = LEFT_IN + NAMES_IN + (index % 2) * PITCH_IN
-        draw(_add(figure, key, (left, down), (BARS_IN - NAMES_IN, ROW_IN)), True)
+    moments = [top]
+    for place, cell in enumerate(cells):
+        down = head_in + TOP_IN + TOP_GAP_IN + (place // 2) * (ROW_IN + ROW_GAP_IN)
+        left = LEFT_IN + (place % 2) * PITCH_IN
+        if cell.timed:
+            axes = _add(figure, cell.key, (left, down), (COLUMN_IN, ROW_IN))
+            moments.append(axes)
+        else:
+            size = (BARS_IN - NAMES_IN, ROW_IN)
+            axes = _add(figure, cell.key, (left + NAMES_IN, down), size)
+        cell.draw(axes, not any(later.timed for later in cells[place + 2 :: 2]))
+    panels.mark_events(moments, marks, spans)
     return figure
 
 
-def _pairs(made: Sequence[object]) -> int:
-    return (len(made) + 1) // 2
+@dataclass(frozen=True)
+class Cell:
+    """A small panel in its place.
+
+    Attributes:
+        key: Its name, which becomes the label of its axes.
+        timed: Whether it has the time axis; if not, it has a row per run.
+        draw: Fills its axes; is told whether it is the lowest with a time axis in its column.
+    """
+
+    key: str
+    timed: bool
+    draw: Callable[[Axes, bool], None]
 
 
 def _add(figure: Figure, key: str, at: tuple[float, float], size: tuple[float, float]) -> Axes:
@@ -133,25 +154,35 @@ def _add(figure: Figure, key: str, at: tuple[float, float], size: tuple[float, f
     return figure.add_axes(box, label=key)
 
 
-def _timed_panels(
-    shown: Sequence[Entry], span_s: tuple[float, float]
-) -> list[tuple[str, Callable[[Axes, bool], None]]]:
+def _timed_cells(shown: Sequence[Entry], span_s: tuple[float, float]) -> list[Cell]:
     found = []
     for facet in FACETS:
         every = [(entry, facet.curve(entry.run)) for entry in shown]
         read = [(entry, curve) for entry, curve in every if curve.read.size]
         if any(curve.highest > 0 for _, curve in read):
-            found.append((facet.key, _facet_drawer(facet, read, span_s)))
+            found.append(Cell(facet.key, True, _facet_drawer(facet, read, span_s)))
     return found
 
 
-def _listed_panels(shown: Sequence[Entry]) -> list[tuple[str, Callable[[Axes, bool], None]]]:
-    found: list[tuple[str, Callable[[Axes, bool], None]]] = []
+def _used_cells(shown: Sequence[Entry]) -> list[Cell]:
+    return [
+        Cell(f"{one.name}_per_request", False, _used_drawer(one, shown))
+        for one in USED
+        if any(entry.row.per_request.get(one.name) for entry in shown)
+    ]
+
+
+def _listed_cells(shown: Sequence[Entry]) -> list[Cell]:
+    found = []
     if any(entry.times_ms for entry in shown):
-        found.append(("latency", lambda axes, _: draw_latency(axes, shown)))
+        found.append(Cell("latency", False, lambda axes, _: draw_latency(axes, shown)))
     if any(entry.row.requests for entry in shown):
-        found.append(("requests", lambda axes, _: draw_requests(axes, shown)))
+        found.append(Cell("requests", False, lambda axes, _: draw_requests(axes, shown)))
     return found
+
+
+def _used_drawer(one: Metric, shown: Sequence[Entry]) -> Callable[[Axes, bool], None]:
+    return lambda axes, _: draw_used(axes, one, shown)
 
 
 def _facet_drawer(
@@ -167,7 +198,7 @@ def _subtitle(shown: Sequence[Entry]) -> str:
     longest = max(entry.run.duration_s for entry in shown)
     parts = [
         f"{units.number(rate, 3)} requests/s each" if rate else "",
-        f"{units.count(brokers)} brokers" if brokers else "",
+        units.several(brokers, "broker") if brokers else "",
         f"{len(shown)} runs of up to {units.duration(longest)}",
     ]
     lines = ["   ·   ".join(part for part in parts if part)]
@@ -220,7 +251,7 @@ def _limit(entry: Entry) -> float | None:
 
 def _mark_death(axes: Axes, entry: Entry, curve: Curve, span_s: tuple[float, float]) -> None:
     """Mark the first EMFILE of a run and say beside it what it means."""
-    event = entry.run.first_event("emfile")
+    event = entry.run.first(Emfile)
     if event is None:
         return
     colour, height = entry.look.colour, _limit(entry) or curve.highest
@@ -268,18 +299,19 @@ def _draw_facet(
     if not lowest:
         axes.set_xlabel("")
     panels.headroom(axes, max(curve.highest for _, curve in read), 0.12)
-    label_ends(axes, _draw_curves(axes, read))
+    label_ends(axes, _draw_curves(axes, read, swings=facet.swings))
 
 
 def _draw_curves(
-    axes: Axes, read: Sequence[tuple[Entry, Curve]], *, bold: bool = False
+    axes: Axes, read: Sequence[tuple[Entry, Curve]], *, bold: bool = False, swings: bool = False
 ) -> list[EndLabel]:
     labels = []
     for entry, curve in read:
         _draw_curve(axes, entry, curve)
-        text = f"{entry.label} {units.number(curve.last, 3)}"
+        figure = float(np.median(curve.read)) if swings else curve.last
+        text = f"{entry.label} {units.number(figure, 3)}"
         weight = "bold" if bold or entry.verdict.verdict == "leak" else "normal"
-        labels.append(EndLabel(curve.last, text, entry.look.ink, weight))
+        labels.append(EndLabel(figure, text, entry.look.ink, weight))
     return labels
 
 

@@ -7,10 +7,12 @@ from matplotlib.axes import Axes
 
 from tidemark.analysis import units
 from tidemark.analysis.figures import style
-from tidemark.analysis.figures.comparison import Entry
+from tidemark.analysis.figures.entries import Entry
+from tidemark.record.metrics import Metric
 
 LEAST_ROOM = 3.2
 ROOM_SHARE = 0.36
+MILLI = 1000.0
 
 
 def draw_latency(axes: Axes, shown: Sequence[Entry]) -> None:
@@ -61,7 +63,22 @@ def draw_requests(axes: Axes, shown: Sequence[Entry]) -> None:
             )
             text += f", {units.count(failed)} failed"
         _beside(axes, (total, row), text, 5, style.ALARM if failed else style.INK)
-    style.few_counts_x(axes)
+    style.few_x(axes)
+
+
+def draw_used(axes: Axes, metric: Metric, shown: Sequence[Entry]) -> None:
+    """Draw what a request uses up of a metric, a bar per run."""
+    axes.set_title(f"{metric.title} a request")
+    known = [(entry, used) for entry in shown if (used := entry.row.per_request.get(metric.name))]
+    _rows(axes, [entry for entry, _ in known])
+    axes.set_xlim(0, MILLI * max(used for _, used in known) * 1.42)
+    axes.set_xlabel("ms")
+    for row, (entry, used) in enumerate(known):
+        axes.barh(
+            row, MILLI * used, height=0.6, color=entry.look.colour, label=entry.name, zorder=3
+        )
+        _beside(axes, (MILLI * used, row), units.amount(metric, used), 5, style.INK)
+    style.few_x(axes, whole=False)
 
 
 def _rows(axes: Axes, shown: Sequence[Entry]) -> None:

@@ -6,11 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tidemark.record.layout import KERNEL_PID, TCP_STATES
+from tidemark.analysis.figures import downsample
+from tidemark.record.layout import KERNEL_PID
+from tidemark.record.metrics import TCP_STATES, Metric
 
 Floats = npt.NDArray[np.float64]
 
 OTHERS = "other"
+RATE_BINS = 120
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +71,30 @@ def total(samples: pd.DataFrame, column: str) -> Curve:
     A tick at which any process could not be read is missing: a part is not the sum.
     """
     return Curve("all processes", *_summed(samples, column, strict=True))
+
+
+def rate(samples: pd.DataFrame, column: str) -> Curve:
+    """Return what all processes add per second to a running total, in equal stretches of time.
+
+    A process brings nothing of its own past with it, and takes nothing away when it ends.
+    """
+    each = processes(samples, column)
+    if not each:
+        return Curve("all processes", np.empty(0), np.empty(0))
+    steps = [np.diff(curve.values, prepend=curve.values[0]) for curve in each]
+    times = np.concatenate([curve.time_s for curve in each])
+    order = np.argsort(times, kind="stable")
+    added = np.cumsum(np.nan_to_num(np.concatenate(steps)[order]))
+    last = np.flatnonzero(np.diff(times[order], append=np.inf))
+    edges, rates = downsample.rate(times[order][last], added[last], RATE_BINS)
+    return Curve("all processes", (edges[:-1] + edges[1:]) / 2, rates)
+
+
+def of_metric(samples: pd.DataFrame, metric: Metric) -> Curve:
+    """Return a metric over all processes, in the unit of its axis."""
+    column = metric.columns[0]
+    curve = rate(samples, column) if metric.cumulative else total(samples, column)
+    return curve.scaled(metric.axis_scale)
 
 
 def tcp_states(samples: pd.DataFrame) -> list[Curve]:

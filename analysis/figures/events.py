@@ -1,29 +1,44 @@
 """What happened, as it is marked in a picture and told in a report."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeGuard
 
 from tidemark.analysis import units
-from tidemark.analysis.run import Event, Run
+from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.faults import injected
+from tidemark.record.events import (
+    BrokerDown,
+    BrokerUp,
+    DiskFull,
+    Emfile,
+    Event,
+    FaultFailed,
+    Gap,
+    GeneratorSaturated,
+    Recorded,
+    Stalled,
+    TargetExited,
+    TargetRestarted,
+    WorkerLost,
+)
 
-MARKED = {
-    "emfile": "EMFILE",
-    "target_exited": "target exited",
-    "target_restarted": "restart",
-    "stalled": "stalled",
-    "worker_lost": "load worker lost",
-    "generator_saturated": "load generator saturated",
-    "disk_full": "disk full",
-    "fault_failed": "fault failed",
+MARKED: dict[type[Event], str] = {
+    Emfile: "EMFILE",
+    TargetExited: "target exited",
+    TargetRestarted: "restart",
+    Stalled: "stalled",
+    WorkerLost: "load worker lost",
+    GeneratorSaturated: "load generator saturated",
+    DiskFull: "disk full",
+    FaultFailed: "fault failed",
 }
 """Events that get a line of their own in a picture, and what stands beside it."""
 
 SHORTEST_SPAN_S = 0.5
 """A fault that was over sooner is marked as a moment: a worker that is killed."""
 
-LOUD = frozenset({"emfile", "target_exited"})
+LOUD = (Emfile, TargetExited)
 """Events that a reader must not overlook."""
 
 
@@ -57,24 +72,23 @@ class Span:
     text: str
 
 
-def marks(events: Iterable[Event]) -> list[Mark]:
+def marks(events: Iterable[Recorded[Event]]) -> list[Mark]:
     """Return the moments to mark. Of repeated events only the first is named, with the count."""
-    chosen = [event for event in events if event.name in MARKED]
-    counts: dict[str, int] = {}
-    for event in chosen:
-        counts[event.name] = counts.get(event.name, 0) + 1
+    chosen = [recorded for recorded in events if type(recorded.event) in MARKED]
+    counts = Counter(recorded.event.name for recorded in chosen)
     found, named = [], set()
-    for event in chosen:
-        text = "" if event.name in named else _named(event, counts[event.name])
-        named.add(event.name)
-        found.append(Mark(event.elapsed_s, text, event.name in LOUD))
+    for recorded in chosen:
+        name = recorded.event.name
+        text = "" if name in named else _named(recorded, counts[name])
+        named.add(name)
+        found.append(Mark(recorded.elapsed_s, text, isinstance(recorded.event, LOUD)))
     return found
 
 
-def _named(event: Event, times: int) -> str:
-    text = MARKED[event.name]
-    if event.name in LOUD:
-        text += f" at {units.duration(event.elapsed_s)}"
+def _named(recorded: Recorded[Event], times: int) -> str:
+    text = MARKED[type(recorded.event)]
+    if isinstance(recorded.event, LOUD):
+        text += f" at {units.duration(recorded.elapsed_s)}"
     return text if times == 1 else f"{text} (first of {times:,})"
 
 
@@ -85,7 +99,7 @@ def spans(run: Run) -> list[Span]:
     """
     faults = [span for _, span in fault_spans(run)]
     outages = [span for span in _outages(run) if not any(_within(span, one) for one in faults)]
-    return sorted([*faults, *outages, *_gaps(run.events)], key=lambda span: span.start_s)
+    return sorted([*faults, *outages, *_gaps(run)], key=lambda span: span.start_s)
 
 
 def fault_spans(run: Run) -> list[tuple[str, Span]]:
@@ -135,35 +149,31 @@ def _was_down(run: Run, start_s: float, stop_s: float) -> bool:
 def _outages(run: Run) -> list[Span]:
     down: dict[str, float] = {}
     found = []
-    for event in run.events:
-        broker = str(event.fields.get("broker", ""))
-        if event.name == "broker_down":
-            down.setdefault(broker, event.elapsed_s)
-        elif event.name == "broker_up" and broker in down:
-            found.append(Span(down.pop(broker), event.elapsed_s, f"broker {broker} down".strip()))
+    for recorded in run.events:
+        event = recorded.event
+        if isinstance(event, BrokerDown):
+            down.setdefault(event.broker or "", recorded.elapsed_s)
+        elif isinstance(event, BrokerUp) and (event.broker or "") in down:
+            start, text = down.pop(event.broker or ""), f"broker {event.broker or ''} down"
+            found.append(Span(start, recorded.elapsed_s, text))
     rest = [Span(start, run.duration_s, f"broker {name} down") for name, start in down.items()]
     return found + rest
 
 
-def _gaps(events: Iterable[Event]) -> list[Span]:
+def _gaps(run: Run) -> list[Span]:
     """Return the stretches without samples; the sampler notes one when it is over."""
     found = []
-    for event in events:
-        missed, interval_s = event.fields.get("missed_ticks"), event.fields.get("interval_s")
-        if event.name != "gap" or not _is_figure(missed) or not _is_figure(interval_s):
-            continue
-        start = max(0.0, event.elapsed_s - float(missed) * float(interval_s))
-        found.append(Span(start, event.elapsed_s, "not sampled"))
+    for recorded in run.events_of(Gap):
+        missed, interval_s = recorded.event.missed_ticks, recorded.event.interval_s
+        if missed is not None and interval_s is not None and missed >= 0 and interval_s >= 0:
+            start = max(0.0, recorded.elapsed_s - missed * interval_s)
+            found.append(Span(start, recorded.elapsed_s, "not sampled"))
     return found
-
-
-def _is_figure(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
 
 def told(event: Event) -> str:
     """Return what belongs to an event as one line of text."""
-    return ", ".join(f"{name} {_plain(value)}" for name, value in event.fields.items())
+    return ", ".join(f"{name} {_plain(value)}" for name, value in event.details().items())
 
 
 def _plain(value: object) -> str:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from tidemark.analysis import units
 from tidemark.analysis.figures import style
 from tidemark.analysis.run import Run
-from tidemark.analysis.verdict import finding
+from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.model import Floats, Forecast, ResourceVerdict
 
 LATER = 2.0
@@ -96,7 +96,7 @@ def draw_fit(axes: Axes, found: ResourceVerdict, scale: float = 1.0) -> str:
         label="fit",
         zorder=4,
     )
-    return f"dotted: fitted growth, {finding.growth(found)}"
+    return f"dotted: fitted growth, {headline.growth(found)}"
 
 
 def draw_forecast(axes: Axes, found: ResourceVerdict, progress: Progress | None = None) -> str:

@@ -1,6 +1,6 @@
 """The picture of one run: what its processes held, on one time axis, and where that leads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,8 +14,10 @@ from tidemark.analysis.figures.labels import EndLabel, label_ends
 from tidemark.analysis.figures.load_panels import counted, draw_latency, draw_requests, timed
 from tidemark.analysis.figures.panels import Heading, Panel
 from tidemark.analysis.run import Run
-from tidemark.analysis.verdict import finding
+from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.model import ResourceVerdict, Verdict
+from tidemark.analysis.verdict.summary import use_per_request
+from tidemark.record.metrics import METRICS, Drawing, Metric
 
 MANY_PROCESSES = 6
 LIMIT_WORTH_SHOWING = 60.0
@@ -35,22 +37,29 @@ TIME_WAIT_NOTE = (
     "TIME_WAIT: closed already, kept a minute by the kernel; these come and go, they are not a leak"
 )
 NOTHING = "\nnone of the figures could be read; the events say why (report.html)"
+HEIGHTS_IN: dict[Drawing, float] = {
+    "processes": 2.7,
+    "states": 1.75,
+    "names": 1.6,
+    "total": 1.35,
+    "rate": 1.1,
+}
 GREYS = ("#b8bcc2", "#d3d6da")
 
 
 @style.themed
-def draw_run(run: Run, verdict: Verdict) -> Figure:
-    """Draw a run on one time axis: descriptors, connections, threads, memory, requests, latency.
+def draw_run(assessment: Assessment) -> Figure:
+    """Draw a run on one time axis: a panel per metric, then requests and response times.
 
     A panel whose figures were not recorded is left out. What was not read is a hole in its line.
 
     Args:
-        run: The run.
-        verdict: What was found on it; its fit, forecast and limits are drawn.
+        assessment: What there is to say of it; its fits, forecast and limits are drawn.
 
     Returns:
         A figure 12 inches wide with one axes per panel, labelled with the panel's name.
     """
+    run, verdict = assessment.run, assessment.verdict
     chosen = _panels(run, verdict)
     span_s = (0.0, _end_s(run, verdict))
     marks, spans = events.marks(run.events), events.spans(run)
@@ -69,34 +78,25 @@ def draw_run(run: Run, verdict: Verdict) -> Figure:
     if axes:
         panels.write_event_names(axes[0], names)
     subtitle = _subtitle(run) + ("" if axes else NOTHING)
-    style.headings(figure, finding.finding(run, verdict), subtitle, panels.LEFT_IN)
+    style.headings(figure, assessment.headline, subtitle, panels.LEFT_IN)
     return figure
 
 
 def _panels(run: Run, verdict: Verdict) -> list[Panel]:
-    found = verdict.resources
-    fds = curves.processes(run.samples, "fds")
-    states = curves.tcp_states(run.samples)
-    threads = curves.by_name(run.composition, "thread")
-    thread_total = curves.total(run.samples, "threads")
-    memory = [curve.scaled(1 / units.MIB) for curve in curves.processes(run.samples, "rss_bytes")]
-    rss = curves.total(run.samples, "rss_bytes").scaled(1 / units.MIB)
-    panel = Panel
-    wanted = [
-        (bool(fds), panel("fds", 2.7, lambda a: _draw_fds(a, fds, found.get("fds"), run))),
-        (bool(states), panel("connections", 1.75, lambda a: _draw_states(a, states))),
-        (
-            bool(thread_total.read.size or threads),
-            panel("threads", 1.6, lambda a: _draw_threads(a, threads, thread_total)),
-        ),
-        (
-            bool(memory),
-            panel("rss", 1.35, lambda a: _draw_memory(a, memory, rss, found.get("rss_bytes"))),
-        ),
-        (counted(run), panel("requests", 1.25, lambda a: draw_requests(a, run))),
-        (timed(run), panel("latency", 1.35, lambda a: draw_latency(a, run))),
-    ]
-    return [panel for there, panel in wanted if there]
+    found = [_panel(metric, run, verdict.resources.get(metric.name)) for metric in METRICS]
+    if counted(run):
+        found.append(Panel("requests", 1.25, lambda axes: draw_requests(axes, run)))
+    if timed(run):
+        found.append(Panel("latency", 1.35, lambda axes: draw_latency(axes, run)))
+    return [panel for panel in found if panel is not None]
+
+
+def _panel(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Panel | None:
+    """The panel of a metric; None where there is nothing to draw."""
+    if metric.drawn is None:
+        return None
+    draw = _DRAWERS[metric.drawn](metric, run, judged)
+    return None if draw is None else Panel(metric.name, HEIGHTS_IN[metric.drawn], draw)
 
 
 def _end_s(run: Run, verdict: Verdict) -> float:
@@ -111,7 +111,7 @@ def _subtitle(run: Run) -> str:
         parts.append(f"{units.number(load['rate'], 3)} requests/s")
     if isinstance(load.get("batch_size"), int | float):
         parts.append(f"{units.number(load['batch_size'], 3)} messages each")
-    parts.append(f"{len(run.metadata.brokers)} brokers" if run.metadata.brokers else "")
+    parts.append(units.several(len(run.metadata.brokers), "broker") if run.metadata.brokers else "")
     parts.append(f"ran {units.duration(run.duration_s)}, {run.outcome}")
     if len(run.samples) > downsample.DENSE * run.samples["pid"].nunique():
         parts.append("lines: median, shade: lowest to highest")
@@ -120,8 +120,21 @@ def _subtitle(run: Run) -> str:
     return "   ·   ".join(part for part in parts if part)
 
 
-def _draw_fds(axes: Axes, found: list[Curve], judged: ResourceVerdict | None, run: Run) -> Heading:
-    style.count_axis(axes, "descriptors")
+Draw = Callable[[Axes], Heading]
+
+
+def _processes_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Draw | None:
+    found = [
+        curve.scaled(metric.axis_scale)
+        for curve in curves.processes(run.samples, metric.columns[0])
+    ]
+    return (lambda axes: _draw_each(axes, metric, found, judged, run)) if found else None
+
+
+def _draw_each(
+    axes: Axes, metric: Metric, found: list[Curve], judged: ResourceVerdict | None, run: Run
+) -> Heading:
+    style.count_axis(axes, metric.axis)
     lead = _lead(found, judged)
     limit = judged.limit if judged else None
     highest = max(curve.highest for curve in found)
@@ -138,7 +151,7 @@ def _draw_fds(axes: Axes, found: list[Curve], judged: ResourceVerdict | None, ru
     elif limit:
         remarks.append(f"limit {units.count(limit)}, far above")
     label_ends(axes, labels)
-    return Heading(_of_processes("File descriptors", found), "   ".join(filter(None, remarks)))
+    return Heading(_of_processes(metric.title, found), "   ".join(filter(None, remarks)))
 
 
 def _of_processes(title: str, found: Sequence[Curve]) -> str:
@@ -193,8 +206,13 @@ def _lives_on(curve: Curve, found: Sequence[Curve]) -> bool:
     return bool(curve.time_s[-1] >= end - 0.02 * max(end, 1e-9))
 
 
-def _draw_states(axes: Axes, states: Sequence[Curve]) -> Heading:
-    style.count_axis(axes, "connections")
+def _states_drawer(metric: Metric, run: Run, _: ResourceVerdict | None) -> Draw | None:
+    states = curves.tcp_states(run.samples)
+    return (lambda axes: _draw_states(axes, metric, states)) if states else None
+
+
+def _draw_states(axes: Axes, metric: Metric, states: Sequence[Curve]) -> Heading:
+    style.count_axis(axes, metric.axis)
     panels.headroom(axes, max(curve.highest for curve in states), 0.12)
     labels = []
     for curve in states:
@@ -209,14 +227,21 @@ def _draw_states(axes: Axes, states: Sequence[Curve]) -> Heading:
     return Heading("Connections to the brokers by TCP state", TIME_WAIT_NOTE if waits else "")
 
 
-def _draw_threads(axes: Axes, named: Sequence[Curve], total: Curve) -> Heading:
-    style.count_axis(axes, "threads")
+def _names_drawer(metric: Metric, run: Run, _: ResourceVerdict | None) -> Draw | None:
+    named = curves.by_name(run.composition, metric.noun)
+    total = curves.of_metric(run.samples, metric)
+    known = total.read.size or named
+    return (lambda axes: _draw_names(axes, metric, named, total)) if known else None
+
+
+def _draw_names(axes: Axes, metric: Metric, named: Sequence[Curve], total: Curve) -> Heading:
+    style.count_axis(axes, metric.axis)
     highest = total.highest if total.read.size else 0.0
     if not named or named[0].time_s.size < 2:
         panels.headroom(axes, highest, 0.12)
         panels.line(axes, total, color=style.BLUE)
         label_ends(axes, [EndLabel(total.last, units.count(total.last), style.INK)])
-        return Heading("Threads, all processes")
+        return Heading(f"{metric.title}, all processes")
     layers = _stack(named)
     panels.headroom(axes, max(float(np.nanmax(layers[-1])), highest), 0.1)
     labels, below = [], np.zeros_like(layers[0])
@@ -231,7 +256,7 @@ def _draw_threads(axes: Axes, named: Sequence[Curve], total: Curve) -> Heading:
     if total.read.size:
         panels.line(axes, total, color=style.INK, lw=1.0, zorder=3)
     label_ends(axes, [label for label in labels if label])
-    return Heading("Threads by name, all processes")
+    return Heading(f"{metric.title} by name, all processes")
 
 
 def _stack(named: Sequence[Curve]) -> list[downsample.Floats]:
@@ -262,19 +287,55 @@ def _shorten(name: str, longest: int) -> str:
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
-def _draw_memory(
-    axes: Axes, each: Sequence[Curve], total: Curve, judged: ResourceVerdict | None
-) -> Heading:
-    title = "Resident memory" + (", all processes" if len(each) > 1 else f" of {each[0].name}")
-    style.count_axis(axes, "MiB", whole=False)
+def _total_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Draw | None:
+    column, total = metric.columns[0], curves.of_metric(run.samples, metric)
+    each = [curve.scaled(metric.axis_scale) for curve in curves.processes(run.samples, column)]
     shown = [total] if total.read.size else each
+    if not shown or (metric.absent_is_zero and max(curve.highest for curve in shown) <= 0):
+        return None
+    whose = f" of {each[0].name}" if len(each) == 1 else ", all processes"
+    return lambda axes: _draw_total(axes, metric, shown, whose, judged)
+
+
+def _draw_total(
+    axes: Axes, metric: Metric, shown: Sequence[Curve], whose: str, judged: ResourceVerdict | None
+) -> Heading:
+    style.count_axis(axes, metric.axis, whole=False)
     lowest = min(float(curve.read.min()) for curve in shown)
     panels.near(axes, lowest, max(curve.highest for curve in shown))
     labels = []
     for curve in shown:
         panels.line(axes, curve, color=style.BLUE)
         panels.trail(axes, curve, style.BLUE)
-        text = f"{units.number(curve.last, 3)} MiB"
+        text = f"{units.number(curve.last, 3)} {metric.axis}"
         labels.append(EndLabel(curve.last, text, style.darker(style.BLUE), "bold"))
     label_ends(axes, labels)
-    return Heading(title, draw_fit(axes, judged, 1 / units.MIB) if judged else "")
+    fit = draw_fit(axes, judged, metric.axis_scale) if judged else ""
+    return Heading(metric.title + whose, fit)
+
+
+def _rate_drawer(metric: Metric, run: Run, _: ResourceVerdict | None) -> Draw | None:
+    curve = curves.of_metric(run.samples, metric)
+    return (lambda axes: _draw_rate(axes, metric, curve, run)) if curve.read.size else None
+
+
+def _draw_rate(axes: Axes, metric: Metric, curve: Curve, run: Run) -> Heading:
+    style.count_axis(axes, metric.axis, whole=False)
+    panels.headroom(axes, curve.highest, 0.15)
+    panels.line(axes, curve, color=style.GREEN)
+    text = f"{units.number(float(np.median(curve.read)), 3)} {metric.axis}"
+    height = float(np.median(curve.read))
+    label_ends(axes, [EndLabel(height, text, style.darker(style.GREEN), "bold")])
+    each = use_per_request(run, metric)
+    remark = "" if each is None else f"{units.quantity(metric, each)} a request"
+    return Heading(f"{metric.title}, all processes", remark)
+
+
+_DRAWERS: dict[Drawing, Callable[[Metric, Run, ResourceVerdict | None], Draw | None]] = {
+    "processes": _processes_drawer,
+    "states": _states_drawer,
+    "names": _names_drawer,
+    "total": _total_drawer,
+    "rate": _rate_drawer,
+}
+"""How each way to draw a metric is done."""

@@ -1,11 +1,11 @@
 """How the pictures look: colours that the colour-blind can tell apart, one font, one grid.
 
-The colours are those of Okabe and Ito, "Color Universal Design" (2008). A strategy keeps its
-colour, dashes and marker in every picture, so that it can be told apart in greyscale too.
+The colours are those of Okabe and Ito, "Color Universal Design" (2008). Each run of a comparison
+has a colour, dashes and a marker of its own, so that it can be told apart in greyscale too.
 """
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ClassVar, ParamSpec, TypeVar, cast
@@ -83,12 +83,12 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class Look:
-    """How a strategy is drawn.
+    """How a run is drawn among others.
 
     Attributes:
         colour: Of its lines and marks.
-        dashes: matplotlib line style; distinct per strategy, for greyscale.
-        marker: matplotlib marker; distinct per strategy.
+        dashes: matplotlib line style; distinct, for greyscale.
+        marker: matplotlib marker; distinct.
     """
 
     colour: str
@@ -101,14 +101,12 @@ class Look:
         return darker(self.colour)
 
 
-STRATEGY_LOOKS = {
-    "per-request-leaked": Look(VERMILION, "solid", "^"),
-    "per-request-closed": Look(BLUE, (0, (6, 2)), "o"),
-    "per-request-unflushed": Look(PURPLE, (0, (1.2, 1.6)), "v"),
-    "pooled": Look(ORANGE, (0, (6, 2, 1.2, 2)), "s"),
-    "shared": Look(GREEN, "solid", "D"),
-}
-_OTHER_LOOKS = (
+LOOKS = (
+    Look(VERMILION, "solid", "^"),
+    Look(BLUE, (0, (6, 2)), "o"),
+    Look(PURPLE, (0, (1.2, 1.6)), "v"),
+    Look(ORANGE, (0, (6, 2, 1.2, 2)), "s"),
+    Look(GREEN, "solid", "D"),
     Look(SKY_BLUE, (0, (3, 1.5)), "h"),
     Look(BLACK, (0, (8, 2, 2, 2)), "P"),
     Look("#8A6D00", (0, (4, 1, 1, 1, 1, 1)), "<"),
@@ -116,12 +114,9 @@ _OTHER_LOOKS = (
 )
 
 
-def looks(strategies: Iterable[str]) -> dict[str, Look]:
-    """Return the look of each strategy; names that are not ours share the other four in order."""
-    names = list(dict.fromkeys(strategies))
-    others = [name for name in names if name not in STRATEGY_LOOKS]
-    spare = {name: _OTHER_LOOKS[i % len(_OTHER_LOOKS)] for i, name in enumerate(others)}
-    return {name: STRATEGY_LOOKS.get(name) or spare[name] for name in names}
+def looks(count: int) -> list[Look]:
+    """Return the looks of so many runs in the order in which they are listed."""
+    return [LOOKS[place % len(LOOKS)] for place in range(count)]
 
 
 def darker(colour: str, share: float = 0.72) -> str:
@@ -244,7 +239,7 @@ def plain_log_x(axes: Axes, unit: str) -> None:
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
 
 
-def few_counts_x(axes: Axes) -> None:
-    """Give a linear x axis few, whole, plain figures."""
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10], integer=True))
+def few_x(axes: Axes, *, whole: bool = True) -> None:
+    """Give a linear x axis few, plain figures."""
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10], integer=whole))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: units.number(value, 3)))

@@ -1,58 +1,51 @@
 """Everything that is rebuilt from a run directory: verdict.json, report.png, report.html."""
 
-import json
-import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tidemark.analysis.figures import comparison, style
+from tidemark.analysis.figures import entries, style
 from tidemark.analysis.figures.comparison_figure import draw_comparison
 from tidemark.analysis.figures.run_figure import draw_run
-from tidemark.analysis.reports import html
+from tidemark.analysis.reports import html, verdict_json
 from tidemark.analysis.run import Run, load_run
-from tidemark.analysis.verdict.judge import judge
-from tidemark.analysis.verdict.model import Verdict
-from tidemark.analysis.verdict.summary import Summary, summarise
+from tidemark.analysis.verdict.assessment import Assessment, assess, assess_directory
+from tidemark.record.directory import write_file
 from tidemark.record.errors import TidemarkError
 from tidemark.record.layout import REPORT_HTML, REPORT_PNG, VERDICT_JSON
-
-CONTROL_STRATEGY = "shared"
-"""In a comparison, the run of this strategy is what the others are measured against."""
 
 
 class ReportError(TidemarkError):
     """A report cannot be written; the message says what, where, and what to do."""
 
 
-def write_run_report(path: Path, control: Path | None = None) -> Verdict:
-    """Judge a run and write verdict.json, report.png and report.html into its directory.
+def write_run_report(path: Path, control: Path | None = None) -> Assessment:
+    """Assess a run and write verdict.json, report.png and report.html into its directory.
 
     Args:
         path: The run directory.
         control: The directory of a run of the same load against a service known to be clean.
 
-    Returns:
-        The verdict.
-
     Raises:
         UnusableRunError: A run directory cannot be read.
         ReportError: A file cannot be written.
     """
-    run = load_run(Path(path))
-    verdict = judge(run, load_run(Path(control)) if control else None)
-    _write_report(run, verdict)
-    return verdict
+    assessment = assess_directory(Path(path), control=control)
+    _write_report(assessment)
+    return assessment
 
 
-def write_comparison(run_paths: Sequence[Path], out_dir: Path) -> list[Summary]:
+def write_comparison(
+    run_paths: Sequence[Path], out_dir: Path, baselines: Mapping[str, Path] | None = None
+) -> list[Assessment]:
     """Write the report of each run, and report.png and report.html of all of them together.
 
     Args:
         run_paths: The run directories, in the order in which they are to be listed.
         out_dir: Where the report of the comparison goes; it is made if need be.
+        baselines: Name of a run -> the directory of an earlier one to compare it with.
 
     Returns:
-        The rows of the comparison table, in the same order.
+        The assessments, in the same order.
 
     Raises:
         UnusableRunError: A run directory cannot be read.
@@ -61,51 +54,45 @@ def write_comparison(run_paths: Sequence[Path], out_dir: Path) -> list[Summary]:
     runs = [load_run(Path(path)) for path in run_paths]
     if not runs:
         raise ReportError("there is no run to compare: name at least one run directory")
-    judged = judge_together(runs)
-    pictures = [_write_report(run, verdict) for run, verdict in judged]
-    picture = style.png(draw_comparison(judged))
-    title = comparison.headline(comparison.entries(judged))
+    earlier = {name: load_run(path) for name, path in (baselines or {}).items()}
+    assessed = assess_together(runs, earlier)
+    pictures = [_write_report(one) for one in assessed]
+    picture = style.png(draw_comparison(assessed))
+    title = entries.headline(entries.entries(assessed))
     out_dir = Path(out_dir)
-    _make_directory(out_dir)
-    _replace(out_dir / REPORT_PNG, picture)
-    page = html.render_comparison(judged, title, picture, pictures)
-    _replace(out_dir / REPORT_HTML, page.encode())
-    return [summarise(run, verdict) for run, verdict in judged]
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportError(
+            f"{out_dir}: cannot be made ({error.strerror}); choose another folder"
+        ) from error
+    write_file(out_dir / REPORT_PNG, picture)
+    page = html.render_comparison(assessed, title, picture, pictures)
+    write_file(out_dir / REPORT_HTML, page.encode())
+    return assessed
 
 
-def judge_together(runs: Sequence[Run]) -> list[tuple[Run, Verdict]]:
-    """Judge runs of a comparison: growth beyond that of the `shared` one, where there is one."""
-    control = next((run for run in runs if run.strategy == CONTROL_STRATEGY), None)
-    return [(run, judge(run, None if run is control else control)) for run in runs]
+def assess_together(
+    runs: Sequence[Run], baselines: Mapping[str, Run] | None = None
+) -> list[Assessment]:
+    """Assess runs of a comparison: growth beyond that of the reference, where there is one."""
+    reference = next((run for run in runs if run.is_reference), None)
+    earlier = baselines or {}
+    return [
+        assess(
+            run,
+            control=None if run is reference else reference,
+            baseline=earlier.get(run.name),
+        )
+        for run in runs
+    ]
 
 
-def _write_report(run: Run, verdict: Verdict) -> bytes:
+def _write_report(assessment: Assessment) -> bytes:
     """Write the files of one run; return its picture."""
-    picture = style.png(draw_run(run, verdict))
-    text = json.dumps(verdict.to_json(), indent=2, ensure_ascii=False, allow_nan=False)
-    _replace(run.path / VERDICT_JSON, f"{text}\n".encode())
-    _replace(run.path / REPORT_PNG, picture)
-    _replace(run.path / REPORT_HTML, html.render_run(run, verdict, picture).encode())
+    path = assessment.run.path
+    picture = style.png(draw_run(assessment))
+    write_file(path / VERDICT_JSON, verdict_json.render(assessment).encode())
+    write_file(path / REPORT_PNG, picture)
+    write_file(path / REPORT_HTML, html.render(assessment, picture).encode())
     return picture
-
-
-def _make_directory(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ReportError(
-            f"{path}: cannot be made ({error.strerror}); choose another folder"
-        ) from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file as a whole: whoever reads it sees the old one or the new one."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ReportError(
-            f"{path}: cannot be written ({error.strerror}); check permissions and space"
-        ) from error

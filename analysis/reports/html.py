@@ -10,12 +10,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from tidemark.analysis import units
-from tidemark.analysis.figures import curves, events
+from tidemark.analysis.figures import curves
+from tidemark.analysis.figures.events import told
 from tidemark.analysis.run import Run
-from tidemark.analysis.verdict import finding
+from tidemark.analysis.verdict import headline
+from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.faults import left_text
-from tidemark.analysis.verdict.model import ForecastCheck, Interval, ResourceVerdict, Verdict
-from tidemark.analysis.verdict.summary import Summary, summarise, unlike
+from tidemark.analysis.verdict.model import ForecastCheck, Interval, ResourceVerdict
+from tidemark.analysis.verdict.summary import unlike
+from tidemark.record.events import LimitsRead
+from tidemark.record.metrics import JUDGED, USED, Metric
 
 VERDICT_WORDS = {"leak": "leak", "clean": "clean", "inconclusive": "cannot tell"}
 MOST_EVENTS = 200
@@ -49,81 +53,98 @@ class NameRow:
 
 
 @dataclass(frozen=True)
-class Section:
-    """Everything that the report says about one run.
+class RouteRow:
+    """The requests to one route.
 
     Attributes:
-        run: The run.
-        verdict: What was found on it.
-        row: Its row in the comparison table.
-        title: The finding.
+        route: Method and name.
+        requests: Answered or failed.
+        failures: Those of them that failed.
+    """
+
+    route: str
+    requests: float
+    failures: float
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the report says about one run.
+
+    Attributes:
+        assessment: What there is to say.
         picture: Its report.png as a data URL.
-        names: What grew by name.
-        facts: run.json, flattened.
         anchor: Where a link to it leads.
     """
 
-    run: Run
-    verdict: Verdict
-    row: Summary
-    title: str
+    assessment: Assessment
     picture: str
-    names: list[NameRow]
-    facts: list[tuple[str, str]]
-    anchor: str
+    anchor: str = "run"
 
     @property
-    def reason(self) -> str:
-        """Why, in a sentence."""
-        return finding.main_reason(self.verdict)
+    def names(self) -> list[NameRow]:
+        """What grew by name."""
+        return grown_names(self.assessment.run)
+
+    @property
+    def routes(self) -> list[RouteRow]:
+        """The requests by route, where there are several."""
+        last = self.assessment.run.routes.groupby("route", observed=True).last()
+        rows = last[["requests", "failures"]].itertuples()
+        return [RouteRow(str(row[0]), row[1], row[2]) for row in rows] if len(last) > 1 else []
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """run.json, flattened."""
+        return list(_flat(self.assessment.run.metadata.raw))
 
     @property
     def shown_events(self) -> list[tuple[str, str, str]]:
         """Time, name and details of each event that is listed."""
-        listed = [event for event in self.run.events if event.name != "limits_read"][:MOST_EVENTS]
-        return [(units.duration(round(e.elapsed_s, 1)), e.name, events.told(e)) for e in listed]
+        events = self.assessment.run.events
+        listed = [one for one in events if not isinstance(one.event, LimitsRead)][:MOST_EVENTS]
+        return [
+            (units.duration(round(one.elapsed_s, 1)), one.event.name, told(one.event))
+            for one in listed
+        ]
 
     @property
     def hidden_events(self) -> int:
         """How many events are in events.jsonl but not listed."""
-        return len(self.run.events) - len(self.shown_events)
+        return len(self.assessment.run.events) - len(self.shown_events)
 
     @property
     def checks(self) -> list[tuple[ResourceVerdict, ForecastCheck]]:
         """The resources of which a forecast could be checked against what happened."""
-        found = self.verdict.resources.values()
+        found = self.assessment.verdict.resources.values()
         return [(one, one.forecast_check) for one in found if one.forecast_check is not None]
 
 
-def render_run(run: Run, verdict: Verdict, picture: bytes) -> str:
+def render(assessment: Assessment, picture: bytes) -> str:
     """Return report.html of one run.
 
     Args:
-        run: The run.
-        verdict: What was found on it.
+        assessment: What there is to say of it.
         picture: Its report.png.
     """
-    return _environment().get_template("run.html").render(section=_section(run, verdict, picture))
+    section = Section(assessment, _data_url(picture))
+    return _environment().get_template("run.html").render(section=section)
 
 
 def render_comparison(
-    judged: Sequence[tuple[Run, Verdict]],
-    title: str,
-    picture: bytes,
-    pictures: Sequence[bytes],
+    assessed: Sequence[Assessment], title: str, picture: bytes, pictures: Sequence[bytes]
 ) -> str:
     """Return report.html of a comparison.
 
     Args:
-        judged: The runs with their verdicts.
+        assessed: The runs.
         title: The finding.
         picture: report.png of the comparison.
         pictures: report.png of each run, in the same order.
     """
-    sections = [
-        _section(run, verdict, png, f"run-{place}")
-        for place, ((run, verdict), png) in enumerate(zip(judged, pictures, strict=True), start=1)
-    ]
+    numbered = enumerate(zip(assessed, pictures, strict=True), start=1)
+    sections = [Section(one, _data_url(png), f"run-{place}") for place, (one, png) in numbered]
+    faults = (fault.fault for one in assessed for fault in one.summary.faults)
     return (
         _environment()
         .get_template("comparison.html")
@@ -131,22 +152,10 @@ def render_comparison(
             title=title,
             picture=_data_url(picture),
             sections=sections,
-            warning=unlike([run for run, _ in judged]),
-            faults=list(dict.fromkeys(one.fault for part in sections for one in part.row.faults)),
+            warning=unlike([one.run for one in assessed]),
+            faults=list(dict.fromkeys(faults)),
+            metrics=[*JUDGED, *USED],
         )
-    )
-
-
-def _section(run: Run, verdict: Verdict, picture: bytes, anchor: str = "run") -> Section:
-    return Section(
-        run,
-        verdict,
-        summarise(run, verdict),
-        finding.finding(run, verdict),
-        _data_url(picture),
-        grown_names(run),
-        list(_flat(run.metadata.raw)),
-        anchor,
     )
 
 
@@ -157,7 +166,7 @@ def _data_url(picture: bytes) -> str:
 def grown_names(run: Run) -> list[NameRow]:
     """Return threads and descriptors by name, first reading against last, largest growth first."""
     rows = []
-    answered = finding.requests_answered(run)
+    answered = headline.requests_answered(run)
     for kind in ("thread", "fd"):
         for curve in curves.by_name(run.composition, kind, MOST_NAMES):
             first, last = float(curve.values[0]), float(curve.values[-1])
@@ -194,17 +203,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "amount": lambda value, resource, digits=3: units.amount(resource, value, digits),
+        "amount": lambda value, metric, digits=3: units.amount(metric, value, digits),
         "change": _signed,
         "count": units.count,
+        "cpu_time": units.cpu_time,
         "duration": units.duration,
         "left": left_text,
         "milliseconds": units.milliseconds,
         "number": units.number,
         "percent": lambda value: f"{100 * value:+.1f} %",
         "word": lambda verdict: VERDICT_WORDS[verdict],
-        "reason": finding.reason,
-        "resource": lambda name: finding.TITLES.get(name, name),
     }
     environment.globals |= {"interval": _interval, "moments": _moments, "predicted": _predicted}
     return environment
@@ -214,10 +222,10 @@ def _signed(value: float) -> str:
     return f"+{units.count(value)}" if value > 0 else units.count(value)
 
 
-def _interval(resource: str, interval: Interval | None) -> str:
+def _interval(metric: Metric, interval: Interval | None) -> str:
     if interval is None:
         return ""
-    low, high = units.amount(resource, interval.low, 3), units.amount(resource, interval.high, 3)
+    low, high = units.amount(metric, interval.low, 3), units.amount(metric, interval.high, 3)
     return f"{low} to {high}"
 
 
@@ -228,10 +236,10 @@ def _moments(interval: Interval | None) -> str:
     return f"{units.duration(interval.low)} to {'never' if high == units.UNKNOWN else high}"
 
 
-def _predicted(resource: str, check: ForecastCheck, value: float) -> str:
+def _predicted(metric: Metric, check: ForecastCheck, value: float) -> str:
     """Return a forecast figure in its unit: requests, seconds, or that of the resource."""
     if check.unit == "requests":
         return f"{units.count(value)} requests"
     if check.unit == "s":
         return units.duration(value)
-    return units.amount(resource, value, 4)
+    return units.amount(metric, value, 4)

@@ -1,143 +1,75 @@
-"""A verdict as JUnit XML, which continuous integration shows as tests.
+"""An assessment as JUnit XML, which continuous integration shows as tests.
 
-Each resource is a test. A leak is a failure, for it is a finding about the service; what cannot be
-told is skipped, with the reason; an error never appears, because a run that cannot be judged gives
-no verdict at all. The schema is the one that Jenkins, GitLab and GitHub's reporters read.
+Each finding that judges is a test: what fails is a failure, for it is a finding about the
+service; what cannot be told is skipped, with the reason; an error never appears, because a run
+that cannot be judged gives no assessment at all. The schema is the one that Jenkins, GitLab and
+GitHub's reporters read.
 """
 
 import re
 import xml.etree.ElementTree as ET  # only written here, never parsed
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-from tidemark.analysis.units import amount, count
-from tidemark.analysis.verdict.baseline import ResourceChange
-from tidemark.analysis.verdict.model import Interval, ResourceVerdict, Verdict
-from tidemark.analysis.verdict.thresholds import Violation, apply_thresholds
-from tidemark.record.errors import UnusableRunError
-
-PASSED, SKIPPED = "passed", "skipped"
+from tidemark.analysis import units
+from tidemark.analysis.verdict.assessment import Assessment, Finding, Kind, Severity
+from tidemark.record.metrics import metric
 
 NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold, escaped or not (section 2.2, Char)."""
 
-
-def write_junit(
-    verdict: Verdict,
-    path: Path,
-    *,
-    thresholds: Mapping[str, float] | None = None,
-    changes: Iterable[ResourceChange] = (),
-) -> None:
-    """Write a verdict as JUnit XML.
-
-    Args:
-        verdict: The verdict.
-        path: The file.
-        thresholds: Growth per request that is allowed, by resource; such a resource passes or
-            fails by its threshold in place of its verdict.
-        changes: What changed since a baseline; each becomes a test of its own.
-
-    Raises:
-        UnusableRunError: The file cannot be written.
-    """
-    cases = [*_resource_cases(verdict, thresholds or {}), *map(_change_case, changes)]
-    tree = ET.ElementTree(_suites(verdict, cases))
-    ET.indent(tree)
-    try:
-        with Path(path).open("wb") as file:
-            tree.write(file, encoding="utf-8", xml_declaration=True)
-    except OSError as error:
-        raise UnusableRunError(
-            path, f"cannot be written ({error.strerror})", "choose another file"
-        ) from error
+_SKIPPED = (Severity.UNKNOWN, Severity.DOUBT)
+_NAMES = {
+    Kind.THRESHOLD: "{} within its threshold",
+    Kind.REGRESSION: "{} since the baseline",
+    Kind.EXHAUSTED: "{} exhausted",
+}
+"""What a test is called that is not just about the growth of its subject."""
 
 
-@dataclass(frozen=True)
-class Case:
-    """One test: what it is called, how it went ("passed" or a kind of failure), and why."""
-
-    name: str
-    result: str
-    reason: str
-    details: str = ""
-
-
-def _resource_cases(verdict: Verdict, thresholds: Mapping[str, float]) -> list[Case]:
-    violations = {found.resource: found for found in apply_thresholds(verdict, thresholds)}
-    return [
-        _threshold_case(found, violations.get(name))
-        if name in thresholds
-        else _verdict_case(found, verdict)
-        for name, found in verdict.resources.items()
-    ]
-
-
-def _threshold_case(found: ResourceVerdict, violation: Violation | None) -> Case:
-    if violation is None:
-        return Case(found.resource, PASSED, f"no more than is allowed: {found.reason}")
-    result = "threshold" if violation.certain else SKIPPED
-    return Case(found.resource, result, violation.reason, _figures(found))
-
-
-def _verdict_case(found: ResourceVerdict, verdict: Verdict) -> Case:
-    if found.verdict == "clean":
-        return Case(found.resource, PASSED, found.reason)
-    if found.verdict == "inconclusive":
-        return Case(found.resource, SKIPPED, found.reason)
-    dead = verdict.exhausted is not None and verdict.exhausted.resource == found.resource
-    return Case(found.resource, "exhausted" if dead else "leak", found.reason, _figures(found))
-
-
-def _change_case(change: ResourceChange) -> Case:
-    results = {"worse": "worse", "cannot tell": SKIPPED}
-    name = f"{change.resource} since the baseline"
-    return Case(name, results.get(change.change, PASSED), change.reason)
-
-
-def _suites(verdict: Verdict, cases: Sequence[Case]) -> ET.Element:
+def render(assessment: Assessment) -> bytes:
+    """Return an assessment as JUnit XML in UTF-8."""
+    tests = [one for one in assessment.findings if one.severity is not Severity.NOTE]
+    severities = [one.severity for one in tests]
     counts = {
-        "tests": str(len(cases)),
-        "failures": str(sum(case.result not in {PASSED, SKIPPED} for case in cases)),
+        "tests": str(len(tests)),
+        "failures": str(severities.count(Severity.FAIL)),
         "errors": "0",
-        "skipped": str(sum(case.result == SKIPPED for case in cases)),
+        "skipped": str(sum(severities.count(one) for one in _SKIPPED)),
     }
     suites = ET.Element("testsuites", {"name": "tidemark", **counts})
-    name = _clean(f"tidemark.{verdict.run}")
+    name = _clean(f"tidemark.{assessment.verdict.run}")
     suite = ET.SubElement(suites, "testsuite", {"name": name, **counts})
     properties = ET.SubElement(suite, "properties")
-    for key, value in (("verdict", verdict.verdict), ("reason", verdict.reason)):
+    said = {
+        "verdict": assessment.verdict.verdict,
+        "result": assessment.result,
+        "reason": assessment.because,
+    }
+    for key, value in said.items():
         ET.SubElement(properties, "property", {"name": key, "value": _clean(value)})
-    for case in cases:
-        _add(suite, name, case)
-    return suites
+    for finding in tests:
+        _add(suite, name, finding)
+    ET.indent(suites)
+    return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True))
 
 
-def _add(suite: ET.Element, name: str, case: Case) -> None:
-    element = ET.SubElement(suite, "testcase", {"classname": name, "name": case.name})
-    reason = _clean(case.reason)
-    if case.result == PASSED:
-        ET.SubElement(element, "system-out").text = reason
-    elif case.result == SKIPPED:
+def _add(suite: ET.Element, classname: str, finding: Finding) -> None:
+    name = _NAMES.get(finding.kind, "{}").format(finding.subject)
+    element = ET.SubElement(suite, "testcase", {"classname": classname, "name": name})
+    reason = _clean(finding.reason)
+    if finding.severity is Severity.FAIL:
+        kind = {"type": finding.kind.value, "message": reason}
+        ET.SubElement(element, "failure", kind).text = _clean(_figures(finding))
+    elif finding.severity in _SKIPPED:
         ET.SubElement(element, "skipped", {"message": reason})
     else:
-        failure = ET.SubElement(element, "failure", {"type": case.result, "message": reason})
-        failure.text = _clean(case.details)
+        ET.SubElement(element, "system-out").text = reason
 
 
-def _figures(found: ResourceVerdict) -> str:
-    def say(value: float | None, digits: int = 3) -> str:
-        return amount(found.resource, value, digits)
-
-    def between(interval: Interval | None) -> str:
-        return f" (90 %: {say(interval.low)} to {say(interval.high)})" if interval else ""
-
-    return (
-        f"growth per request: {say(found.per_request)}{between(found.per_request_interval)}\n"
-        f"growth per hour: {say(found.per_hour)}{between(found.per_hour_interval)}\n"
-        f"from {say(found.baseline, 4)} to {say(found.last, 4)}, limit {say(found.limit, 4)}\n"
-        f"requests to the limit: {count(found.requests_to_limit)}"
+def _figures(finding: Finding) -> str:
+    found = metric(finding.subject)
+    return "\n".join(
+        f"{name.replace('_', ' ')}: {units.amount(found, value, 4)}"
+        for name, value in finding.evidence.items()
     )
 
 

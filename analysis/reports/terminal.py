@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,23 +12,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tidemark.analysis.units import UNKNOWN, amount, count, duration, milliseconds
-from tidemark.analysis.verdict.baseline import ResourceChange
+from tidemark.analysis.units import amount, count, duration, milliseconds
+from tidemark.analysis.verdict.assessment import Assessment, Kind, Severity
 from tidemark.analysis.verdict.faults import FaultEffect, left_text
-from tidemark.analysis.verdict.model import Messages, ResourceVerdict, Verdict
+from tidemark.analysis.verdict.model import Messages, ResourceVerdict
 from tidemark.analysis.verdict.summary import Summary
 from tidemark.record.layout import REPORT_HTML, REPORT_PNG
+from tidemark.record.metrics import JUDGED, USED, Metric
 
 VERDICT_STYLE = {"clean": "green", "leak": "bold red", "inconclusive": "yellow"}
-NAMES = {
-    "fds": "descriptors",
-    "connections": "connections",
-    "threads": "threads",
-    "rss_bytes": "resident memory",
+SEVERITY_STYLE = {
+    Severity.FAIL: "bold red",
+    Severity.UNKNOWN: "yellow",
+    Severity.DOUBT: "yellow",
+    Severity.PASS: "green",
+    Severity.NOTE: "",
 }
 
-
-WIDE = 142  # columns that the whole comparison needs in one table
+_GRAVE = (Severity.FAIL, Severity.UNKNOWN, Severity.DOUBT)
+WIDE = 152  # columns that the whole comparison needs in one table
 
 
 def make_console() -> Console:
@@ -61,20 +63,24 @@ LOAD_COLUMNS = (
     Column("p50", lambda row: milliseconds(row.p50_ms)),
     Column("p99", lambda row: milliseconds(row.p99_ms)),
 )
-GROWTH_COLUMNS = (
-    Column("fds/req", lambda row: amount("fds", row.fds_per_request)),
-    Column("conns/req", lambda row: amount("connections", row.connections_per_request)),
-    Column("threads/req", lambda row: amount("threads", row.threads_per_request)),
-    Column("memory/req", lambda row: amount("rss_bytes", row.rss_bytes_per_request)),
-)
+
+
+def _per_request_column(metric: Metric) -> Column:
+    return Column(
+        f"{metric.heading}/req", lambda row: amount(metric, row.per_request.get(metric.name))
+    )
+
+
+GROWTH_COLUMNS = tuple(_per_request_column(one) for one in (*JUDGED, *USED))
 END_COLUMNS = (
     Column("verdict", lambda row: Text(row.verdict, VERDICT_STYLE[row.verdict]), "left"),
     Column("outcome", _outcome, "left"),
 )
 
 
-def print_comparison(console: Console, rows: Sequence[Summary], folder: Path) -> None:
+def print_comparison(console: Console, assessed: Sequence[Assessment], folder: Path) -> None:
     """Print a row per run, why the ones that are not clean are not, and where the files are."""
+    rows = [one.summary for one in assessed]
     console.print()
     if console.width >= WIDE:
         console.print(_table(rows, (*LOAD_COLUMNS, *GROWTH_COLUMNS, *END_COLUMNS)))
@@ -87,23 +93,16 @@ def print_comparison(console: Console, rows: Sequence[Summary], folder: Path) ->
         console.print(_fault_table(rows))
         _print_failed_faults(console, [fault for row in rows for fault in row.faults])
         console.print()
-    for row in rows:
-        if row.verdict != "clean":
-            console.print(Text(f"{row.strategy}: {row.reason}"))
-        if row.messages.lost:
-            console.print(Text(f"{row.strategy}: {_loss(row.messages)}"))
+    for one in assessed:
+        if one.verdict.verdict != "clean":
+            console.print(Text(f"{one.run.strategy}: {one.reason}"))
+        for finding in one.findings:
+            if finding.kind is Kind.LOSS:
+                console.print(Text(f"{one.run.strategy}: {finding.reason}"))
     console.print()
     _print_paths(console, folder)
-    for row in rows:
-        console.print(Text(f"  run       {_shown(folder / row.run)}"), soft_wrap=True)
-
-
-def _loss(messages: Messages) -> str:
-    """The sentence about what was accepted and never arrived."""
-    return (
-        f"of {count(messages.accepted)} messages that were accepted, "
-        f"{count(messages.lost)} never reached a broker"
-    )
+    for one in assessed:
+        console.print(Text(f"  run       {_shown(one.run.path)}"), soft_wrap=True)
 
 
 def _table(rows: Sequence[Summary], columns: Sequence[Column]) -> Table:
@@ -166,22 +165,22 @@ def _print_failed_faults(console: Console, faults: Sequence[FaultEffect]) -> Non
         console.print(Text(line))
 
 
-def print_run(
-    console: Console, verdict: Verdict, path: Path, faults: Sequence[FaultEffect] = ()
-) -> None:
-    """Print the verdict on one run, a row per resource and per fault, and where the files are."""
+def print_run(console: Console, assessment: Assessment) -> None:
+    """Print what one run amounts to, a row per resource and per fault, and where the files are."""
+    verdict, faults = assessment.verdict, assessment.summary.faults
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("resource", no_wrap=True)
     for heading in ("per request", "per hour", "first", "last", "limit"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
-    for name, resource in verdict.resources.items():
-        table.add_row(*_resource_row(name, resource))
-    console.print()
-    console.print(Text(f"{verdict.run}: {verdict.verdict}", VERDICT_STYLE[verdict.verdict]))
     for resource in verdict.resources.values():
-        if resource.verdict == verdict.verdict:
-            console.print(Text(f"  {resource.reason}"))
+        table.add_row(*_resource_row(resource))
+    for one in USED:
+        table.add_row(one.title, amount(one, assessment.summary.per_request.get(one.name)))
+    console.print()
+    console.print(Text(f"{verdict.run}: {assessment.result}", SEVERITY_STYLE[assessment.gravest]))
+    for finding in assessment.deciding:
+        console.print(Text(f"  {finding.reason}"))
     console.print()
     console.print(table)
     if faults:
@@ -192,17 +191,30 @@ def print_run(
         console.print(happened)
         _print_failed_faults(console, faults)
     console.print()
-    _print_paths(console, path)
+    _print_paths(console, assessment.run.path)
 
 
-def _resource_row(name: str, resource: ResourceVerdict) -> list[str | Text]:
+def print_check(console: Console, assessment: Assessment) -> None:
+    """Print the result and why in one line, and a line for whatever else speaks for or against."""
+    said = None if assessment.result == "clean" else assessment.leading
+    first = Text(assessment.result, SEVERITY_STYLE[assessment.gravest])
+    console.print(first.append(f": {assessment.because}", ""), soft_wrap=True)
+    for finding in assessment.findings:
+        asked = finding.kind in {Kind.THRESHOLD, Kind.REGRESSION}
+        if finding is not said and (asked or finding.severity in _GRAVE):
+            line = Text(f"  {finding.severity.value:<12}", SEVERITY_STYLE[finding.severity])
+            console.print(line.append(finding.reason, ""), soft_wrap=True)
+
+
+def _resource_row(resource: ResourceVerdict) -> list[str | Text]:
+    metric = resource.metric
     return [
-        NAMES.get(name, name),
-        amount(name, resource.per_request),
-        amount(name, resource.per_hour),
-        amount(name, resource.baseline, 4),
-        amount(name, resource.last, 4),
-        amount(name, resource.limit, 4) if resource.limit is not None else UNKNOWN,
+        metric.title,
+        amount(metric, resource.per_request),
+        amount(metric, resource.per_hour),
+        amount(metric, resource.baseline, 4),
+        amount(metric, resource.last, 4),
+        amount(metric, resource.limit, 4),
         Text(resource.verdict, VERDICT_STYLE[resource.verdict]),
     ]
 
@@ -218,20 +230,15 @@ def _shown(path: Path) -> str:
     return relative if not relative.startswith("..") else str(path)
 
 
-CHANGE_STYLE = {"worse": "bold red", "better": "green", "same": "", "cannot tell": "yellow"}
-
-
-def print_changes(
-    console: Console, changes: Mapping[str, Sequence[ResourceChange]], baseline: Path
-) -> bool:
-    """Print what changed since the baseline; return whether anything got worse."""
+def print_changes(console: Console, assessed: Sequence[Assessment], baseline: Path) -> None:
+    """Print what changed in each run since the baseline."""
     console.print()
     console.print(Text(f"compared with {_shown(baseline)}"), soft_wrap=True)
-    if not changes:
+    if not any(one.changes for one in assessed):
         console.print("  it holds none of these strategies")
-    for strategy, found in changes.items():
-        for change in found:
-            line = Text(f"  {strategy:<22} ")
-            line.append(f"{change.change:<12}", CHANGE_STYLE[change.change])
-            console.print(line.append(change.reason), soft_wrap=True)
-    return any(change.change == "worse" for found in changes.values() for change in found)
+    for one in assessed:
+        for finding in one.findings:
+            if finding.kind is Kind.REGRESSION:
+                line = Text(f"  {one.run.strategy:<22} ")
+                line.append(finding.reason, SEVERITY_STYLE[finding.severity])
+                console.print(line, soft_wrap=True)

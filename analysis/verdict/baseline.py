@@ -6,18 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tidemark.analysis import units
-from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.control import difference
-from tidemark.analysis.verdict.judge import judge
-from tidemark.analysis.verdict.model import RESOURCES, Interval, ResourceVerdict, Verdict
-from tidemark.analysis.verdict.reasons import NAMES
+from tidemark.analysis.verdict.model import Interval, ResourceVerdict, Verdict
+from tidemark.record.metrics import Metric
 
 Change = Literal["worse", "same", "better", "cannot tell"]
 
-TRIFLE = {"fds": 0.01, "connections": 0.01, "threads": 0.01, "rss_bytes": 1024.0}
-"""A difference per request below this is none that anybody would act on, ..."""
 TRIFLE_SHARE = 0.05
-"""... nor is one below this share of the larger of the two."""
+"""A difference below this share of the larger of the two is none that anybody would act on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,46 +42,28 @@ class ResourceChange:
     per_request: bool
     reason: str
 
-    def to_json(self) -> dict[str, object]:
-        """The change as JSON."""
-        return {
-            "change": self.change,
-            "reason": self.reason,
-            "current": self.current,
-            "baseline": self.baseline,
-            "difference": self.difference,
-            "difference_interval": None if self.interval is None else self.interval.to_json(),
-            "unit": "per_request" if self.per_request else "per_hour",
-        }
 
-
-def compare_runs(current: Run, baseline: Run) -> dict[str, ResourceChange]:
-    """Judge two runs and compare them resource by resource.
-
-    Raises:
-        UnusableRunError: A run holds no sample of any process of the target.
-    """
-    return compare_verdicts(judge(current), judge(baseline))
-
-
-def compare_verdicts(current: Verdict, baseline: Verdict) -> dict[str, ResourceChange]:
-    """Compare two verdicts resource by resource, in the order of `RESOURCES`."""
-    return {name: _compare(current.resources[name], baseline.resources[name]) for name in RESOURCES}
+def compare_verdicts(current: Verdict, baseline: Verdict) -> tuple[ResourceChange, ...]:
+    """Compare two verdicts resource by resource, in the order of `METRICS`."""
+    return tuple(
+        _compare(found, baseline.resources[name]) for name, found in current.resources.items()
+    )
 
 
 def _compare(current: ResourceVerdict, baseline: ResourceVerdict) -> ResourceChange:
-    name = current.resource
+    name, metric = current.resource, current.metric
     per_request = current.per_request is not None and baseline.per_request is not None
     now, now_interval = _growth(current, per_request=per_request)
     then, then_interval = _growth(baseline, per_request=per_request)
     if now is None or then is None or now_interval is None or then_interval is None:
-        reason = f"{NAMES[name][0]}: growth is unknown in one of the runs"
+        reason = f"{metric.phrase}: growth is unknown in one of the runs"
         return ResourceChange(name, "cannot tell", now, then, None, None, per_request, reason)
     interval = difference(now, now_interval, then, then_interval)
-    trifle = max(TRIFLE[name] if per_request else 0.0, TRIFLE_SHARE * max(abs(now), abs(then)))
+    least = metric.judged.trifle if metric.judged and per_request else 0.0
+    trifle = max(least, TRIFLE_SHARE * max(abs(now), abs(then)))
     both_clean = current.verdict == baseline.verdict == "clean"
     change = _change(now - then, interval, trifle, both_clean=both_clean)
-    reason = _sentence(name, change, now - then, interval, per_request=per_request)
+    reason = _sentence(metric, change, now - then, interval, per_request=per_request)
     return ResourceChange(name, change, now, then, now - then, interval, per_request, reason)
 
 
@@ -105,11 +83,11 @@ def _change(moved: float, interval: Interval, trifle: float, *, both_clean: bool
 
 
 def _sentence(
-    name: str, change: Change, moved: float, interval: Interval, *, per_request: bool
+    metric: Metric, change: Change, moved: float, interval: Interval, *, per_request: bool
 ) -> str:
-    label, noun = NAMES[name]
-    figures = [units.amount(name, value, 3) for value in (moved, interval.low, interval.high)]
+    figures = [units.amount(metric, value, 3) for value in (moved, interval.low, interval.high)]
+    span = f"{figures[1]} to {figures[2]}"
     per = "a request" if per_request else "an hour"
     told = {"worse": "grow faster", "better": "grow more slowly", "same": "grow as before"}
     verb = told.get(change, "cannot be told apart")
-    return f"{label}: {verb}, by {figures[0]} ({figures[1]} to {figures[2]}) {noun} {per}"
+    return f"{metric.phrase}: {verb}, by {figures[0]} ({span}) {metric.plural} {per}"

@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 from typing import Protocol
 
-from tidemark.analysis.verdict.decision import Finding, Judgement
+from tidemark.analysis.verdict.decision import Judgement, Pattern
 from tidemark.analysis.verdict.model import Interval
 
 
@@ -54,8 +54,8 @@ def beyond_control(
         return chosen
     beyond = difference(slope, interval, control.slope, control.interval)
     if chosen.decision != "clean" and beyond.low <= 0 and control.interval.low > 0:
-        return replace(chosen, decision="clean", finding=Finding.AS_CONTROL)
-    doubtful = chosen.finding in {Finding.SUSPECT, Finding.RECENT}
+        return replace(chosen, decision="clean", pattern=Pattern.AS_CONTROL)
+    doubtful = chosen.pattern in {Pattern.SUSPECT, Pattern.RECENT}
     if doubtful and beyond.low > max(control.slope, 0.0):
-        return replace(chosen, decision="leak", finding=Finding.BEYOND_CONTROL)
+        return replace(chosen, decision="leak", pattern=Pattern.BEYOND_CONTROL)
     return chosen

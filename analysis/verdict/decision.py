@@ -8,6 +8,7 @@ from enum import Enum
 from tidemark.analysis.verdict.growth import Growth, later_parts, measure
 from tidemark.analysis.verdict.model import Decision
 from tidemark.analysis.verdict.tracks import Track
+from tidemark.record.metrics import Measure
 
 SURE = 0.002
 """A leak is called when the probability that there is no growth is below this."""
@@ -37,22 +38,7 @@ CLEAN_LIMIT_STEPS = 100.0
 """... that share being no more than so many steps."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """What counts for a resource.
-
-    Attributes:
-        resolution: Half of the smallest step it can make.
-        least_growth: Growth over the judged part below which nothing is called a leak, ...
-        least_share: ... nor below this share of its level.
-    """
-
-    resolution: float
-    least_growth: float
-    least_share: float = 0.0
-
-
-class Finding(Enum):
+class Pattern(Enum):
     """What a track looks like."""
 
     FLAT = "flat"
@@ -73,16 +59,16 @@ class Judgement:
 
     Attributes:
         decision: `leak`, `clean` or `inconclusive`.
-        finding: Why.
+        pattern: Why.
         growth: What was measured; None where there was too little.
     """
 
     decision: Decision
-    finding: Finding
+    pattern: Pattern
     growth: Growth | None
 
 
-def decide(track: Track, scale: Scale, room: float | None, tests: int = 1) -> Judgement:
+def decide(track: Track, scale: Measure, room: float | None, tests: int = 1) -> Judgement:
     """Decide on one track.
 
     Args:
@@ -93,7 +79,7 @@ def decide(track: Track, scale: Scale, room: float | None, tests: int = 1) -> Ju
     """
     growth = measure(track, scale.resolution)
     if growth is None:
-        return Judgement("inconclusive", Finding.THIN, None)
+        return Judgement("inconclusive", Pattern.THIN, None)
     found = _judge(growth, scale, room, tests)
     if found.decision != "inconclusive":
         return found
@@ -101,29 +87,29 @@ def decide(track: Track, scale: Scale, room: float | None, tests: int = 1) -> Ju
         if _is_flat(later, scale, room) and _is_slower(
             later, growth, CLEAN_STEPS * scale.resolution
         ):
-            return Judgement("clean", Finding.FLAT, later)
+            return Judgement("clean", Pattern.FLAT, later)
     return found
 
 
-def _judge(growth: Growth, scale: Scale, room: float | None, tests: int) -> Judgement:
+def _judge(growth: Growth, scale: Measure, room: float | None, tests: int) -> Judgement:
     least = max(scale.least_growth, scale.least_share * float(growth.points.y.mean()))
     matters = growth.total >= least
     goes_on = growth.chance_late < SURE_LATE and growth.monotonic_chance < SURE_MONOTONIC
     if growth.slowing and growth.chance_late < SURE_LATE and matters:
-        return Judgement("inconclusive", Finding.SLOWING, growth)
+        return Judgement("inconclusive", Pattern.SLOWING, growth)
     if growth.chance < SURE / tests and matters and goes_on and not growth.slowing:
         latest = LATEST_START_AFTER_SLOWING if growth.slowed else LATEST_START
         if growth.start > latest:
-            return Judgement("inconclusive", Finding.RECENT, growth)
-        return Judgement("leak", Finding.STEADY, growth)
+            return Judgement("inconclusive", Pattern.RECENT, growth)
+        return Judgement("leak", Pattern.STEADY, growth)
     if growth.chance < SUSPECT / tests and matters:
-        return Judgement("inconclusive", Finding.SUSPECT, growth)
+        return Judgement("inconclusive", Pattern.SUSPECT, growth)
     if _unseen(growth) > _tolerated(growth, scale, room):
-        return Judgement("inconclusive", Finding.NOISY, growth)
-    return Judgement("clean", Finding.FLAT, growth)
+        return Judgement("inconclusive", Pattern.NOISY, growth)
+    return Judgement("clean", Pattern.FLAT, growth)
 
 
-def _is_flat(growth: Growth, scale: Scale, room: float | None) -> bool:
+def _is_flat(growth: Growth, scale: Measure, room: float | None) -> bool:
     return (
         not growth.slowing
         and growth.chance > FLAT_CHANCE
@@ -142,7 +128,7 @@ def _unseen(growth: Growth) -> float:
     return growth.upper * growth.longest_span
 
 
-def _tolerated(growth: Growth, scale: Scale, room: float | None) -> float:
+def _tolerated(growth: Growth, scale: Measure, room: float | None) -> float:
     level = float(growth.points.y.mean())
     return max(
         CLEAN_STEPS * scale.resolution,

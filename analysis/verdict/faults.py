@@ -16,10 +16,23 @@ import numpy as np
 import pandas as pd
 
 from tidemark.analysis import units
-from tidemark.analysis.run import Event, Run
-from tidemark.analysis.verdict import finding
+from tidemark.analysis.run import Run
+from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.model import Floats, Verdict
-from tidemark.record import layout as schema
+from tidemark.record.events import (
+    BrokerDown,
+    Event,
+    FaultEnded,
+    FaultFailed,
+    FaultStarted,
+    Recorded,
+    TargetExited,
+    TargetRestarted,
+    WorkerKilled,
+)
+from tidemark.record.layout import KERNEL_PID
+from tidemark.record.metadata import EXHAUSTED
+from tidemark.record.metrics import metric
 
 LEVEL_S = 3.0
 """A level is the median over so many seconds."""
@@ -119,27 +132,28 @@ def fault_effects(run: Run, verdict: Verdict) -> tuple[FaultEffect, ...]:
     return (*found, *_never_began(run, happened))
 
 
-def injected(events: Sequence[Event]) -> list[FaultEffect]:
+def injected(events: Sequence[Recorded[Event]]) -> list[FaultEffect]:
     """Return the faults that events tell of, without their effects, in order of time.
 
     They do not overlap: one that begins ends the one before.
     """
     found: list[FaultEffect] = []
     is_open = False
-    for event in events:
-        if event.name not in {"fault_started", "fault_ended", "fault_failed"}:
+    for recorded in events:
+        event = recorded.event
+        if not isinstance(event, FaultStarted | FaultEnded | FaultFailed):
             continue
-        text = str(event.fields.get("fault", ""))
-        kind = str(event.fields.get("kind") or text.partition("@")[0])
-        reason = str(event.fields.get("reason", "")) if event.name == "fault_failed" else None
-        ended = event.elapsed_s if event.name == "fault_ended" else None
+        text, started = event.fault or "", isinstance(event, FaultStarted)
+        kind = text.partition("@")[0]
+        reason = (event.reason or "") if isinstance(event, FaultFailed) else None
+        ended = recorded.elapsed_s if isinstance(event, FaultEnded) else None
         belongs = is_open and found[-1].fault == text
-        if event.name == "fault_started" or (not belongs and reason is not None):
-            found.append(FaultEffect(text, kind, event.elapsed_s, None, failed_because=reason))
+        if started or (not belongs and reason is not None):
+            found.append(FaultEffect(text, kind, recorded.elapsed_s, None, failed_because=reason))
         elif belongs:
             begun = found[-1].started_elapsed_s
             found[-1] = FaultEffect(text, kind, begun, ended, failed_because=reason)
-        is_open = event.name == "fault_started"
+        is_open = started
     return found
 
 
@@ -231,8 +245,9 @@ def _with_effect(fault: FaultEffect, run: Run, verdict: Verdict, next_s: float) 
 def _touched(run: Run, start_s: float, next_s: float) -> bool:
     """Whether a fault that failed did anything before: took brokers down, and no more."""
     return any(
-        event.name in {"broker_down", "worker_killed"} and start_s <= event.elapsed_s < next_s
-        for event in run.events
+        isinstance(recorded.event, BrokerDown | WorkerKilled)
+        and start_s <= recorded.elapsed_s < next_s
+        for recorded in run.events
     )
 
 
@@ -241,11 +256,11 @@ def _death_s(run: Run, verdict: Verdict) -> float:
 
     Of several workers, those that have not run out of anything may go on answering.
     """
-    exited = [event.elapsed_s for event in run.events if event.name == "target_exited"]
-    back = [event.elapsed_s for event in run.events if event.name == "target_restarted"]
+    exited = [recorded.elapsed_s for recorded in run.events_of(TargetExited)]
+    back = [recorded.elapsed_s for recorded in run.events_of(TargetRestarted)]
     gone = [at for at in exited[-1:] if not any(later >= at for later in back)]
     dead = verdict.exhausted
-    if dead is not None and (run.outcome == "exhausted" or not finding.lived_on(run, dead)):
+    if dead is not None and (run.outcome == EXHAUSTED or not headline.lived_on(run, dead)):
         gone.append(dead.elapsed_s)
     return min(gone, default=math.inf)
 
@@ -322,15 +337,15 @@ def _level(
 
 def _held(run: Run, resource: str, window: tuple[float, float]) -> pd.Series[float]:
     """The sum over the target's processes at each tick of a window; ticks without are left out."""
-    columns = ["fds"] if resource == "fds" else list(schema.TCP_STATES)
+    columns = list(metric(resource).columns)
     samples = run.samples
-    inside = samples["elapsed_s"].between(*window) & (samples["pid"] != schema.KERNEL_PID)
+    inside = samples["elapsed_s"].between(*window) & (samples["pid"] != KERNEL_PID)
     rows = samples.loc[inside, columns].sum(axis=1, min_count=1)
     return rows.groupby(samples.loc[inside, "elapsed_s"]).sum(min_count=1).dropna()
 
 
 def _workers_restarted(run: Run, kind: str, start_s: float, until_s: float) -> int | None:
-    samples = run.samples[run.samples["pid"] != schema.KERNEL_PID]
+    samples = run.samples[run.samples["pid"] != KERNEL_PID]
     seen = samples.groupby("pid")["elapsed_s"].agg(["min", "max"])
     gone = (seen["min"] <= start_s) & (seen["max"] >= start_s - LEVEL_S) & (seen["max"] < until_s)
     # A process that lasts until the end of the samples has not gone, however soon after they end.

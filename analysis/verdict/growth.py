@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from tidemark.analysis.verdict.model import Floats, Interval
 from tidemark.analysis.verdict.regression import LineFit, Points, enough, fit_line
@@ -263,7 +262,9 @@ def _life_slopes(points: Points) -> list[float]:
 def _monotonic_chance(points: Points) -> float:
     slopes = np.array(_life_slopes(points))
     if len(slopes) >= FEWEST_LIVES and slopes.any():
-        found = stats.wilcoxon(slopes, alternative="greater", zero_method="zsplit")
+        from scipy.stats import wilcoxon  # noqa: PLC0415 (slow to load, and rarely needed)
+
+        found = wilcoxon(slopes, alternative="greater", zero_method="zsplit")
         return float(found.pvalue)
     longest = int(np.argmax(np.bincount(points.life)))
     values = points.y[points.life == longest]

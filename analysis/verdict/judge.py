@@ -8,7 +8,6 @@ from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.limits import read_limits
 from tidemark.analysis.verdict.model import (
     LOCAL_PORTS,
-    RESOURCES,
     Decision,
     LocalPorts,
     Messages,
@@ -20,6 +19,9 @@ from tidemark.analysis.verdict.resource import Subject, judge_resource
 from tidemark.analysis.verdict.series import bin_run
 from tidemark.analysis.verdict.window import Window, find_window
 from tidemark.record.errors import UnusableRunError
+from tidemark.record.events import GeneratorSaturated
+from tidemark.record.layout import SAMPLES
+from tidemark.record.metrics import RESOURCES
 
 
 def judge(run: Run, control: Run | None = None) -> Verdict:
@@ -55,7 +57,7 @@ def _subject(run: Run) -> Subject:
     bins, processes = bin_run(run)
     if not processes:
         raise UnusableRunError(
-            run.path / "samples.csv",
+            run.path / SAMPLES.file,
             "holds no sample of a process",
             "check that the target was alive and that its process id is right",
         )
@@ -68,11 +70,13 @@ def _overall(found: Mapping[str, ResourceVerdict]) -> Decision:
     if "leak" in decisions.values():
         return "leak"
     doubtful = [name for name, decision in decisions.items() if decision == "inconclusive"]
-    return "inconclusive" if any(_has_limit(found[name]) for name in doubtful) else "clean"
+    return "inconclusive" if any(has_limit(found[name]) for name in doubtful) else "clean"
 
 
-def _has_limit(resource: ResourceVerdict) -> bool:
-    return resource.resource == "fds" or resource.limit is not None
+def has_limit(found: ResourceVerdict) -> bool:
+    """Whether there is a limit to run into: doubts about such a resource count."""
+    limit = found.metric.limit
+    return found.limit is not None or (limit is not None and limit.always)
 
 
 def _reason(decision: Decision, found: Mapping[str, ResourceVerdict]) -> str:
@@ -83,7 +87,7 @@ def _reason(decision: Decision, found: Mapping[str, ResourceVerdict]) -> str:
     named = [
         resource.reason
         for resource in found.values()
-        if resource.verdict == decision and (decision == "leak" or _has_limit(resource))
+        if resource.verdict == decision and (decision == "leak" or has_limit(resource))
     ]
     return "; ".join(named)
 
@@ -132,7 +136,7 @@ def _warnings(
         found.append("requests were not recorded (or fewer than 10): growth is per hour")
     if subject.window.load.varies:
         found.append("the load varied: growth is what the load does not explain")
-    if run.first_event("generator_saturated"):
+    if run.first(GeneratorSaturated):
         found.append("the load generator was saturated: less was sent than was asked for")
     if control is not None and control.window.per_request != subject.window.per_request:
         found.append("the control run counts growth in another unit: compare like with like")

@@ -1,4 +1,4 @@
-"""What the analysis has found: plain immutable values, and their form in verdict.json.
+"""What the analysis has found: plain immutable values.
 
 Nothing here computes. Everything that a picture or a table needs is carried along, so that
 whoever draws never has to judge again.
@@ -6,7 +6,6 @@ whoever draws never has to judge again.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,11 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 1
-"""The version of verdict.json that is written."""
-
-RESOURCES = ("fds", "connections", "threads", "rss_bytes")
-"""The resources that a verdict speaks of, in the order in which they are shown."""
+from tidemark.record.metrics import Metric, metric
 
 LOCAL_PORTS = "local_ports"
 """The name under which local ports appear where resources are named (`first_to_exhaust`)."""
@@ -46,10 +41,6 @@ class Interval:
     def scaled(self, factor: float) -> Interval:
         """Both ends times a factor that is not negative."""
         return Interval(self.low * factor, self.high * factor)
-
-    def to_json(self) -> list[float | None]:
-        """`[low, high]`; an end that is not bounded is null."""
-        return [finite(self.low), finite(self.high)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +151,7 @@ class ResourceVerdict:
     that is the one they describe; other resources are summed over the processes.
 
     Attributes:
-        resource: One of `RESOURCES`.
+        resource: The name of a judged metric.
         verdict: The decision.
         reason: A sentence that can be checked against the picture.
         per_request: Growth per answered request; None where requests are unknown.
@@ -207,21 +198,10 @@ class ResourceVerdict:
     forecast: Forecast | None = None
     forecast_check: ForecastCheck | None = None
 
-    def to_json(self) -> dict[str, object]:
-        """The entry of this resource in verdict.json."""
-        return {
-            "verdict": self.verdict,
-            "reason": self.reason,
-            "per_request": finite(self.per_request),
-            "per_request_interval": _json(self.per_request_interval),
-            "per_hour": finite(self.per_hour),
-            "baseline": finite(self.baseline),
-            "last": finite(self.last),
-            "limit": finite(self.limit),
-            "requests_to_limit": finite(self.requests_to_limit),
-            "exhaustion_elapsed_s": finite(self.exhaustion_elapsed_s),
-            "exhaustion_interval_s": _json(self.exhaustion_interval_s),
-        }
+    @property
+    def metric(self) -> Metric:
+        """What is judged."""
+        return metric(self.resource)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,15 +217,6 @@ class Exhaustion:
     resource: str
     elapsed_s: float
     requests: float | None
-
-    def to_json(self) -> dict[str, object]:
-        """The entry `exhausted` of verdict.json."""
-        requests = None if self.requests is None else finite(round(self.requests))
-        return {
-            "resource": self.resource,
-            "elapsed_s": finite(self.elapsed_s),
-            "requests": requests,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,16 +255,6 @@ class Messages:
     duplicated: int | None = None
     undecided: int | None = None
 
-    def to_json(self) -> dict[str, int | None]:
-        """The entry `messages` of verdict.json."""
-        return {
-            "accepted": self.accepted,
-            "delivered": self.delivered,
-            "lost": self.lost,
-            "duplicated": self.duplicated,
-            "undecided": self.undecided,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -304,7 +265,7 @@ class Verdict:
         verdict: `leak` if any resource leaks; else `inconclusive` if any that has a limit cannot
             be told; else `clean`.
         reason: A sentence that can be checked against the picture.
-        resources: By name, in the order of `RESOURCES`.
+        resources: By name, in the order of `METRICS`.
         first_to_exhaust: The resource whose limit is reached first; None when none is.
         exhausted: What ran out in the run; None when nothing did.
         messages: What became of the messages.
@@ -321,27 +282,3 @@ class Verdict:
     messages: Messages = field(default_factory=Messages)
     local_ports: tuple[LocalPorts, ...] = ()
     warnings: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, object]:
-        """The content of verdict.json, format 1."""
-        return {
-            "format": FORMAT,
-            "run": self.run,
-            "verdict": self.verdict,
-            "reason": self.reason,
-            "resources": {name: found.to_json() for name, found in self.resources.items()},
-            "first_to_exhaust": self.first_to_exhaust,
-            "exhausted": None if self.exhausted is None else self.exhausted.to_json(),
-            "messages": self.messages.to_json(),
-        }
-
-
-def finite(value: float | None) -> float | None:
-    """The value as JSON can carry it: infinite and undefined become null."""
-    if value is None or not math.isfinite(value):
-        return None
-    return value
-
-
-def _json(interval: Interval | None) -> list[float | None] | None:
-    return None if interval is None else interval.to_json()

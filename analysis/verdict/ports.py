@@ -13,19 +13,20 @@ import pandas as pd
 
 from tidemark.analysis import units
 from tidemark.analysis.run import Run
-from tidemark.analysis.verdict.decision import Scale, decide
+from tidemark.analysis.verdict.decision import decide
 from tidemark.analysis.verdict.forecast import forecast_limit
 from tidemark.analysis.verdict.limits import Limits
 from tidemark.analysis.verdict.model import Floats, Forecast, LocalPorts
 from tidemark.analysis.verdict.scope import Approach
 from tidemark.analysis.verdict.tracks import Track
 from tidemark.analysis.verdict.window import Window
+from tidemark.record.metrics import Measure
 
 TIME_WAIT_S = 60.0
 """How long Linux keeps a connection in TIME_WAIT."""
 NEAR = 0.5
 """A share of the range beyond which its use is worth a warning."""
-SCALE = Scale(resolution=0.5, least_growth=2.0)
+SCALE = Measure(resolution=0.5, least_growth=2.0)
 
 
 def judge_ports(run: Run, window: Window, limits: Limits) -> tuple[LocalPorts, ...]:

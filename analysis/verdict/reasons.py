@@ -8,24 +8,16 @@ from dataclasses import replace
 import numpy as np
 
 from tidemark.analysis import units
-from tidemark.analysis.verdict.decision import SURE, SURE_LATE, SURE_MONOTONIC, Finding, Judgement
+from tidemark.analysis.verdict.decision import SURE, SURE_LATE, SURE_MONOTONIC, Judgement, Pattern
 from tidemark.analysis.verdict.growth import Growth
 from tidemark.analysis.verdict.model import ResourceVerdict
 from tidemark.analysis.verdict.window import Window
 
-NAMES = {
-    "fds": ("file descriptors", "descriptors"),
-    "connections": ("broker connections", "connections"),
-    "threads": ("threads", "threads"),
-    "rss_bytes": ("resident memory", "of memory"),
-}
-"""What a resource is called at the head of a sentence, and after a figure."""
-
 
 def explained(found: ResourceVerdict, judgement: Judgement, window: Window) -> ResourceVerdict:
     """The verdict with its reason."""
-    sentence = _SENTENCES[judgement.finding](found, judgement.growth, window)
-    return replace(found, reason=f"{NAMES[found.resource][0]}: {sentence}")
+    sentence = _SENTENCES[judgement.pattern](found, judgement.growth, window)
+    return replace(found, reason=f"{found.metric.phrase}: {sentence}")
 
 
 def _steady(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
@@ -87,7 +79,7 @@ def _thin(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
 
 
 def _flat(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
-    level = units.amount(found.resource, _level(found, window), 3)
+    level = units.amount(found.metric, _level(found, window), 3)
     text = f"level at {level} since {_since(growth)}"
     return f"{text}; growth above {_excluded(found, growth)} is excluded"
 
@@ -113,16 +105,16 @@ def _beyond_control(found: ResourceVerdict, growth: Growth | None, window: Windo
 
 
 _SENTENCES = {
-    Finding.STEADY: _steady,
-    Finding.EXHAUSTED: _exhausted,
-    Finding.SLOWING: _slowing,
-    Finding.RECENT: _recent,
-    Finding.SUSPECT: _suspect,
-    Finding.NOISY: _noisy,
-    Finding.THIN: _thin,
-    Finding.FLAT: _flat,
-    Finding.AS_CONTROL: _as_control,
-    Finding.BEYOND_CONTROL: _beyond_control,
+    Pattern.STEADY: _steady,
+    Pattern.EXHAUSTED: _exhausted,
+    Pattern.SLOWING: _slowing,
+    Pattern.RECENT: _recent,
+    Pattern.SUSPECT: _suspect,
+    Pattern.NOISY: _noisy,
+    Pattern.THIN: _thin,
+    Pattern.FLAT: _flat,
+    Pattern.AS_CONTROL: _as_control,
+    Pattern.BEYOND_CONTROL: _beyond_control,
 }
 
 
@@ -131,22 +123,22 @@ def rate(found: ResourceVerdict) -> str:
     value, interval, per = found.per_request, found.per_request_interval, "a request"
     if value is None:
         value, interval, per = found.per_hour, found.per_hour_interval, "an hour"
-    text = units.amount(found.resource, value, 3)
-    noun = NAMES[found.resource][1]
+    text = units.amount(found.metric, value, 3)
+    noun = found.metric.plural
     if interval is None or not math.isfinite(interval.width):
         return f"{text} {noun} {per}"
-    low, high = (units.amount(found.resource, end, 3) for end in (interval.low, interval.high))
+    low, high = (units.amount(found.metric, end, 3) for end in (interval.low, interval.high))
     return f"{text} ({low} to {high}) {noun} {per}"
 
 
 def _excluded(found: ResourceVerdict, growth: Growth | None) -> str:
     """The growth that is excluded, per request or per hour."""
-    noun = NAMES[found.resource][1]
+    noun = found.metric.plural
     if growth is None or found.per_hour is None:
         return f"{units.UNKNOWN} {noun}"
     if found.per_request is not None:
-        return f"{units.amount(found.resource, growth.upper, 2)} {noun} a request"
-    return f"{units.amount(found.resource, growth.upper * 3600, 2)} {noun} an hour"
+        return f"{units.amount(found.metric, growth.upper, 2)} {noun} a request"
+    return f"{units.amount(found.metric, growth.upper * 3600, 2)} {noun} an hour"
 
 
 def _since(growth: Growth | None) -> str:
@@ -156,15 +148,15 @@ def _since(growth: Growth | None) -> str:
 def _by_now(found: ResourceVerdict, growth: Growth | None) -> str:
     if growth is None:
         return ""
-    total = units.amount(found.resource, growth.total, 2)
-    return f" ({total} {NAMES[found.resource][1]} since {_since(growth)})"
+    total = units.amount(found.metric, growth.total, 2)
+    return f" ({total} {found.metric.plural} since {_since(growth)})"
 
 
 def _stretch(found: ResourceVerdict, growth: Growth | None) -> str:
     """From where to where the growth went."""
     if found.baseline is None or found.last is None or growth is None:
         return ""
-    first, last = (units.amount(found.resource, value, 3) for value in (found.baseline, found.last))
+    first, last = (units.amount(found.metric, value, 3) for value in (found.baseline, found.last))
     return f": from {first} when the load began to {last}"
 
 
@@ -176,7 +168,7 @@ def _outlook(found: ResourceVerdict, window: Window) -> str:
         return f"; the limit of {units.count(found.limit)} was reached at {at}{after}"
     if found.forecast is None:
         return ""
-    limit = units.amount(found.resource, found.limit, 4)
+    limit = units.amount(found.metric, found.limit, 4)
     left = units.duration(found.forecast.elapsed_s - window.end_s)
     more = (
         ""

@@ -23,7 +23,8 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy.optimize import brentq
+from scipy.special import stdtr, stdtrit
 
 from tidemark.analysis.verdict.model import Floats
 
@@ -139,14 +140,14 @@ class Posterior:
     def below(self, value: float) -> float:
         """The probability that the quantity is below a value."""
         z = (value - self.centres) / self.scales
-        return float(self.weights @ stats.t.cdf(z, self.freedom))
+        return float(self.weights @ stdtr(self.freedom, z))
 
     def quantile(self, probability: float) -> float:
         """The value below which the quantity is with that probability."""
-        reach = abs(float(stats.t.ppf(min(probability, 1 - probability), self.freedom)))
+        reach = abs(float(stdtrit(self.freedom, min(probability, 1 - probability))))
         low = float(np.min(self.centres - (reach + 1) * self.scales))
         high = float(np.max(self.centres + (reach + 1) * self.scales))
-        return float(optimize.brentq(lambda value: self.below(value) - probability, low, high))
+        return float(brentq(lambda value: self.below(value) - probability, low, high))
 
 
 def fit_line(points: Points, resolution: float, *, bent: bool = False) -> LineFit:

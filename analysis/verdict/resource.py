@@ -9,7 +9,7 @@ import numpy as np
 
 from tidemark.analysis.verdict import reasons
 from tidemark.analysis.verdict.control import beyond_control
-from tidemark.analysis.verdict.decision import Finding, Judgement, Scale, decide
+from tidemark.analysis.verdict.decision import Judgement, Pattern, decide
 from tidemark.analysis.verdict.forecast import check_early_forecast, forecast_limit
 from tidemark.analysis.verdict.limits import Limits
 from tidemark.analysis.verdict.model import Forecast, Interval, ResourceVerdict
@@ -24,16 +24,7 @@ from tidemark.analysis.verdict.scope import (
 from tidemark.analysis.verdict.series import ProcessSeries
 from tidemark.analysis.verdict.tracks import Track, tracks_of
 from tidemark.analysis.verdict.window import Window
-
-MIB = 1024.0 * 1024.0
-
-SCALES = {
-    "fds": Scale(resolution=0.5, least_growth=2.0),
-    "connections": Scale(resolution=0.5, least_growth=2.0),
-    "threads": Scale(resolution=0.5, least_growth=2.0),
-    "rss_bytes": Scale(resolution=MIB / 16, least_growth=2 * MIB, least_share=0.05),
-}
-"""What counts for each resource."""
+from tidemark.record.metrics import Measure, metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +50,7 @@ def judge_resource(
     """Judge one resource of a run.
 
     Args:
-        resource: One of `RESOURCES`.
+        resource: The name of a judged metric.
         subject: The run.
         control: A run of the same load against a service known to be clean.
     """
@@ -81,15 +72,27 @@ def judge_tracks(
     """Judge every track of a resource."""
     window = subject.window
     tracks = tracks_of(resource, subject.processes, window.view)
-    scale = SCALES[resource]
+    scale = _scale(resource)
     return [
         (track, decide(track, scale, _room(resource, track, limit), len(tracks)))
         for track in tracks
     ]
 
 
+def _scale(resource: str) -> Measure:
+    """By which measure a resource is judged.
+
+    Raises:
+        ValueError: It is only recorded.
+    """
+    scale = metric(resource).judged
+    if scale is None:
+        raise ValueError(f"{resource} is not judged")
+    return scale
+
+
 def _room(resource: str, track: Track, limit: float | None) -> float | None:
-    if limit is None or resource == "rss_bytes" or not len(track):
+    if limit is None or metric(resource).unit == "bytes" or not len(track):
         return None
     return max(limit - float(track.value.max()), 0.0)
 
@@ -105,7 +108,7 @@ def _choose(judgements: list[tuple[Track, Judgement]]) -> Judgement:
     processes says nothing where their sum is clean.
     """
     if not judgements:
-        return Judgement("inconclusive", Finding.THIN, None)
+        return Judgement("inconclusive", Pattern.THIN, None)
     leaks = [found for _, found in judgements if found.decision == "leak"]
     if leaks:
         return min(leaks, key=lambda found: found.growth.chance if found.growth else 1.0)
@@ -114,9 +117,9 @@ def _choose(judgements: list[tuple[Track, Judgement]]) -> Judgement:
         found
         for _, found in judgements[1:]
         if found.decision == "inconclusive"
-        and found.finding not in {Finding.NOISY, Finding.THIN, Finding.SUSPECT}
+        and found.pattern not in {Pattern.NOISY, Pattern.THIN, Pattern.SUSPECT}
     ]
-    if first.finding is Finding.THIN:
+    if first.pattern is Pattern.THIN:
         return next((found for _, found in judgements if found.growth is not None), first)
     return first if first.decision == "inconclusive" or not doubts else doubts[0]
 
@@ -147,11 +150,11 @@ def _exhausted(
     span = window.end_x - window.begin_x
     if growth is None and baseline is not None and scope.limit is not None and span > 0:
         slope = (scope.limit - baseline) / span
-        return Judgement("leak", Finding.EXHAUSTED, None), Rate(
+        return Judgement("leak", Pattern.EXHAUSTED, None), Rate(
             slope, Interval(0.8 * slope, 1.25 * slope)
         )
     if growth is not None and growth.slope > 0 and not window.load.varies and not growth.slowing:
-        return Judgement("leak", Finding.EXHAUSTED, growth), rate
+        return Judgement("leak", Pattern.EXHAUSTED, growth), rate
     return chosen, rate
 
 
@@ -169,7 +172,7 @@ def _assemble(
 ) -> ResourceVerdict:
     window, growth = subject.window, chosen.growth
     leaks = chosen.decision == "leak"
-    resolution = SCALES[resource].resolution
+    resolution = _scale(resource).resolution
     dead = resource == "fds" and window.death is not None
     own = measure_scope(scope, window, subject.processes, resolution)
     forecast = _forecast(scope, subject, resolution) if leaks and not dead else None

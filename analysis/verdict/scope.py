@@ -13,11 +13,10 @@ from tidemark.analysis.verdict.series import ProcessSeries, summed
 from tidemark.analysis.verdict.tracks import LASTING_SHARE, tracks_of
 from tidemark.analysis.verdict.trend import theil_sen
 from tidemark.analysis.verdict.window import Window
+from tidemark.record.metrics import metric
 
 FEW_POINTS = 24
 """With fewer points than these the beginning is counted in, unless it lies off the line."""
-PER_PROCESS = frozenset({"fds"})
-"""Resources whose limit holds for each process alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +64,12 @@ def find_scope(
     resource: str, window: Window, processes: list[ProcessSeries], limits: Limits
 ) -> Scope:
     """Find what approaches the limit of a resource."""
-    if resource not in PER_PROCESS and len(processes) > 1:
+    if not metric(resource).has_own_limit and len(processes) > 1:
         return Scope(
             resource,
             "all processes",
             None,
-            limits.of(resource, None),
+            limits.of(metric(resource), None),
             summed(processes, resource),
             summed(processes, resource, "floor"),
         )
@@ -79,7 +78,7 @@ def find_scope(
         resource,
         f"process {process.pid}",
         process,
-        limits.of(resource, process),
+        limits.of(metric(resource), process),
         process.value[resource],
         process.floor[resource],
     )
@@ -91,7 +90,7 @@ def _nearest(
     """The process that will reach its limit first, going on as it did; else the fullest one."""
 
     def remaining(process: ProcessSeries) -> tuple[float, float]:
-        limit = limits.of(resource, process) or np.inf
+        limit = limits.of(metric(resource), process) or np.inf
         inside = window.loaded & np.isfinite(process.value[resource])
         value, x = process.value[resource][inside], window.x[inside]
         if len(value) < 2:
@@ -164,7 +163,8 @@ def _sharing(scope: Scope, window: Window, processes: list[ProcessSeries]) -> li
     for process in processes:
         known = np.isfinite(process.value[resource])[window.loaded]
         same = nearest is not None and process.name == nearest.name
-        if same and process.fds_limit == scope.limit and known.mean() >= LASTING_SHARE:
+        alike_limit = process.limits.get(resource) == scope.limit
+        if same and alike_limit and known.mean() >= LASTING_SHARE:
             alike.append(process)
     grows = [np.nanmax(p.value[resource][window.loaded]) for p in alike]
     starts = [p.value[resource][window.loaded] for p in alike]

@@ -5,6 +5,7 @@ Bins keep the real times of their samples, so that a gap stays a gap.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,12 +14,11 @@ from numpy.typing import NDArray
 
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.model import Floats
-from tidemark.record import layout as schema
+from tidemark.record.layout import KERNEL_PID
+from tidemark.record.metrics import JUDGED, Metric
 
 MOST_BINS = 2048
 """Bins per run; a week at one sample a second still has one every five minutes."""
-
-COLUMNS = ("fds", "threads", "rss_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +51,22 @@ class ProcessSeries:
     Attributes:
         pid: Its id.
         name: Its name.
+        target: The id of the target that it belongs to.
         first_s: Elapsed time of its first sample.
         last_s: Elapsed time of its last sample.
         value: Per resource, the median in each bin; NaN where the process was not seen.
         floor: Per resource, the minimum in each bin.
-        fds_limit: The last known descriptor limit; None where unknown.
+        limits: Per resource whose limit holds for each process, the last known one.
     """
 
     pid: int
     name: str
+    target: str
     first_s: float
     last_s: float
     value: dict[str, Floats]
     floor: dict[str, Floats]
-    fds_limit: float | None
+    limits: dict[str, float]
 
 
 def bin_run(run: Run) -> tuple[Bins, list[ProcessSeries]]:
@@ -73,23 +75,58 @@ def bin_run(run: Run) -> tuple[Bins, list[ProcessSeries]]:
     Rows of the kernel (connections that belong to no process) are left out.
     """
     samples = run.samples
-    rows = samples[samples["pid"] != schema.KERNEL_PID]
+    rows = samples[samples["pid"] != KERNEL_PID]
     elapsed = rows["elapsed_s"].to_numpy()
     edges = _edges(rows)
     index = np.clip(np.searchsorted(edges, elapsed, side="right") - 1, 0, len(edges) - 2)
     bins = _bins(run, edges, elapsed, index)
-    columns = {name: rows[name].to_numpy() for name in (*COLUMNS, "fds_limit")}
-    columns["connections"] = _connections(rows)
-    names = rows["process"].to_numpy(dtype=object, na_value="")
-    pids = rows["pid"].to_numpy()
-    order = np.argsort(pids, kind="stable")
-    starts = np.flatnonzero(np.diff(pids[order])) + 1
+    figures = {metric.name: _held(rows, metric) for metric in JUDGED}
+    limits = {
+        metric.name: rows[metric.limit.column].to_numpy()
+        for metric in JUDGED
+        if metric.limit is not None and metric.limit.column is not None
+    }
     processes = []
-    for where in np.split(order, starts) if len(order) else []:
-        named = (int(pids[where[0]]), str(names[where[0]]))
-        part = {name: values[where] for name, values in columns.items()}
-        processes.append(_process(named, elapsed[where], index[where], len(bins), part))
+    for who, where in _by_process(rows):
+        binned = {
+            name: _binned(index[where], values[where], len(bins))
+            for name, values in figures.items()
+        }
+        last = {name: _last_known(values[where]) for name, values in limits.items()}
+        processes.append(
+            ProcessSeries(
+                *who,
+                first_s=float(elapsed[where[0]]),
+                last_s=float(elapsed[where[-1]]),
+                value={name: both[0] for name, both in binned.items()},
+                floor={name: both[1] for name, both in binned.items()},
+                limits={name: value for name, value in last.items() if value is not None},
+            )
+        )
     return bins, processes
+
+
+def _by_process(
+    rows: pd.DataFrame,
+) -> Iterator[tuple[tuple[int, str, str], NDArray[np.intp]]]:
+    """Pid, name and target of each process, and where its rows are; in the order of the pids.
+
+    Processes of two targets may have the same pid on two hosts.
+    """
+    names = rows["process"].to_numpy(dtype=object, na_value="")
+    targets = rows["target"].cat.codes.to_numpy(dtype=np.int64)
+    pids = rows["pid"].to_numpy()
+    order = np.lexsort((targets, pids))
+    changes = (np.diff(pids[order]) != 0) | (np.diff(targets[order]) != 0)
+    ids = rows["target"].cat.categories
+    for where in np.split(order, np.flatnonzero(changes) + 1) if len(order) else []:
+        first = where[0]
+        yield (int(pids[first]), str(names[first]), str(ids[targets[first]])), where
+
+
+def _last_known(values: Floats) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known[-1]) if len(known) else None
 
 
 def _edges(rows: pd.DataFrame) -> Floats:
@@ -131,37 +168,14 @@ def _interpolated(at: Floats, known_at: Floats, values: Floats) -> Floats | None
     return np.where(np.isnan(at), np.nan, found)
 
 
-def _connections(rows: pd.DataFrame) -> Floats:
-    """What each process holds, in all states; NaN only where no state could be read."""
-    states = rows[list(schema.TCP_STATES)].to_numpy()
-    held = np.nansum(states, axis=1)
-    held[np.isnan(states).all(axis=1)] = np.nan
+def _held(rows: pd.DataFrame, metric: Metric) -> Floats:
+    """A metric of each row: the sum of its columns; NaN only where none of them could be read."""
+    if len(metric.columns) == 1:
+        return np.asarray(rows[metric.columns[0]].to_numpy())
+    parts = rows[list(metric.columns)].to_numpy()
+    held = np.nansum(parts, axis=1)
+    held[np.isnan(parts).all(axis=1)] = np.nan
     return np.asarray(held)
-
-
-def _process(
-    named: tuple[int, str],
-    elapsed: Floats,
-    index: NDArray[np.intp],
-    bins: int,
-    columns: dict[str, Floats],
-) -> ProcessSeries:
-    limits = columns["fds_limit"]
-    known = limits[np.isfinite(limits)]
-    binned = {
-        name: _binned(index, figures, bins)
-        for name, figures in columns.items()
-        if name != "fds_limit"
-    }
-    return ProcessSeries(
-        pid=named[0],
-        name=named[1],
-        first_s=float(elapsed[0]),
-        last_s=float(elapsed[-1]),
-        value={name: both[0] for name, both in binned.items()},
-        floor={name: both[1] for name, both in binned.items()},
-        fds_limit=float(known[-1]) if len(known) else None,
-    )
 
 
 def _binned(index: NDArray[np.intp], figures: Floats, bins: int) -> tuple[Floats, Floats]:

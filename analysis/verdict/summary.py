@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tidemark.analysis.run import Run, RunMetadata
+from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.faults import FaultEffect, fault_effects
-from tidemark.analysis.verdict.finding import main_reason
-from tidemark.analysis.verdict.model import Decision, Floats, Messages, ResourceVerdict, Verdict
+from tidemark.analysis.verdict.headline import main_reason
+from tidemark.analysis.verdict.model import Decision, Floats, Messages, Verdict
+from tidemark.record.layout import KERNEL_PID
+from tidemark.record.metadata import RunMetadata
+from tidemark.record.metrics import USED, Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,9 @@ class Summary:
         p50_ms: Median response time over the whole run, milliseconds.
         p99_ms: 99th percentile over the whole run, milliseconds.
         latency_approximate: Whether the two were put together from the percentiles of the ticks.
-        fds_per_request: Growth in file descriptors per request.
-        connections_per_request: Growth in broker connections per request.
-        threads_per_request: Growth in threads per request.
-        rss_bytes_per_request: Growth in resident memory per request, bytes.
-        outcome: `completed`, `exhausted` or `aborted`.
+        per_request: What one request costs, by metric: the growth of what is judged, and the
+            use of what is used up.
+        outcome: How the run ended.
         exhausted_resource: What ran out; None when nothing did.
         requests_at_death: Requests answered when something ran out.
         died_elapsed_s: Seconds since the run began when something ran out.
@@ -48,10 +49,7 @@ class Summary:
     p50_ms: float | None
     p99_ms: float | None
     latency_approximate: bool
-    fds_per_request: float | None
-    connections_per_request: float | None
-    threads_per_request: float | None
-    rss_bytes_per_request: float | None
+    per_request: Mapping[str, float | None]
     outcome: str
     exhausted_resource: str | None
     requests_at_death: float | None
@@ -79,7 +77,7 @@ def summarise(run: Run, verdict: Verdict) -> Summary:
     """Return the row of the comparison table for a run."""
     requests, failures = _counts(run)
     latency = overall_latency(run)
-    growth = {name: _per_request(verdict.resources.get(name)) for name in verdict.resources}
+    growth = {name: found.per_request for name, found in verdict.resources.items()}
     dead = verdict.exhausted
     return Summary(
         run=run.name,
@@ -91,10 +89,7 @@ def summarise(run: Run, verdict: Verdict) -> Summary:
         p50_ms=latency.p50_ms,
         p99_ms=latency.p99_ms,
         latency_approximate=latency.approximate,
-        fds_per_request=growth.get("fds"),
-        connections_per_request=growth.get("connections"),
-        threads_per_request=growth.get("threads"),
-        rss_bytes_per_request=growth.get("rss_bytes"),
+        per_request={**growth, **{one.name: use_per_request(run, one) for one in USED}},
         outcome=run.outcome,
         exhausted_resource=dead.resource if dead else None,
         requests_at_death=dead.requests if dead else None,
@@ -104,8 +99,17 @@ def summarise(run: Run, verdict: Verdict) -> Summary:
     )
 
 
-def _per_request(found: ResourceVerdict | None) -> float | None:
-    return found.per_request if found else None
+def use_per_request(run: Run, metric: Metric) -> float | None:
+    """What all processes used up of a running total while requests came, for each of them."""
+    if not len(run.requests):
+        return None
+    rows = run.samples[run.samples["pid"] != KERNEL_PID]
+    at, counts = (run.requests[name].to_numpy(dtype=float) for name in ("elapsed_s", "requests"))
+    served = counts[-1] - counts[0]
+    inside = rows[rows["elapsed_s"].between(at[0], at[-1])]
+    each = inside.groupby(["target", "pid"], observed=True)[list(metric.columns)]
+    used = float((each.max() - each.min()).to_numpy().sum())
+    return used / served if served > 0 and len(inside) else None
 
 
 def _counts(run: Run) -> tuple[int | None, int | None]:

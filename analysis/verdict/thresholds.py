@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tidemark.analysis import units
-from tidemark.analysis.verdict.model import RESOURCES, Verdict
-from tidemark.analysis.verdict.reasons import NAMES, rate
-from tidemark.record.errors import UnusableRunError
+from tidemark.analysis.verdict.model import ResourceVerdict
+from tidemark.analysis.verdict.reasons import rate
+from tidemark.record.errors import OptionError
+from tidemark.record.metrics import RESOURCES
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
-    """A resource that grows by more than it may, or of which that cannot be said.
+class ThresholdCheck:
+    """Whether a resource keeps its threshold.
 
     Attributes:
-        resource: Its name.
         allowed: Growth per request that is allowed.
-        found: Growth per request that was found; None where it is unknown.
-        certain: Whether the whole 90 % interval lies above what is allowed.
+        kept: True if it does, False if it surely does not, None if that cannot be told.
         reason: A sentence.
     """
 
-    resource: str
     allowed: float
-    found: float | None
-    certain: bool
+    kept: bool | None
     reason: str
 
 
@@ -35,7 +32,7 @@ def parse_thresholds(texts: Iterable[str]) -> dict[str, float]:
     """Read thresholds such as `fds=0.01`.
 
     Raises:
-        UnusableRunError: One is not RESOURCE=NUMBER; the message names the resources there are.
+        OptionError: One is not RESOURCE=NUMBER; the message names the resources there are.
     """
     return dict(_parse(text) for text in texts)
 
@@ -47,45 +44,32 @@ def _parse(text: str) -> tuple[str, float]:
     except ValueError:
         allowed = math.nan
     if name not in RESOURCES or not equals or not math.isfinite(allowed) or allowed < 0:
-        raise UnusableRunError(
-            "--max-per-request",
-            f"{text!r} is not RESOURCE=GROWTH",
-            f"name one of {', '.join(RESOURCES)} and a number of at least 0, as in fds=0.01",
+        raise OptionError(
+            f"--max-per-request: {text!r} is not RESOURCE=GROWTH; "
+            f"name one of {', '.join(RESOURCES)} and a number of at least 0, as in fds=0.01"
         )
     return name, allowed
 
 
-def apply_thresholds(verdict: Verdict, allowed: Mapping[str, float]) -> list[Violation]:
-    """The thresholds that a run violates, in the order of the resources; empty when none.
+def check_threshold(found: ResourceVerdict, allowed: float) -> ThresholdCheck:
+    """Hold the growth of a resource against its threshold.
 
-    A resource violates its threshold when its growth per request is above it. The violation is
-    certain when the whole interval is; a growth whose interval reaches above the threshold is
-    none as long as its best estimate is below.
+    It surely does not keep it when the whole 90 % interval lies above; a growth whose interval
+    reaches above the threshold keeps it as long as its best estimate is below.
 
     Args:
-        verdict: The verdict on the run.
-        allowed: Growth per request that is allowed, by resource.
+        found: What was found on the resource.
+        allowed: Growth per request that is allowed.
     """
-    found = []
-    for name in RESOURCES:
-        if name in allowed:
-            violation = _violation(verdict, name, allowed[name])
-            if violation is not None:
-                found.append(violation)
-    return found
-
-
-def _violation(verdict: Verdict, name: str, allowed: float) -> Violation | None:
-    resource = verdict.resources[name]
-    label, noun = NAMES[name]
-    limit = f"{units.amount(name, allowed, 3)} {noun} a request"
-    growth = resource.per_request
+    metric, growth, interval = found.metric, found.per_request, found.per_request_interval
+    limit = f"at most {units.amount(metric, allowed, 3)} {metric.plural} a request"
     if growth is None:
-        reason = f"{label}: growth per request is unknown, so that at most {limit} cannot be shown"
-        return Violation(name, allowed, None, certain=False, reason=reason)
+        text = f"growth per request is unknown, so that {limit} cannot be shown"
+        return ThresholdCheck(allowed, None, f"{metric.phrase}: {text}")
     if growth <= allowed:
-        return None
-    interval = resource.per_request_interval
+        return ThresholdCheck(
+            allowed, kept=True, reason=f"{metric.phrase}: grow by {rate(found)}; {limit}: kept"
+        )
     certain = interval is not None and interval.low > allowed
-    reason = f"{label}: grow by {rate(resource)}; at most {limit} are allowed"
-    return Violation(name, allowed, growth, certain=certain, reason=reason)
+    text = f"{metric.phrase}: grow by {rate(found)}; {limit} are allowed"
+    return ThresholdCheck(allowed, kept=False if certain else None, reason=text)

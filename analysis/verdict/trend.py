@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from tidemark.analysis.verdict.model import Floats
 
@@ -47,7 +48,7 @@ def hamed_rao(values: Floats, significance: float = 0.05) -> Trend:
     if variance <= 0 or score == 0:
         return Trend(score, max(variance, 0.0), 0.0, 0.5)
     z = (score - np.sign(score)) / np.sqrt(variance)
-    return Trend(score, variance, float(z), float(stats.norm.sf(z)))
+    return Trend(score, variance, float(z), float(ndtr(-z)))
 
 
 def theil_sen(x: Floats, y: Floats) -> float:
@@ -76,9 +77,10 @@ def _tied_variance(values: Floats) -> float:
 
 def _correction(values: Floats, n: int, significance: float) -> float:
     at = np.arange(1, n + 1, dtype=float)
-    ranks = stats.rankdata(values - at * theil_sen(at, values))
+    detrended = pd.Series(values - at * theil_sen(at, values))
+    ranks = np.asarray(detrended.rank(), dtype=np.float64)
     correlation = _autocorrelation(ranks)
-    bound = stats.norm.ppf(1 - significance / 2) / np.sqrt(n)
+    bound = ndtri(1 - significance / 2) / np.sqrt(n)
     lag = np.arange(1, n)
     counted = np.where(np.abs(correlation[1:]) > bound, correlation[1:], 0.0)
     total = ((n - lag) * (n - lag - 1) * (n - lag - 2) * counted).sum()

@@ -13,6 +13,7 @@ from tidemark.analysis.verdict.load import Load, describe_load
 from tidemark.analysis.verdict.model import Exhaustion, Floats
 from tidemark.analysis.verdict.series import Bins, ProcessSeries
 from tidemark.analysis.verdict.tracks import View
+from tidemark.record.events import Emfile, FaultEnded, FaultFailed, FaultStarted, RefusedByBroker
 
 FEWEST_REQUESTS = 10
 """With fewer requests than these growth is counted per hour."""
@@ -26,7 +27,6 @@ AT_LIMIT_TOLD = 0.9
 """The same where the target's log says that descriptors ran out."""
 STAYS_SHARE = 0.5
 """To stay is to be at the limit for this share of the time that is left."""
-FAULT_ENDS = ("fault_ended", "fault_failed")
 SETTLING_S = 5.0
 """After a fault, connections are made anew and requests that waited are answered."""
 RECENT_SHARE = 0.25
@@ -137,7 +137,7 @@ class Window:
 def find_window(run: Run, bins: Bins, processes: list[ProcessSeries]) -> Window:
     """Find the part of a run that is judged."""
     x, per_request, begin_s = _axis(bins)
-    emfile = run.first_event("emfile")
+    emfile = run.first(Emfile)
     reached = _limit_reached(bins, processes, emfile.elapsed_s if emfile else None)
     death = _death(run, reached)
     end_s = float(np.nanmax(bins.elapsed_s))
@@ -145,7 +145,7 @@ def find_window(run: Run, bins: Bins, processes: list[ProcessSeries]) -> Window:
         end_s = death.elapsed_s if reached is None else min(reached, death.elapsed_s)
     if end_s <= begin_s:
         end_s = float(np.nanmax(bins.elapsed_s))
-    refused = run.first_event("refused_by_broker")
+    refused = run.first(RefusedByBroker)
     if refused is not None and begin_s < refused.elapsed_s < end_s:
         end_s = refused.elapsed_s  # level after it because the brokers take no more
     load = describe_load(bins, begin_s, end_s)
@@ -155,11 +155,11 @@ def find_window(run: Run, bins: Bins, processes: list[ProcessSeries]) -> Window:
 
 def _disturbances(run: Run, end_s: float) -> Iterator[tuple[float, float]]:
     """The spans of the faults, and of the time that clients take to come back after each."""
-    ends = [event.elapsed_s for event in run.events if event.name in FAULT_ENDS]
-    for event in run.events:
-        if event.name == "fault_started":
-            over = next((end for end in ends if end >= event.elapsed_s), end_s)
-            yield event.elapsed_s, over + SETTLING_S
+    ends = [one.elapsed_s for one in run.events_of(FaultEnded)]
+    ends += [one.elapsed_s for one in run.events_of(FaultFailed)]
+    for begun in run.events_of(FaultStarted):
+        later = (at for at in ends if at >= begun.elapsed_s)
+        yield begun.elapsed_s, min(later, default=end_s) + SETTLING_S
 
 
 def _axis(bins: Bins) -> tuple[Floats, bool, float]:
@@ -186,12 +186,13 @@ def _limit_reached(bins: Bins, processes: list[ProcessSeries], told: float | Non
     for process in processes:
         known = np.flatnonzero(np.isfinite(process.value["fds"]))
         value = process.value["fds"][known]
-        if process.fds_limit is None or not len(known):
+        limit = process.limits.get("fds")
+        if limit is None or not len(known):
             continue
         highest = float(value.max())
-        if highest < (AT_LIMIT if told is None else AT_LIMIT_TOLD) * process.fds_limit:
+        if highest < (AT_LIMIT if told is None else AT_LIMIT_TOLD) * limit:
             continue
-        top = value >= highest - 0.01 * process.fds_limit
+        top = value >= highest - 0.01 * limit
         first = int(np.argmax(top))
         if told is not None or top[first:].mean() >= STAYS_SHARE:
             found.append(float(bins.elapsed_s[known[first]]))
@@ -199,12 +200,12 @@ def _limit_reached(bins: Bins, processes: list[ProcessSeries], told: float | Non
 
 
 def _death(run: Run, reached: float | None) -> Exhaustion | None:
-    emfile = run.first_event("emfile")
+    emfile = run.first(Emfile)
     if emfile is None and reached is None:
         return None
     at = emfile.elapsed_s if emfile is not None else float(reached or 0.0)
-    counted = emfile.fields.get("requests") if emfile is not None else None
-    if isinstance(counted, int) and not isinstance(counted, bool) and 0 <= counted < 2**53:
+    counted = emfile.event.requests if emfile is not None else None
+    if counted is not None and 0 <= counted < 2**53:
         return Exhaustion("fds", at, float(counted))
     return Exhaustion("fds", at, requests_at(run, at))
 

@@ -8,8 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tidemark.analysis.run import Event, Run, RunMetadata
-from tidemark.record import layout as schema
+from tidemark.analysis.run import Run
+from tidemark.analysis.tables import empty_table
+from tidemark.record import layout
+from tidemark.record.events import Event, LimitsRead, Recorded
+from tidemark.record.metadata import RunMetadata, Target
 
 Floats = npt.NDArray[np.float64]
 MIB = 1024 * 1024
@@ -28,13 +31,14 @@ def steady(at: Floats, rate: float = 10.0) -> Floats:
 def metadata(**changes: Any) -> RunMetadata:
     """What run.json says."""
     values: dict[str, Any] = {
-        "format": 1,
+        "format": layout.FORMAT,
         "strategy": "made",
         "started_at": None,
         "ended_at": None,
         "outcome": "completed",
         "brokers": (),
         "target": {},
+        "targets": (Target(layout.ONLY_TARGET),),
         "load": {},
         "host": {},
         "raw": {},
@@ -42,14 +46,14 @@ def metadata(**changes: Any) -> RunMetadata:
     return RunMetadata(**(values | changes))
 
 
-def event(at: float, name: str, **fields: Any) -> Event:
+def happened(at: float, event: Event) -> Recorded[Any]:
     """An event at a moment of the run."""
-    return Event(1.7e9 + at, at, name, fields)
+    return Recorded(1.7e9 + at, at, event)
 
 
-def limits(at: float = 0.0, **fields: Any) -> Event:
+def limits(at: float = 0.0, **fields: Any) -> Recorded[Any]:
     """What the sampler says when it first sees a process."""
-    return event(at, "limits_read", pid=10, process="worker", **fields)
+    return happened(at, LimitsRead(pid=10, process="worker", **fields))
 
 
 def make_run(
@@ -60,7 +64,7 @@ def make_run(
     requests: Floats | None = None,
     users: Floats | None = None,
     fds_limit: float = 65536.0,
-    events: Sequence[Event] = (),
+    events: Sequence[Recorded[Any]] = (),
     endpoints: pd.DataFrame | None = None,
     raw: dict[str, Any] | None = None,
     outcome: str = "completed",
@@ -69,17 +73,18 @@ def make_run(
     many = [series] if isinstance(series, np.ndarray) else list(series)
     parts = [_rows(at, 10 + n, values, resource, fds_limit) for n, values in enumerate(many)]
     samples = pd.concat(parts).sort_values("elapsed_s", kind="stable", ignore_index=True)
-    samples["process"] = samples["process"].astype("category")
-    counted = pd.DataFrame(columns=list(schema.REQUESTS_COLUMNS), dtype=float)
+    samples = samples.astype({"process": "category", "target": "category"})
+    counted = empty_table(layout.REQUESTS)
     if requests is not None:
         counted = _requests(at, requests, users)
-    held = endpoints if endpoints is not None else pd.DataFrame(columns=schema.ENDPOINTS_COLUMNS)
+    held = endpoints if endpoints is not None else empty_table(layout.ENDPOINTS)
     return Run(
         Path("made"),
         metadata(raw=raw or {}, outcome=outcome),
         samples,
-        pd.DataFrame(columns=list(schema.COMPOSITION_COLUMNS)),
+        empty_table(layout.COMPOSITION),
         counted,
+        empty_table(layout.ROUTES),
         held,
         tuple(events),
     )
@@ -87,10 +92,11 @@ def make_run(
 
 def _rows(at: Floats, pid: int, values: Floats, resource: str, fds_limit: float) -> pd.DataFrame:
     alive = np.isfinite(values)
-    columns: dict[str, Any] = dict.fromkeys(schema.SAMPLES_COLUMNS, 0.0)
+    columns: dict[str, Any] = dict.fromkeys(layout.SAMPLES.columns, 0.0)
     columns |= {
         "time_s": 1.7e9 + at[alive],
         "elapsed_s": at[alive],
+        "target": layout.ONLY_TARGET,
         "pid": pid,
         "process": "worker",
         "fds": 30.0,
@@ -104,7 +110,7 @@ def _rows(at: Floats, pid: int, values: Floats, resource: str, fds_limit: float)
 
 
 def _requests(at: Floats, requests: Floats, users: Floats | None) -> pd.DataFrame:
-    columns: dict[str, Any] = dict.fromkeys(schema.REQUESTS_COLUMNS, 0.0)
+    columns: dict[str, Any] = dict.fromkeys(layout.REQUESTS.columns, 0.0)
     columns |= {
         "time_s": 1.7e9 + at,
         "elapsed_s": at,

@@ -1,4 +1,4 @@
-"""Synthetic run directories in format 1, drawn from what the five strategies really do.
+"""Synthetic run directories, drawn from what the five strategies really do.
 
 The figures come from the two-broker mock cluster: a leaked producer holds 7.8 descriptors, 1.8
 ESTABLISHED connections and 3.8 threads, a shared one holds a constant number of each.
@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tidemark.record.layout import ENDPOINTS_COLUMNS, REQUESTS_COLUMNS, SAMPLES_COLUMNS, TCP_STATES
+from tidemark.record import layout
+from tidemark.record.metrics import TCP_STATES
 
 STARTED_AT = 1_790_000_000.0
 BROKERS = ("127.0.0.1:40001", "127.0.0.1:40002")
@@ -108,7 +109,7 @@ def write_run(root: Path, plan: Plan | None = None, **changes: Any) -> Path:
     path = root / plan.strategy
     path.mkdir(parents=True)
     series = _Series(plan)
-    _samples(plan, series).to_csv(path / "samples.csv", index=False)
+    _samples(plan, series).to_csv(path / layout.SAMPLES.file, index=False)
     if plan.with_composition:
         _composition(plan, series).to_csv(path / "composition.csv", index=False)
     if plan.with_requests:
@@ -217,8 +218,14 @@ def _worker(plan: Plan, series: _Series, index: int) -> pd.DataFrame:
 def _frame(series: _Series, **columns: Any) -> pd.DataFrame:
     zeros = dict.fromkeys(TCP_STATES, 0)
     frame = pd.DataFrame(
-        {"time_s": series.time, "elapsed_s": series.elapsed, **zeros, **columns}
-    ).reindex(columns=list(SAMPLES_COLUMNS))
+        {
+            "time_s": series.time,
+            "elapsed_s": series.elapsed,
+            "target": layout.ONLY_TARGET,
+            **zeros,
+            **columns,
+        }
+    ).reindex(columns=list(layout.SAMPLES.columns))
     frame["time_s"], frame["elapsed_s"] = frame["time_s"].round(6), frame["elapsed_s"].round(6)
     counts = ["pid", "fds", "fds_limit", "threads", "rss_bytes", *TCP_STATES]
     return frame.astype(dict.fromkeys(counts, "Int64"))
@@ -270,7 +277,7 @@ def _names(plan: Plan, worker: pd.DataFrame) -> list[pd.DataFrame]:
         ("fd", "eventfd"): np.full(len(worker), 1.0),
         ("fd", "pipe"): np.maximum(fds - 5 - sockets, 0),
     }
-    columns = worker[["time_s", "elapsed_s", "pid"]]
+    columns = worker[["time_s", "elapsed_s", "target", "pid"]]
     return [
         columns.assign(kind=kind, name=name, count=np.asarray(count).astype(int))
         for (kind, name), count in counts.items()
@@ -300,7 +307,7 @@ def _requests(plan: Plan, series: _Series) -> pd.DataFrame:
             "p99_ms": percentile(shape.p99_ms),
         }
     )
-    return _kept(plan.gap, frame[list(REQUESTS_COLUMNS)])
+    return _kept(plan.gap, frame[list(layout.REQUESTS.columns)])
 
 
 def _endpoints(plan: Plan, series: _Series) -> pd.DataFrame:
@@ -311,6 +318,7 @@ def _endpoints(plan: Plan, series: _Series) -> pd.DataFrame:
             {
                 "time_s": series.time[::step].round(6),
                 "elapsed_s": series.elapsed[::step].round(6),
+                "target": layout.ONLY_TARGET,
                 "endpoint": endpoint,
                 "held": 1,
                 "time_wait": (waiting / len(plan.brokers)).astype(int),
@@ -318,7 +326,7 @@ def _endpoints(plan: Plan, series: _Series) -> pd.DataFrame:
         )
         for endpoint in plan.brokers
     ]
-    return pd.concat(parts)[list(ENDPOINTS_COLUMNS)]
+    return pd.concat(parts)[list(layout.ENDPOINTS.columns)]
 
 
 EMFILE_LINE = "OSError: [Errno 24] Too many open files"
@@ -370,8 +378,9 @@ def _write_metadata(path: Path, plan: Plan, series: _Series) -> None:
     outcome = "exhausted" if series.exhausted and plan.outcome else plan.outcome
     ended = {"ended_at": _iso(float(series.time[-1])), "outcome": outcome} if plan.outcome else {}
     latency = {"p50": shape.p50_ms, "p95": shape.p99_ms * 0.9, "p99": shape.p99_ms, "max": 140.0}
+    reference = {"reference": True} if plan.strategy == "shared" else {}
     document = {
-        "format": 1,
+        "format": layout.FORMAT,
         "strategy": plan.strategy,
         "started_at": _iso(STARTED_AT),
         **ended,
@@ -396,6 +405,7 @@ def _write_metadata(path: Path, plan: Plan, series: _Series) -> None:
             "python": "3.11.7",
             "versions": {"confluent-kafka": "2.16.1", "librdkafka": "2.16.1", "locust": "2.47.0"},
         },
+        **reference,
         **({"latency_ms": latency} if plan.with_requests and plan.outcome else {}),
     }
     (path / "run.json").write_text(json.dumps(document, indent=2))

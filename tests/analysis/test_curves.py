@@ -62,3 +62,16 @@ def test_names_are_ordered_by_growth_and_the_rest_is_summed(tmp_path):
 def test_no_composition_no_names(tmp_path):
     run = load_run(write_run(tmp_path, with_composition=False))
     assert curves.by_name(run.composition, "fd") == []
+
+
+def test_a_rate_counts_what_was_added_and_nothing_from_before():
+    times = np.arange(0.0, 20.0)
+    old = pd.DataFrame({"elapsed_s": times, "pid": 7, "process": "a", "cpu_s": 100 + 0.5 * times})
+    young = pd.DataFrame(
+        {"elapsed_s": times[10:], "pid": 8, "process": "b", "cpu_s": 0.25 * (times[10:] - 10)}
+    )
+    both = pd.concat([old, young]).sort_values("elapsed_s", kind="stable")
+    found = curves.rate(both, "cpu_s")
+    early, late = found.time_s < 9, found.time_s > 11
+    assert found.values[early] == pytest.approx(0.5)
+    assert found.values[late] == pytest.approx(0.75)

@@ -1,32 +1,45 @@
 import dataclasses
 
 from tests.analysis.rundirs import write_run
-from tidemark.analysis.figures.comparison import common_faults
+from tidemark.analysis.figures.entries import common_faults
 from tidemark.analysis.figures.events import fault_marks, fault_spans, marks, spans, told
-from tidemark.analysis.run import Event, load_run
+from tidemark.analysis.run import load_run
+from tidemark.record.events import (
+    BrokerDown,
+    BrokerUp,
+    FaultEnded,
+    FaultFailed,
+    FaultStarted,
+    Gap,
+    LimitsRead,
+    Recorded,
+    RunStarted,
+    TargetRestarted,
+    Unknown,
+)
 
 
-def happened(name, at, **fields):
-    return Event(at, at, name, fields)
+def happened(at, event):
+    return Recorded(at, at, event)
 
 
 def test_repeated_events_are_all_marked_and_named_once():
-    found = marks([happened("target_restarted", at) for at in (5.0, 9.0, 12.0)])
+    found = marks([happened(at, TargetRestarted()) for at in (5.0, 9.0, 12.0)])
     assert [mark.elapsed_s for mark in found] == [5.0, 9.0, 12.0]
     assert [mark.text for mark in found] == ["restart (first of 3)", "", ""]
 
 
 def test_the_course_of_a_run_is_not_marked():
-    assert marks([happened("run_started", 0.0), happened("limits_read", 0.1)]) == []
+    assert marks([happened(0.0, RunStarted()), happened(0.1, LimitsRead())]) == []
 
 
 def test_a_broker_that_never_came_back_is_down_to_the_end(tmp_path):
     run = load_run(write_run(tmp_path))
     events = (
-        happened("broker_down", 10.0, broker="b:1"),
-        happened("broker_down", 12.0, broker="b:2"),
+        happened(10.0, BrokerDown("b:1")),
+        happened(12.0, BrokerDown("b:2")),
     )
-    events = (*events, happened("broker_up", 15.0, broker="b:2"))
+    events = (*events, happened(15.0, BrokerUp("b:2")))
     found = spans(dataclasses.replace(run, events=events))
     assert [(span.start_s, span.end_s) for span in found] == [(10.0, run.duration_s), (12.0, 15.0)]
 
@@ -38,27 +51,28 @@ def test_a_gap_ends_where_it_was_noticed(tmp_path):
 
 
 def test_what_belongs_to_an_event_is_one_line():
-    event = happened("run_ended", 1.0, outcome="completed", seconds=0.30000000004, pids=[1, 2])
+    event = Unknown("odd", {"outcome": "completed", "seconds": 0.30000000004, "pids": [1, 2]})
     assert told(event) == "outcome completed, seconds 0.3, pids 1 2"
+    assert told(Gap(missed_ticks=3)) == "missed_ticks 3"
 
 
 def outage(start, end, fault="outage@10+6"):
     kind = fault.partition("@")[0]
-    about = {"fault": fault, "kind": kind}
+    about = (fault, kind)
     found = [
-        happened("fault_started", start, **about),
-        happened("broker_down", start + 0.1, broker="b:1", action="kill"),
-        happened("broker_down", start + 0.1, broker="b:2", action="kill"),
+        happened(start, FaultStarted(*about)),
+        happened(start + 0.1, BrokerDown("b:1", "kill")),
+        happened(start + 0.1, BrokerDown("b:2", "kill")),
     ]
     if end is not None:
-        found += [happened("broker_up", end - 0.1, broker=name) for name in ("b:1", "b:2")]
-        found += [happened("fault_ended", end, **about)]
+        found += [happened(end - 0.1, BrokerUp(name)) for name in ("b:1", "b:2")]
+        found += [happened(end, FaultEnded(*about))]
     return tuple(found)
 
 
 def kill(at):
-    about = {"fault": "target-kill@5", "kind": "target-kill"}
-    return (happened("fault_started", at, **about), happened("fault_ended", at + 0.01, **about))
+    about = ("target-kill@5", "target-kill")
+    return (happened(at, FaultStarted(*about)), happened(at + 0.01, FaultEnded(*about)))
 
 
 def run_with(tmp_path, *events):
@@ -73,7 +87,7 @@ def test_a_fault_is_shaded_once_and_the_brokers_it_took_down_are_not(tmp_path):
 
 
 def test_a_broker_that_goes_by_itself_is_shaded_beside_a_fault(tmp_path):
-    own = (happened("broker_down", 3.0, broker="b:1"), happened("broker_up", 5.0, broker="b:1"))
+    own = (happened(3.0, BrokerDown("b:1")), happened(5.0, BrokerUp("b:1")))
     run = run_with(tmp_path, *own, *outage(11.2, 17.3))
     assert [s.text for s in spans(run)] == ["broker b:1 down", "outage 11 s to 17 s"]
 
@@ -86,9 +100,9 @@ def test_a_fault_that_the_run_cut_short_is_shaded_to_its_end(tmp_path):
 
 
 def test_a_fault_that_did_nothing_is_not_shaded_but_marked(tmp_path):
-    about = {"fault": "outage@10+6", "kind": "outage"}
-    failed = happened("fault_failed", 10.1, fault="outage@10+6", reason="not ours")
-    run = run_with(tmp_path, happened("fault_started", 10.0, **about), failed)
+    about = ("outage@10+6", "outage")
+    failed = happened(10.1, FaultFailed("outage@10+6", "not ours"))
+    run = run_with(tmp_path, happened(10.0, FaultStarted(*about)), failed)
     assert (spans(run), fault_spans(run), fault_marks(run)) == ([], [], [])
     assert [mark.text for mark in marks(run.events)] == ["fault failed"]
 

@@ -6,9 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.analysis.made import event, make_run, ticks
+from tests.analysis.made import happened, make_run, ticks
 from tidemark.analysis.verdict.faults import LEVEL_S, fault_effects, left_text
 from tidemark.analysis.verdict.model import Exhaustion, Interval, ResourceVerdict, Verdict
+from tidemark.record.events import (
+    BrokerDown,
+    FaultEnded,
+    FaultFailed,
+    FaultStarted,
+    TargetExited,
+    TargetRestarted,
+)
 
 OUTAGE = "outage@20+10"
 RATE = 10.0
@@ -20,10 +28,10 @@ def verdict(**changes):
 
 def fault(start=20.0, end=30.0, text=OUTAGE):
     kind = text.partition("@")[0]
-    found = [event(start, "fault_started", fault=text, kind=kind)]
+    found = [happened(start, FaultStarted(text, kind))]
     if "kill" not in text and "freeze" not in text:
-        found.append(event(start, "broker_down", broker="b:1", action="kill"))
-    return found + ([event(end, "fault_ended", fault=text, kind=kind)] if end else [])
+        found.append(happened(start, BrokerDown("b:1", "kill")))
+    return found + ([happened(end, FaultEnded(text, kind))] if end else [])
 
 
 def whole(steps):
@@ -152,15 +160,15 @@ def test_what_run_json_says_of_faults_is_not_trusted(planned):
 
 def test_a_fault_that_could_not_be_injected_has_a_reason_and_no_figures():
     events = [
-        event(20.0, "fault_started", fault=OUTAGE, kind="outage"),
-        event(20.1, "fault_failed", fault=OUTAGE, reason="not ours"),
+        happened(20.0, FaultStarted(OUTAGE, "outage")),
+        happened(20.1, FaultFailed(OUTAGE, "not ours")),
     ]
     found = only(load(ticks(60.0), events=events))
     assert (found.state, found.failed_because, found.failures) == ("failed", "not ours", None)
 
 
 def test_a_fault_that_could_not_be_ended_still_counts_its_failures():
-    events = [*fault(end=None), event(31.0, "fault_failed", fault=OUTAGE, reason="gone")]
+    events = [*fault(end=None), happened(31.0, FaultFailed(OUTAGE, "gone"))]
     found = only(load(ticks(60.0), failing=((20.0, 90.0),), events=events))
     assert (found.state, found.ended_elapsed_s, found.failures) == ("failed", None, 390)
 
@@ -201,8 +209,8 @@ def test_one_worker_of_several_that_died_does_not_end_the_service():
 
 
 def test_a_target_that_exited_and_came_back_goes_on():
-    gone = event(24.0, "target_exited", pid=10)
-    back = event(25.0, "target_restarted", pid=11)
+    gone = happened(24.0, TargetExited(10))
+    back = happened(25.0, TargetRestarted(11))
     assert only(load(ticks(60.0), events=[*fault(), gone])).recovery_s is None
     assert only(load(ticks(60.0), events=[*fault(), gone, back])).recovery_s is not None
 

@@ -7,13 +7,15 @@ from tests.analysis.rundirs import STRATEGIES, write_comparison, write_run
 from tests.analysis.verdicts import clean, leak
 from tidemark.analysis.figures import style
 from tidemark.analysis.figures.comparison_figure import draw_comparison
-from tidemark.analysis.run import Event, load_run
+from tidemark.analysis.run import load_run
+from tidemark.analysis.verdict.assessment import weigh
+from tidemark.record.events import Emfile, FaultEnded, FaultStarted, Recorded
 
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory):
     runs = [load_run(path) for path in write_comparison(tmp_path_factory.mktemp("all"))]
-    return [(run, leak(run) if "leaked" in run.strategy else clean(run)) for run in runs]
+    return [weigh(run, leak(run) if "leaked" in run.strategy else clean(run)) for run in runs]
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +43,15 @@ def test_the_panels(figure):
         "established",
         "time_wait",
         "threads",
-        "rss",
+        "rss_bytes",
+        "cpu_s_per_request",
+        "cpu_s",
         "latency",
         "requests",
     ]
 
 
-@pytest.mark.parametrize("key", ["fds", "established", "time_wait", "threads", "rss"])
+@pytest.mark.parametrize("key", ["fds", "established", "time_wait", "threads", "rss_bytes"])
 def test_strategies_differ_in_colour_dashes_or_width_and_marker(figure, key):
     drawn = [line for name in STRATEGIES for line in named(panel(figure, key), name)]
     assert len(drawn) == 5
@@ -60,7 +64,8 @@ def test_every_strategy_is_named_beside_its_line_in_its_colour(figure):
     axes = panel(figure, "fds")
     for name in STRATEGIES:
         (label,) = [text for text in axes.texts if text.get_text().startswith(f"{name} ")]
-        assert label.get_color() == style.STRATEGY_LOOKS[name].ink
+        (line,) = named(axes, name)
+        assert label.get_color() == style.darker(line.get_color())
 
 
 def test_names_do_not_overlap(figure):
@@ -91,20 +96,14 @@ def test_limit_and_emfile_are_marked(judged, figure):
     axes = panel(figure, "fds")
     assert named(axes, "limit")[0].is_dashed()
     (mark,) = named(axes, "EMFILE")
-    event = judged[0][0].first_event("emfile")
+    event = judged[0].run.first(Emfile)
     assert (mark.get_xdata()[0], mark.get_ydata()[0]) == (event.elapsed_s, 1024.0)
-
-
-def test_a_colour_belongs_to_a_strategy_whatever_it_is_compared_with(judged):
-    alone = draw_comparison(judged[-2:])
-    (line,) = named(panel(alone, "fds"), "shared")
-    assert line.get_color() == style.STRATEGY_LOOKS["shared"].colour
 
 
 def test_requests_answered_and_failed_are_bars(judged, figure):
     bars = panel(figure, "requests").patches
     lengths = [bar.get_width() for bar in bars]
-    last = judged[0][0].requests.iloc[-1]
+    last = judged[0].run.requests.iloc[-1]
     assert last["requests"] - last["failures"] in lengths
     assert last["failures"] in lengths
 
@@ -115,7 +114,7 @@ def test_unlike_runs_are_compared_with_a_warning(tmp_path):
         write_run(tmp_path / "b", strategy="pooled", rate=4.0, kernel="5.10.0"),
     ]
     runs = [load_run(path) for path in paths]
-    figure = draw_comparison([(run, clean(run)) for run in runs])
+    figure = draw_comparison([weigh(run, clean(run)) for run in runs])
     warning = figure.texts[1].get_text()
     assert "not alike" in warning
     assert "request rate: 8.0 and 4.0" in warning
@@ -128,24 +127,31 @@ def test_two_runs_of_one_strategy_go_by_their_directories(tmp_path):
     for name in ("before", "after"):
         path = write_run(tmp_path / name)
         runs.append(load_run(path.rename(tmp_path / f"{name}-run")))
-    figure = draw_comparison([(run, clean(run)) for run in runs])
+    figure = draw_comparison([weigh(run, clean(run)) for run in runs])
     (before,) = named(panel(figure, "fds"), "before-run")
     (after,) = named(panel(figure, "fds"), "after-run")
-    assert before.get_color() == style.STRATEGY_LOOKS["shared"].colour
     assert before.get_color() != after.get_color()
     assert before.get_marker() != after.get_marker()
 
 
 def test_a_panel_without_figures_is_left_out(tmp_path):
     run = load_run(write_run(tmp_path, with_requests=False, outcome=None))
-    figure = draw_comparison([(run, clean(run))])
-    assert [axes.get_label() for axes in figure.axes] == ["fds", "established", "threads", "rss"]
+    figure = draw_comparison([weigh(run, clean(run))])
+    shown = [axes.get_label() for axes in figure.axes]
+    assert shown == ["fds", "established", "threads", "rss_bytes", "cpu_s"]
 
 
-def test_known_and_unknown_strategies_get_distinct_looks():
-    found = style.looks([*STRATEGIES, "ours", "theirs"])
-    assert len({look.colour for look in found.values()}) == 7
-    assert len({look.marker for look in found.values()}) == 7
+def test_nine_runs_get_distinct_looks():
+    found = style.looks(9)
+    assert len({look.colour for look in found}) == 9
+    assert len({look.marker for look in found}) == 9
+
+
+def test_what_a_request_uses_up_is_a_bar_for_each_run(judged, figure):
+    axes = panel(figure, "cpu_s_per_request")
+    used = [1000 * one.summary.per_request["cpu_s"] for one in judged]
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx(used)
+    assert axes.get_xlabel() == "ms"
 
 
 def test_a_long_name_is_cut_in_the_middle_and_stays_inside(tmp_path):
@@ -153,28 +159,28 @@ def test_a_long_name_is_cut_in_the_middle_and_stays_inside(tmp_path):
     for version in ("2.4.1", "2.4.2"):
         path = write_run(tmp_path / version, requests=40)
         runs.append(load_run(path.rename(tmp_path / f"a-service-with-a-long-name-{version}")))
-    figure = draw_comparison([(run, clean(run)) for run in runs])
+    figure = draw_comparison([weigh(run, clean(run)) for run in runs])
     names = [text.get_text().rpartition(" ")[0] for text in panel(figure, "fds").texts]
     assert {"a-service-…name-2.4.1", "a-service-…name-2.4.2"} <= set(names)
     test_nothing_is_clipped_at_the_edges(figure)
 
 
 def faulty(run, start, end):
-    about = {"fault": "outage@10+6", "kind": "outage"}
+    about = ("outage@10+6", "outage")
     events = (
-        Event(start, start, "fault_started", about),
-        Event(end, end, "fault_ended", about),
+        Recorded(start, start, FaultStarted(*about)),
+        Recorded(end, end, FaultEnded(*about)),
     )
     return dataclasses.replace(run, events=(*run.events, *events))
 
 
 def test_a_fault_is_shaded_in_every_panel_with_time_and_named_once(judged):
     moved = [
-        (faulty(run, 10.0 + 0.2 * n, 16.0 + 0.2 * n), verdict)
-        for n, (run, verdict) in enumerate(judged)
+        weigh(faulty(one.run, 10.0 + 0.2 * n, 16.0 + 0.2 * n), one.verdict)
+        for n, one in enumerate(judged)
     ]
     drawn = draw_comparison(moved)
-    for key in ("fds", "established", "time_wait", "threads", "rss"):
+    for key in ("fds", "established", "time_wait", "threads", "rss_bytes"):
         (shade,) = [p for p in panel(drawn, key).patches if p.get_label() == "_span"]
         assert (shade.get_x(), shade.get_x() + shade.get_width()) == pytest.approx((10.8, 16.0))
     for key in ("latency", "requests"):

@@ -10,14 +10,16 @@ from tests.analysis.verdicts import clean, leak
 from tidemark.analysis.figures import style
 from tidemark.analysis.figures.run_figure import draw_run
 from tidemark.analysis.run import load_run
+from tidemark.analysis.verdict.assessment import weigh
+from tidemark.record.events import Emfile
 
-ALL = ["fds", "connections", "threads", "rss", "requests", "latency"]
+ALL = ["fds", "connections", "threads", "rss_bytes", "cpu_s", "requests", "latency"]
 
 
 @pytest.fixture(scope="module")
 def leaked(tmp_path_factory):
     run = load_run(write_run(tmp_path_factory.mktemp("leaked"), strategy="per-request-leaked"))
-    return run, draw_run(run, leak(run))
+    return run, draw_run(weigh(run, leak(run)))
 
 
 def panel(figure, key):
@@ -57,6 +59,7 @@ def test_every_axis_has_a_unit(leaked):
         "connections",
         "threads",
         "MiB",
+        "% of a core",
         "per second",
         "ms (log)",
     ]
@@ -82,7 +85,7 @@ def test_the_limit_is_a_dashed_line_inside_the_panel(leaked):
 
 def test_emfile_is_marked_through_all_panels_and_named(leaked):
     run, figure = leaked
-    at = run.first_event("emfile").elapsed_s
+    at = run.first(Emfile).elapsed_s
     for axes in figure.axes:
         assert at in [line.get_xdata()[0] for line in lines(axes, "_mark")]
     assert any(text.startswith("EMFILE at 16") for text in texts(figure.axes[0]))
@@ -113,7 +116,7 @@ def test_an_early_forecast_is_drawn_over_the_requests_that_came(leaked):
     (line,) = lines(panel(figure, "fds"), "forecast")
     times = line.get_xdata()
     answered = np.interp(times, run.requests["elapsed_s"], run.requests["requests"])
-    before = times < run.first_event("emfile").elapsed_s - 0.5
+    before = times < run.first(Emfile).elapsed_s - 0.5
     heights = np.interp(line.get_ydata(), line.get_ydata()[[0, -1]], [32.0, 131.0])
     assert answered[before][5:] == pytest.approx(heights[before][5:], abs=4.0)
 
@@ -122,7 +125,7 @@ def test_a_last_forecast_leads_straight_from_the_end_to_the_limit(tmp_path):
     run = load_run(write_run(tmp_path, strategy="per-request-leaked", requests=80))
     verdict = leak(run, dead=False)
     forecast = verdict.resources["fds"].forecast
-    axes = panel(draw_run(run, verdict), "fds")
+    axes = panel(draw_run(weigh(run, verdict)), "fds")
     (line,) = lines(axes, "forecast")
     assert list(line.get_xdata()) == [forecast.made_at_elapsed_s, forecast.elapsed_s]
     assert list(line.get_ydata()) == [forecast.level, forecast.limit]
@@ -148,9 +151,27 @@ def test_threads_are_stacked_by_name(leaked):
 
 def test_memory_is_in_mebibytes(leaked):
     run, figure = leaked
-    (line,) = lines(panel(figure, "rss"), "all processes")
+    (line,) = lines(panel(figure, "rss_bytes"), "all processes")
     total = run.samples[run.samples["pid"] > 0].groupby("elapsed_s")["rss_bytes"].sum()
     assert line.get_ydata() == pytest.approx(total.to_numpy() / 2**20)
+
+
+def test_cpu_time_is_a_share_of_a_core_and_told_per_request(leaked):
+    run, figure = leaked
+    (line,) = lines(panel(figure, "cpu_s"), "all processes")
+    used = run.samples.groupby("pid")["cpu_s"].agg(lambda cpu: cpu.max() - cpu.min()).sum()
+    mean = 100 * used / run.duration_s
+    assert np.nanmean(line.get_ydata()) == pytest.approx(mean, rel=0.1)
+    assert any(text.endswith("of CPU time a request") for text in texts(panel(figure, "cpu_s")))
+
+
+def test_swap_has_a_panel_only_where_something_was_swapped_out(tmp_path):
+    run = load_run(write_run(tmp_path))
+    run.samples["swap_bytes"] = 0.0
+    assert "swap_bytes" not in [axes.get_label() for axes in draw_run(weigh(run, clean(run))).axes]
+    run.samples.loc[run.samples["pid"] == 101, "swap_bytes"] = 3.0 * 2**20
+    axes = panel(draw_run(weigh(run, clean(run))), "swap_bytes")
+    assert lines(axes, "all processes")[0].get_ydata() == pytest.approx(3.0)
 
 
 def test_failures_and_answers_are_counted(leaked):
@@ -189,14 +210,14 @@ def test_nothing_is_clipped_at_the_edges(leaked):
 def test_without_what_was_not_recorded_the_panels_are_left_out(tmp_path):
     path = write_run(tmp_path, with_requests=False, with_composition=False)
     run = load_run(path)
-    figure = draw_run(run, clean(run))
-    assert [axes.get_label() for axes in figure.axes] == ["fds", "connections", "threads", "rss"]
+    figure = draw_run(weigh(run, clean(run)))
+    assert [axes.get_label() for axes in figure.axes] == ALL[:5]
     assert figure.axes[-1].get_xlabel()
 
 
 def test_what_was_not_read_is_a_hole_and_no_zero(tmp_path):
     run = load_run(write_run(tmp_path, gap=(10.0, 14.0)))
-    figure = draw_run(run, clean(run))
+    figure = draw_run(weigh(run, clean(run)))
     (line,) = lines(panel(figure, "fds"), "gunicorn 101")
     hole = np.isnan(line.get_ydata())
     assert hole.sum() == 1
@@ -206,7 +227,7 @@ def test_what_was_not_read_is_a_hole_and_no_zero(tmp_path):
 
 def test_outages_and_gaps_are_shaded_and_named(tmp_path):
     run = load_run(write_run(tmp_path, outage=(10.0, 20.0), gap=(25.0, 28.0)))
-    figure = draw_run(run, clean(run))
+    figure = draw_run(weigh(run, clean(run)))
     spans = [patch for patch in figure.axes[2].patches if patch.get_label() == "_span"]
     assert len(spans) == 2
     assert spans[0].get_x() == 10.0
@@ -216,7 +237,7 @@ def test_outages_and_gaps_are_shaded_and_named(tmp_path):
 
 def test_three_samples_are_drawn_with_their_dots(tmp_path):
     run = load_run(write_run(tmp_path, requests=3))
-    figure = draw_run(run, clean(run, verdict="inconclusive"))
+    figure = draw_run(weigh(run, clean(run, verdict="inconclusive")))
     (line,) = lines(panel(figure, "fds"), "gunicorn 101")
     assert line.get_marker() == "o"
     assert said(figure)[0].startswith("shared: cannot tell")
@@ -227,7 +248,7 @@ def test_a_limit_far_above_is_told_and_does_not_flatten_the_line(tmp_path):
     verdict = clean(run)
     fds = verdict.resources["fds"]
     far = {**verdict.resources, "fds": type(fds)(**{**_fields(fds), "limit": 1_048_576.0})}
-    axes = panel(draw_run(run, clean(run, resources=far)), "fds")
+    axes = panel(draw_run(weigh(run, clean(run, resources=far))), "fds")
     assert not lines(axes, "limit")
     assert axes.get_ylim()[1] < 100
     assert "limit 1,048,576, far above" in texts(axes)
@@ -240,7 +261,7 @@ def _fields(found):
 def test_the_time_axis_reaches_a_death_that_is_near(tmp_path):
     run = load_run(write_run(tmp_path, strategy="per-request-leaked", requests=80))
     verdict = leak(run, dead=False)
-    figure = draw_run(run, verdict)
+    figure = draw_run(weigh(run, verdict))
     assert figure.axes[0].get_xlim()[1] > verdict.resources["fds"].forecast.elapsed_s
     assert "end of the run" in texts(figure.axes[0])
     assert "in about 49 requests" in said(figure)[0]
@@ -249,7 +270,7 @@ def test_the_time_axis_reaches_a_death_that_is_near(tmp_path):
 def test_the_process_that_leaks_stands_out_of_the_others(tmp_path):
     path = write_run(tmp_path, strategy="per-request-leaked", workers=4, leaking_workers=1, rate=20)
     run = load_run(path)
-    axes = panel(draw_run(run, leak(run)), "fds")
+    axes = panel(draw_run(weigh(run, leak(run))), "fds")
     colours = {line.get_label(): to_hex(line.get_color()).upper() for line in axes.lines}
     assert colours["gunicorn 101"] == style.VERMILION
     assert {colours[f"gunicorn {pid}"] for pid in (100, 102, 103, 104)} == {style.FAINT.upper()}
@@ -258,7 +279,7 @@ def test_the_process_that_leaks_stands_out_of_the_others(tmp_path):
 def test_a_replaced_worker_keeps_the_colour_of_the_one_before(tmp_path):
     path = write_run(tmp_path, restarts=(10.0, 20.0), shape=Shape(fds_per_request=0.2))
     run = load_run(path)
-    axes = panel(draw_run(run, clean(run)), "fds")
+    axes = panel(draw_run(weigh(run, clean(run))), "fds")
     colours = {line.get_label(): to_hex(line.get_color()).upper() for line in axes.lines}
     assert {colours[f"gunicorn {pid}"] for pid in (101, 201, 301)} == {style.VERMILION}
     assert "restart (first of 2)" in texts(axes)
@@ -268,7 +289,7 @@ def test_a_day_is_drawn_with_few_points_and_every_peak(tmp_path):
     path = write_run(tmp_path, requests=86_400, rate=1, interval_s=1.0)
     run = load_run(path)
     run.samples.loc[run.samples["elapsed_s"].between(40_000, 40_001), "fds"] = 900.0
-    figure = draw_run(run, clean(run))
+    figure = draw_run(weigh(run, clean(run)))
     axes = panel(figure, "fds")
     assert sum(len(line.get_xdata()) for axes in figure.axes for line in axes.lines) < 20_000
     highest = max(c.get_datalim(axes.transData).y1 for c in axes.collections)
@@ -278,14 +299,14 @@ def test_a_day_is_drawn_with_few_points_and_every_peak(tmp_path):
 
 def test_an_aborted_run_says_so(tmp_path):
     run = load_run(write_run(tmp_path, outcome=None, requests=60))
-    assert said(draw_run(run, clean(run)))[0].endswith("(run aborted)")
+    assert said(draw_run(weigh(run, clean(run))))[0].endswith("(run aborted)")
 
 
 def test_the_picture_does_not_depend_on_the_machines_settings(tmp_path):
     run = load_run(write_run(tmp_path, requests=40))
-    expected = style.png(draw_run(run, clean(run)))
+    expected = style.png(draw_run(weigh(run, clean(run))))
     with matplotlib.rc_context({"font.size": 22.0, "axes.grid": False, "lines.linewidth": 9.0}):
-        assert style.png(draw_run(run, clean(run))) == expected
+        assert style.png(draw_run(weigh(run, clean(run)))) == expected
 
 
 def test_a_name_with_markup_is_drawn_as_it_is(tmp_path):
@@ -293,7 +314,7 @@ def test_a_name_with_markup_is_drawn_as_it_is(tmp_path):
     raw = {**run.metadata.raw, "strategy": "a$x^2$_{b} & <i>"}
     (run.path / "run.json").write_text(json.dumps(raw))
     run = load_run(run.path)
-    figure = draw_run(run, clean(run))
+    figure = draw_run(weigh(run, clean(run)))
     assert said(figure)[0].startswith("a$x^2$_{b} & <i>: flat")
     assert style.png(figure).startswith(b"\x89PNG")
 
@@ -307,7 +328,7 @@ def test_long_names_and_large_counts_stay_inside_the_picture(tmp_path):
     samples.write_text(samples.read_text().replace("gunicorn", "a-process-with-a-long-name"))
     run = load_run(path)
     run.composition["count"] *= 1000.0
-    figure = draw_run(run, leak(run))
+    figure = draw_run(weigh(run, leak(run)))
     renderer = figure.canvas.get_renderer()
     width, _ = figure.canvas.get_width_height()
     for text in [*figure.texts, *(t for axes in figure.axes for t in axes.texts)]:
@@ -316,7 +337,7 @@ def test_long_names_and_large_counts_stay_inside_the_picture(tmp_path):
 
 def test_only_what_grows_after_the_warm_up_is_in_colour(tmp_path, leaked):
     run = load_run(write_run(tmp_path))
-    axes = panel(draw_run(run, clean(run)), "threads")
+    axes = panel(draw_run(weigh(run, clean(run))), "threads")
     flat = {to_hex(layer.get_facecolor()[0]) for layer in axes.collections}
     assert flat <= {"#b8bcc2", "#d3d6da"}
     layers = panel(leaked[1], "threads").collections

@@ -7,11 +7,20 @@ import pytest
 
 from tests.analysis.rundirs import write_comparison, write_run
 from tests.analysis.verdicts import clean, leak
-from tidemark.analysis.reports.html import render_comparison, render_run
-from tidemark.analysis.run import Event, load_run
+from tidemark.analysis.reports.html import render, render_comparison
+from tidemark.analysis.run import load_run
+from tidemark.analysis.verdict.assessment import weigh
 from tidemark.analysis.verdict.faults import left_text
 from tidemark.analysis.verdict.model import Messages
 from tidemark.analysis.verdict.summary import summarise
+from tidemark.record.events import (
+    Emfile,
+    FaultEnded,
+    FaultFailed,
+    FaultStarted,
+    Recorded,
+    Unknown,
+)
 
 PICTURE = b"\x89PNG\r\n\x1a\n picture"
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7 * 7 }}<img src=x onerror=alert(1)>"
@@ -53,7 +62,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(run):
-    return Page(render_run(run, leak(run), PICTURE))
+    return Page(render(weigh(run, leak(run)), PICTURE))
 
 
 def test_it_says_verdict_reason_and_finding(run, page):
@@ -95,13 +104,13 @@ def test_it_needs_nothing_from_anywhere(page):
 
 
 def test_the_style_loads_nothing(run):
-    text = render_run(run, leak(run), PICTURE)
+    text = render(weigh(run, leak(run)), PICTURE)
     assert "url(" not in text
     assert "@import" not in text
 
 
 def test_it_is_made_for_phones_print_and_the_dark(run):
-    text = render_run(run, leak(run), PICTURE)
+    text = render(weigh(run, leak(run)), PICTURE)
     assert 'name="viewport"' in text
     assert "@media print" in text
     assert "prefers-color-scheme: dark" in text
@@ -121,7 +130,7 @@ def hostile_run(tmp_path):
     quoted = '"' + HOSTILE.replace('"', '""') + '"'
     composition.write_text(composition.read_text().replace("rdk:main", quoted))
     run = load_run(path)
-    events = (Event(1.0, 1.0, "emfile", {"line": HOSTILE}), Event(2.0, 2.0, HOSTILE, {}))
+    events = (Recorded(1.0, 1.0, Emfile(HOSTILE)), Recorded(2.0, 2.0, Unknown(HOSTILE)))
     return dataclasses.replace(run, events=events)
 
 
@@ -134,8 +143,8 @@ def test_everything_is_escaped(tmp_path):
     }
     verdict = clean(run, run=HOSTILE, reason=HOSTILE, resources=resources, warnings=(HOSTILE,))
     for text in (
-        render_run(run, verdict, PICTURE),
-        render_comparison([(run, verdict)], HOSTILE, PICTURE, [PICTURE]),
+        render(weigh(run, verdict), PICTURE),
+        render_comparison([weigh(run, verdict)], HOSTILE, PICTURE, [PICTURE]),
     ):
         page = Page(text)
         assert "script" not in page.tags
@@ -155,14 +164,14 @@ def test_what_looks_like_a_secret_is_not_shown(tmp_path):
     document["sasl_secret"] = {"inner": "hunter2"}
     (path / "run.json").write_text(json.dumps(document))
     run = load_run(path)
-    text = render_run(run, clean(run), PICTURE)
+    text = render(weigh(run, clean(run)), PICTURE)
     assert "hunter2" not in text
     assert "kafka.acks" in text
 
 
 def test_messages_of_the_ledger_are_shown(run):
     found = leak(run, messages=Messages(accepted=391, delivered=387, lost=4))
-    words = Page(render_run(run, found, PICTURE)).words
+    words = Page(render(weigh(run, found), PICTURE)).words
     assert "391 387 4" in words
 
 
@@ -170,14 +179,14 @@ def test_a_bare_run_is_reported_too(tmp_path):
     path = write_run(tmp_path, with_requests=False, with_composition=False, outcome=None)
     (path / "events.jsonl").unlink()
     run = load_run(path)
-    words = Page(render_run(run, clean(run), PICTURE)).words
+    words = Page(render(weigh(run, clean(run)), PICTURE)).words
     assert "What grew, by name" not in words
     assert "Events" not in words
 
 
 def test_a_comparison_holds_every_run(tmp_path):
     runs = [load_run(path) for path in write_comparison(tmp_path, requests=20)]
-    judged = [(run, clean(run)) for run in runs]
+    judged = [weigh(run, clean(run)) for run in runs]
     page = Page(render_comparison(judged, "the finding", PICTURE, [PICTURE] * 5))
     assert page.tags.count("section") == 5
     anchors = {value for tag, name, value in page.attributes if (tag, name) == ("section", "id")}
@@ -192,18 +201,17 @@ def test_unlike_runs_are_compared_with_a_warning(tmp_path):
     runs = [
         load_run(write_run(tmp_path / str(rate), rate=rate, requests=20)) for rate in (4.0, 8.0)
     ]
-    judged = [(run, clean(run)) for run in runs]
+    judged = [weigh(run, clean(run)) for run in runs]
     words = Page(render_comparison(judged, "x", PICTURE, [PICTURE] * 2)).words
     assert "request rate: 4.0 and 8.0" in words
 
 
 def with_faults(run):
-    about = {"fault": "outage@10+6", "kind": "outage"}
-    refused = {"fault": "target-kill@20", "reason": HOSTILE}
+    about = ("outage@10+6", "outage")
     events = (
-        Event(10.0, 10.0, "fault_started", about),
-        Event(16.0, 16.0, "fault_ended", about),
-        Event(20.0, 20.0, "fault_failed", refused),
+        Recorded(10.0, 10.0, FaultStarted(*about)),
+        Recorded(16.0, 16.0, FaultEnded(*about)),
+        Recorded(20.0, 20.0, FaultFailed("target-kill@20", HOSTILE)),
     )
     return dataclasses.replace(run, events=(*run.events, *events))
 
@@ -211,19 +219,21 @@ def with_faults(run):
 def test_faults_are_a_table_of_their_own_and_a_run_without_has_none(tmp_path):
     run = load_run(write_run(tmp_path))
     found = with_faults(run)
-    page = Page(render_run(found, clean(found, messages=Messages(lost=7, duplicated=5)), PICTURE))
+    page = Page(
+        render(weigh(found, clean(found, messages=Messages(lost=7, duplicated=5))), PICTURE)
+    )
     assert "Faults Fault Began at" in page.words
     left = left_text(summarise(found, clean(found)).faults[0].fds_left)
     assert f"outage@10+6 10 s 16 s 0 0 s {left} 0 \u2013 7 5" in page.words
     assert "target-kill@20 20 s" in page.words
     assert f"target-kill@20 failed: {HOSTILE}" in page.words
     assert "script" not in page.tags
-    assert "Faults" not in Page(render_run(run, clean(run), PICTURE)).words
+    assert "Faults" not in Page(render(weigh(run, clean(run)), PICTURE)).words
 
 
 def test_the_faults_of_a_comparison_stand_together_by_fault(tmp_path):
     runs = [load_run(path) for path in write_comparison(tmp_path, requests=200)][-2:]
-    judged = [(with_faults(run), clean(run)) for run in runs]
+    judged = [weigh(with_faults(run), clean(run)) for run in runs]
     page = Page(render_comparison(judged, "two", PICTURE, [PICTURE, PICTURE]))
     order = [
         page.words.index(f"{fault} {name} ")

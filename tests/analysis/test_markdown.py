@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.analysis.rundirs import write_run
-from tests.analysis.verdicts import clean, leak
-from tidemark.analysis.reports.markdown import escape, render_markdown
+from tests.analysis.verdicts import clean_assessment, leak, leak_assessment
+from tidemark.analysis.reports.markdown import escape, render
 from tidemark.analysis.run import load_run
+from tidemark.analysis.verdict.assessment import weigh
 from tidemark.analysis.verdict.baseline import ResourceChange
 from tidemark.analysis.verdict.model import Interval, ResourceVerdict, Verdict
 
@@ -25,8 +26,8 @@ def tables(text):
 
 
 def test_a_verdict_is_a_heading_a_reason_and_a_table(run):
-    text = render_markdown(leak(run))
-    assert "### per-request-leaked: LEAK" in text
+    text = render(leak_assessment(run))
+    assert "### per-request-leaked: EXHAUSTED" in text
     assert "File descriptors: Descriptors grow by 7.8 a request" in text
     rows = tables(text)
     assert len(rows) == 2 + 4
@@ -36,21 +37,22 @@ def test_a_verdict_is_a_heading_a_reason_and_a_table(run):
 
 
 def test_several_verdicts_begin_with_an_overview(run):
-    text = render_markdown([leak(run), clean(run, run="other")], title="Two runs")
+    text = render([leak_assessment(run), clean_assessment(run, run="other")], title="Two runs")
     assert text.startswith("## Two runs\n")
-    assert [cell.strip() for cell in tables(text)[2][:2]] == ["per-request-leaked", "LEAK"]
+    assert [cell.strip() for cell in tables(text)[2][:2]] == ["per-request-leaked", "EXHAUSTED"]
     assert [cell.strip() for cell in tables(text)[3][:2]] == ["other", "clean"]
 
 
 def test_warnings_are_quoted(run):
-    assert "> Only 3 samples\\_" in render_markdown(clean(run, warnings=("Only 3 samples_",)))
+    assert "> Only 3 samples\\_" in render(clean_assessment(run, warnings=("Only 3 samples_",)))
 
 
 @given(st.text())
-def test_no_text_breaks_a_table_or_becomes_markup(text):
+def test_no_text_breaks_a_table_or_becomes_markup(run, text):
     found = {"fds": ResourceVerdict("fds", "leak", text)}
     verdict = Verdict(text, "leak", text, found)
-    rows = tables(render_markdown([verdict, dataclasses.replace(verdict, run="x")]))
+    other = dataclasses.replace(verdict, run="x")
+    rows = tables(render([weigh(run, verdict), weigh(run, other)]))
     assert {len(row) for row in rows} == {3, 9}
 
 
@@ -61,7 +63,7 @@ def test_markup_is_escaped():
 def test_thresholds_and_changes_are_told(run):
     changes = [ResourceChange("fds", "worse", 8, 7, 1, Interval(0.5, 1.5), True, "fds: a|b")]
     thresholds = {"fds": 0.01, "connections": 99.0}
-    text = render_markdown(leak(run), thresholds=thresholds, changes=changes)
+    text = render(weigh(run, leak(run), thresholds, changes))
     assert "at most 0.01 descriptors a request are allowed" in text
-    assert "Broker connections: at most 99 a request: kept" in text
-    assert "| fds: a\\|b | worse |" in text
+    assert "at most 99 connections a request: kept" in text
+    assert "- **regression**, File descriptors: worse: fds: a\\|b" in text

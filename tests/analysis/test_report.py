@@ -4,7 +4,8 @@ import pytest
 
 from tests.analysis.rundirs import write_run
 from tidemark.analysis.reports import files as report
-from tidemark.record.errors import UnusableRunError
+from tidemark.analysis.reports import verdict_json
+from tidemark.record.errors import RunDirectoryError, UnusableRunError
 
 FILES = ["report.html", "report.png", "verdict.json"]
 
@@ -16,10 +17,10 @@ def run_path(tmp_path):
 
 def test_a_report_is_rebuilt_from_the_run_directory(run_path):
     before = {path.name for path in run_path.iterdir()}
-    verdict = report.write_run_report(run_path)
+    assessment = report.write_run_report(run_path)
     after = {path.name for path in run_path.iterdir()}
     assert after - before == set(FILES)
-    assert json.loads((run_path / "verdict.json").read_text()) == verdict.to_json()
+    assert json.loads((run_path / "verdict.json").read_text()) == verdict_json.content(assessment)
     assert (run_path / "report.png").read_bytes().startswith(b"\x89PNG")
     assert (run_path / "report.html").read_text().startswith("<!DOCTYPE html>")
 
@@ -34,23 +35,23 @@ def test_the_same_run_gives_the_same_files(run_path):
 def test_a_comparison_reports_each_run_and_all_together(tmp_path):
     paths = [write_run(tmp_path, strategy=name, requests=60) for name in ("pooled", "shared")]
     rows = report.write_comparison(paths, tmp_path / "new" / "together")
-    assert [row.strategy for row in rows] == ["pooled", "shared"]
+    assert [row.run.strategy for row in rows] == ["pooled", "shared"]
     for folder in paths:
         assert set(FILES) <= {path.name for path in folder.iterdir()}
     together = sorted(path.name for path in (tmp_path / "new" / "together").iterdir())
     assert together == ["report.html", "report.png"]
 
 
-def test_the_shared_strategy_is_the_control_of_the_others(tmp_path, monkeypatch):
+def test_the_reference_is_the_control_of_the_others(tmp_path, monkeypatch):
     paths = [write_run(tmp_path, strategy=name, requests=60) for name in ("pooled", "shared")]
     seen = {}
-    real = report.judge
+    real = report.assess
 
-    def judge(run, control=None):
+    def assess(run, *, control=None, baseline=None):
         seen[run.strategy] = control and control.strategy
-        return real(run, control)
+        return real(run, control=control, baseline=baseline)
 
-    monkeypatch.setattr(report, "judge", judge)
+    monkeypatch.setattr(report, "assess", assess)
     report.write_comparison(paths, tmp_path / "out")
     assert seen == {"pooled": "shared", "shared": None}
 
@@ -81,7 +82,7 @@ def test_a_write_that_fails_leaves_the_old_report_and_no_litter(run_path, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.replace", full)
-    with pytest.raises(report.ReportError, match="No space left on device"):
+    with pytest.raises(RunDirectoryError, match="No space left on device"):
         report.write_run_report(run_path)
     assert (run_path / "report.html").read_bytes() == old
     assert {path.name for path in run_path.iterdir()} == before

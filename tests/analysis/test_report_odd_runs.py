@@ -10,16 +10,12 @@ from hypothesis import strategies as st
 from tidemark.analysis.figures import style
 from tidemark.analysis.figures.comparison_figure import draw_comparison
 from tidemark.analysis.figures.run_figure import draw_run
-from tidemark.analysis.reports import html
+from tidemark.analysis.reports import html, junit, markdown, verdict_json
 from tidemark.analysis.run import load_run
-from tidemark.analysis.verdict.judge import judge
+from tidemark.analysis.verdict.assessment import assess
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.layout import (
-    COMPOSITION_COLUMNS,
-    REQUESTS_COLUMNS,
-    SAMPLES_COLUMNS,
-    TCP_STATES,
-)
+from tidemark.record.layout import COMPOSITION, FORMAT, ONLY_TARGET, REQUESTS, SAMPLES
+from tidemark.record.metrics import TCP_STATES
 
 FIGURES = st.one_of(st.none(), st.integers(0, 3), st.sampled_from([1024, 180_234, 2**50]))
 EVENTS = st.sampled_from(
@@ -37,11 +33,12 @@ def runs(draw):
     pids = draw(st.lists(st.sampled_from([0, 1, 7, 12, 99]), min_size=1, max_size=4, unique=True))
     samples = pd.DataFrame([(at, at, pid) for at in times for pid in pids])
     samples.columns = ["time_s", "elapsed_s", "pid"]
-    samples = samples.reindex(columns=list(SAMPLES_COLUMNS))
+    samples = samples.reindex(columns=list(SAMPLES.columns))
+    samples["target"] = ONLY_TARGET
     samples["process"] = np.where(samples["pid"] == 0, "kernel", "a|<b> $x$")
     for column in MEASURED:
         samples[column] = _column(draw, random, len(samples))
-    requests = pd.DataFrame({"time_s": times, "elapsed_s": times}, columns=list(REQUESTS_COLUMNS))
+    requests = pd.DataFrame({"time_s": times, "elapsed_s": times}, columns=list(REQUESTS.columns))
     requests["users"] = 1
     for column in ("requests", "failures", "messages_accepted"):
         requests[column] = np.cumsum(random.integers(0, draw(st.integers(1, 9)), len(times)))
@@ -49,8 +46,12 @@ def runs(draw):
     for column in ("p50_ms", "p95_ms", "p99_ms"):
         requests[column] = _column(draw, random, len(times))
     names = draw(st.lists(st.text("ab*|<$", min_size=1), max_size=9, unique=True))
-    rows = [(at, at, 7, "thread", name, random.integers(0, 9)) for at in times for name in names]
-    composition = pd.DataFrame(rows, columns=list(COMPOSITION_COLUMNS))
+    rows = [
+        (at, at, ONLY_TARGET, 7, "thread", name, random.integers(0, 9))
+        for at in times
+        for name in names
+    ]
+    composition = pd.DataFrame(rows, columns=list(COMPOSITION.columns))
     events = draw(st.lists(st.tuples(EVENTS, st.sampled_from(list(times))), max_size=12))
     return samples, draw(st.sampled_from([requests, None])), composition, events
 
@@ -66,7 +67,7 @@ def _column(draw, random, size):
 def write(path, drawn):
     samples, requests, composition, events = drawn
     path.mkdir()
-    (path / "run.json").write_text(json.dumps({"format": 1}))
+    (path / "run.json").write_text(json.dumps({"format": FORMAT}))
     samples.to_csv(path / "samples.csv", index=False)
     composition.to_csv(path / "composition.csv", index=False)
     if requests is not None:
@@ -85,11 +86,14 @@ def test_every_run_is_reported_or_refused(tmp_path_factory, drawn):
     path = write(tmp_path_factory.mktemp("odd") / "run", drawn)
     try:
         run = load_run(path)
-        verdict = judge(run)
+        assessment = assess(run)
     except UnusableRunError:
         return
-    picture = style.png(draw_run(run, verdict))
-    together = style.png(draw_comparison([(run, verdict), (run, verdict)]))
+    picture = style.png(draw_run(assessment))
+    together = style.png(draw_comparison([assessment, assessment]))
     assert picture.startswith(b"\x89PNG")
-    assert html.render_run(run, verdict, picture)
-    assert html.render_comparison([(run, verdict)], "x", together, [picture])
+    assert html.render(assessment, picture)
+    assert html.render_comparison([assessment], "x", together, [picture])
+    assert junit.render(assessment)
+    assert markdown.render(assessment)
+    json.loads(verdict_json.render(assessment))

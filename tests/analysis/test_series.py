@@ -12,7 +12,7 @@ def test_every_sample_of_a_short_run_has_a_bin_of_its_own(rng):
     bins, (process,) = bin_run(make_run(at, values))
     assert bins.elapsed_s == pytest.approx(at)
     assert process.value["fds"].tolist() == values.tolist()
-    assert process.fds_limit == 65536
+    assert process.limits == {"fds": 65536}
 
 
 def test_a_long_run_is_put_into_bins_that_keep_real_times():

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.analysis.made import MIB, event, make_run, steady, ticks
+from tests.analysis.made import MIB, happened, make_run, steady, ticks
 from tidemark.analysis.verdict.judge import judge
+from tidemark.record.events import Emfile
 
 
 def judged(at, series, resource="fds", **options):
@@ -174,7 +175,7 @@ def test_a_plateau_at_the_limit_is_a_leak_that_has_run_out_of_room():
         series,
         requests=steady(at, 3.0),
         fds_limit=512.0,
-        events=[event(died, "emfile", line="Too many open files", requests=62)],
+        events=[happened(died, Emfile("Too many open files", 62))],
     )
     verdict = judge(run)
     found = verdict.resources["fds"]
@@ -211,7 +212,7 @@ def test_a_life_too_short_to_fit_is_still_a_leak_when_it_died():
         series,
         requests=steady(at),
         fds_limit=256.0,
-        events=[event(3.0, "emfile", line="Too many open files")],
+        events=[happened(3.0, Emfile("Too many open files"))],
     )
     found = judge(run).resources["fds"]
     assert found.verdict == "leak"

@@ -21,7 +21,8 @@ def test_a_row_of_a_run_that_died(tmp_path):
     last = run.requests.iloc[-1]
     assert (row.requests, row.failures) == (last["requests"], last["failures"])
     assert (row.strategy, row.outcome, row.verdict) == ("per-request-leaked", "exhausted", "leak")
-    assert (row.fds_per_request, row.connections_per_request) == (7.8, 1.8)
+    assert (row.per_request["fds"], row.per_request["connections"]) == (7.8, 1.8)
+    assert row.per_request["cpu_s"] == pytest.approx(0.004, rel=0.5)
     assert (row.exhausted_resource, row.requests_at_death) == ("fds", 129.0)
 
 

@@ -5,22 +5,23 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tidemark.analysis.tables import Layout, read_table
+from tidemark.analysis.tables import read_table
 from tidemark.record.errors import UnusableRunError
+from tidemark.record.layout import Table
 
-LAYOUT = Layout(("time_s", "elapsed_s", "name", "count"), text=("name",))
+TABLE = Table("table.csv", ("time_s", "elapsed_s", "name", "count"), text=("name",))
 GOOD = "time_s,elapsed_s,name,count\n10,0.5,a,1\n11,1.5,b,\n"
 
 
-def read(tmp_path, text, layout=LAYOUT):
+def read(tmp_path, text, table=TABLE):
     path = tmp_path / "table.csv"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return read_table(path, layout)
+    return read_table(tmp_path, table)
 
 
-def refusal(tmp_path, text, layout=LAYOUT):
+def refusal(tmp_path, text, table=TABLE):
     with pytest.raises(UnusableRunError) as caught:
-        read(tmp_path, text, layout)
+        read(tmp_path, text, table)
     message = str(caught.value)
     assert "\n" not in message
     return message
@@ -45,11 +46,17 @@ def test_a_header_alone_is_a_table_without_rows(tmp_path):
     assert table["count"].dtype == "float64"
 
 
-def test_unknown_columns_are_left_out_and_optional_ones_may_be_missing(tmp_path):
-    layout = Layout(("time_s", "elapsed_s", "later"), optional=("later",))
-    table = read(tmp_path, "elapsed_s,extra,time_s\n1,x,2\n", layout)
-    assert table.columns.tolist() == ["time_s", "elapsed_s", "later"]
-    assert table["later"].isna().all()
+def test_unknown_columns_are_left_out_and_those_of_later_versions_may_be_missing(tmp_path):
+    later = Table(
+        "table.csv",
+        ("time_s", "elapsed_s", "whose", "later"),
+        text=("whose",),
+        added={"later": None, "whose": "ours"},
+    )
+    found = read(tmp_path, "elapsed_s,extra,time_s\n1,x,2\n", later)
+    assert found.columns.tolist() == ["time_s", "elapsed_s", "whose", "later"]
+    assert found["later"].isna().all()
+    assert found["whose"].tolist() == ["ours"]
 
 
 def test_a_quoted_comma_is_part_of_its_field(tmp_path):
@@ -92,7 +99,7 @@ def test_short_and_long_lines_that_balance_are_noticed(tmp_path):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "is empty"),
+        (b"", "holds no finished line"),
         (b"time_s,elapsed_s", "holds no finished line"),
         (b"\xff\xfe\x00\n1,2\n", "is not a CSV header"),
         (b"time_s,time_s,elapsed_s,name,count\n", "a column appears twice"),
@@ -107,7 +114,7 @@ def test_what_is_no_table_is_refused(tmp_path, data, said):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UnusableRunError, match=r"gone\.csv: cannot be read"):
-        read_table(tmp_path / "gone.csv", LAYOUT)
+        read_table(tmp_path, Table("gone.csv", TABLE.columns))
 
 
 FIELD = st.text(st.characters(codec="utf-8"), max_size=8) | st.sampled_from(
@@ -123,7 +130,7 @@ def test_whatever_the_lines_are_a_table_comes_out_or_one_line_of_refusal(tmp_pat
     path = tmp_path_factory.mktemp("table") / "table.csv"
     path.write_bytes("\n".join(["time_s,elapsed_s,name,count", *lines, ""]).encode())
     try:
-        table = read_table(path, LAYOUT)
+        table = read_table(path.parent, TABLE)
     except UnusableRunError as error:
         assert "\n" not in str(error)  # noqa: PT017 - either outcome is right
     else:
@@ -136,4 +143,4 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("table") / "table.csv"
     path.write_bytes(data)
     with pytest.raises(UnusableRunError):
-        read_table(path, LAYOUT)
+        read_table(path.parent, TABLE)

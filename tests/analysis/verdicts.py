@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tidemark.analysis.run import Run
+from tidemark.analysis.verdict.assessment import Assessment, weigh
 from tidemark.analysis.verdict.model import (
     Exhaustion,
     Fit,
@@ -18,6 +19,16 @@ from tidemark.analysis.verdict.model import (
 )
 
 HOUR_S = 3600.0
+
+
+def clean_assessment(run: Run, /, **changes: Any) -> Assessment:
+    """Return what the verdict that nothing leaks amounts to."""
+    return weigh(run, clean(run, **changes))
+
+
+def leak_assessment(run: Run, /, *, dead: bool = True, **changes: Any) -> Assessment:
+    """Return what the verdict that `run` leaks amounts to."""
+    return weigh(run, leak(run, dead=dead, **changes))
 
 
 def clean(run: Run, /, **changes: Any) -> Verdict:

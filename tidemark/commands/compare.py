@@ -12,8 +12,9 @@ import click
 from rich.console import Console
 
 from tidemark.analysis.reports.terminal import make_console, print_changes, print_comparison
+from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.commands.options import table_options
-from tidemark.run.compare import Comparison, changes_since, explain, run_all
+from tidemark.run.compare import Comparison, explain, run_all
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress
@@ -61,14 +62,13 @@ def compare(
         raise click.UsageError("--strategies: name at least one")
     comparison = Comparison(_unique(chosen), duration, users, RunOptions.parse(values))
     console = make_console()
-    folder = run_comparison(comparison, console)
-    if baseline is None:
-        return 0
-    changes = changes_since(baseline, folder, comparison.strategies)
-    return 1 if print_changes(console, changes, baseline) else 0
+    assessed = run_comparison(comparison, console, baseline)
+    return 1 if any(one.regressed for one in assessed) else 0
 
 
-def run_comparison(comparison: Comparison, console: Console) -> Path:
+def run_comparison(
+    comparison: Comparison, console: Console, baseline: Path | None = None
+) -> list[Assessment]:
     """Run, report and print; what was recorded is reported even when it is interrupted."""
     options = comparison.options
     folder = new_folder(options.results, options.run_name, "compare")
@@ -80,12 +80,14 @@ def run_comparison(comparison: Comparison, console: Console) -> Path:
                 pass
     finally:
         progress.close()
-        summaries = explain(begun, folder)
-        if summaries:
-            print_comparison(console, summaries, folder)
-        else:
+        assessed = explain(begun, folder, baseline)
+        if not assessed:
             console.print(f"nothing was recorded; logs are in {folder}", soft_wrap=True)
-    return folder
+        else:
+            print_comparison(console, assessed, folder)
+            if baseline is not None:
+                print_changes(console, assessed, baseline)
+    return assessed
 
 
 def _unique(names: tuple[str, ...]) -> tuple[str, ...]:

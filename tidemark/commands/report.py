@@ -10,8 +10,6 @@ import click
 
 from tidemark.analysis.reports.files import write_comparison, write_run_report
 from tidemark.analysis.reports.terminal import make_console, print_comparison, print_run
-from tidemark.analysis.run import load_run
-from tidemark.analysis.verdict.faults import fault_effects
 from tidemark.record.layout import RUN_JSON, VERDICT_JSON
 
 
@@ -41,16 +39,15 @@ def report(
     runs = [run for directory in directories for run in _runs_in(directory)]
     console = make_console()
     if len(runs) == 1 and runs == list(directories):
-        verdict = write_run_report(runs[0], control)
+        assessment = write_run_report(runs[0], control)
         if not as_json:
-            effects = fault_effects(load_run(runs[0]), verdict)
-            print_run(console, verdict, runs[0], effects)
+            print_run(console, assessment)
     else:
         folder = out or Path(os.path.commonpath([run.resolve().parent for run in runs]))
         folder.mkdir(parents=True, exist_ok=True)
-        summaries = write_comparison(runs, folder)
+        assessed = write_comparison(runs, folder)
         if not as_json:
-            print_comparison(console, summaries, folder)
+            print_comparison(console, assessed, folder)
     if as_json:
         for run in runs:
             click.echo(json.dumps(json.loads((run / VERDICT_JSON).read_text()), indent=2))

@@ -11,10 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from tidemark.analysis.reports.files import write_comparison
-from tidemark.analysis.run import load_run
-from tidemark.analysis.verdict.baseline import ResourceChange, compare_runs
-from tidemark.analysis.verdict.summary import Summary
-from tidemark.record import layout
+from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.record.layout import SAMPLES
 from tidemark.run.children import Child, python_module
 from tidemark.run.errors import ChildError
 from tidemark.run.options import RunOptions
@@ -99,20 +97,15 @@ def _environment_without_locust() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")}
 
 
-def explain(paths: Sequence[Path], folder: Path) -> list[Summary]:
-    """Write every report there is material for and return the rows of the table."""
-    recorded = [path for path in paths if (path / layout.SAMPLES.file).exists()]
-    return write_comparison(recorded, folder) if recorded else []
+def explain(paths: Sequence[Path], folder: Path, baseline: Path | None = None) -> list[Assessment]:
+    """Write every report there is material for.
 
-
-def changes_since(
-    baseline: Path, folder: Path, strategies: Sequence[str]
-) -> dict[str, list[ResourceChange]]:
-    """What changed in each strategy since an earlier comparison; those it lacks are left out."""
-    return {
-        strategy: list(
-            compare_runs(load_run(folder / strategy), load_run(baseline / strategy)).values()
-        )
-        for strategy in strategies
-        if (baseline / strategy).is_dir()
-    }
+    Args:
+        paths: The run directories that were begun.
+        folder: The comparison's own.
+        baseline: An earlier comparison; strategies that it lacks are compared with nothing.
+    """
+    recorded = [path for path in paths if (path / SAMPLES.file).exists()]
+    earlier = {} if baseline is None else {path.name: baseline / path.name for path in recorded}
+    known = {name: path for name, path in earlier.items() if path.is_dir()}
+    return write_comparison(recorded, folder, known) if recorded else []

@@ -10,9 +10,10 @@ from tidemark.analysis.figures import events, style
 from tidemark.analysis.figures.events import Mark, Span
 from tidemark.analysis.figures.style import Look
 from tidemark.analysis.run import Run
-from tidemark.analysis.verdict import finding
+from tidemark.analysis.verdict import headline as headline_of_one
+from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.model import Verdict
-from tidemark.analysis.verdict.summary import Summary, summarise
+from tidemark.analysis.verdict.summary import Summary
 
 LONGEST_LABEL = 22
 
@@ -22,22 +23,33 @@ class Entry:
     """One run of a comparison.
 
     Attributes:
-        run: The run.
-        verdict: What was found on it.
+        assessment: What there is to say of it.
         look: How it is drawn.
-        row: Its row in the table.
         name: What it is called in the picture.
         place: Its number in the comparison, from 0.
         of: How many there are.
     """
 
-    run: Run
-    verdict: Verdict
+    assessment: Assessment
     look: Look
-    row: Summary
     name: str
     place: int
     of: int
+
+    @property
+    def run(self) -> Run:
+        """The run."""
+        return self.assessment.run
+
+    @property
+    def verdict(self) -> Verdict:
+        """What was found on it."""
+        return self.assessment.verdict
+
+    @property
+    def row(self) -> Summary:
+        """Its row in the table."""
+        return self.assessment.summary
 
     @property
     def label(self) -> str:
@@ -61,26 +73,19 @@ class Entry:
         return self.row.p50_ms, self.row.p99_ms
 
 
-def entries(judged: Sequence[tuple[Run, Verdict]]) -> list[Entry]:
+def entries(assessed: Sequence[Assessment]) -> list[Entry]:
     """Return the runs with their looks; runs of one strategy are told apart by their directory."""
-    strategies = [run.strategy for run, _ in judged]
-    # Only the first run of a strategy has the strategy's look; the others must differ from it.
-    keys = [
-        name if name not in strategies[:place] else f"{name} {place}"
-        for place, name in enumerate(strategies)
-    ]
-    looks = style.looks(keys)
+    strategies = [one.run.strategy for one in assessed]
+    looks = style.looks(len(assessed))
     return [
         Entry(
-            run,
-            verdict,
-            looks[keys[place]],
-            summarise(run, verdict),
-            run.strategy if strategies.count(run.strategy) == 1 else run.name,
+            one,
+            looks[place],
+            one.run.strategy if strategies.count(one.run.strategy) == 1 else one.run.name,
             place,
-            len(judged),
+            len(assessed),
         )
-        for place, (run, verdict) in enumerate(judged)
+        for place, one in enumerate(assessed)
     ]
 
 
@@ -130,10 +135,10 @@ def headline(shown: Sequence[Entry]) -> str:
     if not leaking:
         return _all_sound(shown)
     worst = max(leaking, key=_severity)
-    text = f"{worst.name}: {finding.statement(worst.run, worst.verdict)}"
+    text = f"{worst.name}: {headline_of_one.statement(worst.run, worst.verdict)}"
     if sound:
         least = min(sound, key=lambda entry: entry.last_fds)
-        best = next((entry for entry in sound if entry.run.strategy == "shared"), least)
+        best = next((entry for entry in sound if entry.run.is_reference), least)
         text += f"; {best.name} stays at {units.count(best.last_fds)}"
     return text
 
@@ -146,4 +151,4 @@ def _all_sound(shown: Sequence[Entry]) -> str:
 
 
 def _severity(entry: Entry) -> tuple[bool, float]:
-    return entry.verdict.exhausted is not None, entry.row.fds_per_request or 0.0
+    return entry.verdict.exhausted is not None, entry.row.per_request.get("fds") or 0.0

@@ -4,24 +4,8 @@ from collections.abc import Mapping
 
 from tidemark.analysis import units
 from tidemark.analysis.run import Run
-from tidemark.analysis.verdict.model import RESOURCES, Exhaustion, ResourceVerdict, Verdict
-
-NOUNS = {
-    "fds": ("descriptor", "descriptors"),
-    "connections": ("connection", "connections"),
-    "threads": ("thread", "threads"),
-    "rss_bytes": ("of memory", "of memory"),
-}
-"""What one and several of each resource are called."""
-
-TITLES = {
-    "fds": "File descriptors",
-    "connections": "Broker connections",
-    "threads": "Threads",
-    "rss_bytes": "Resident memory",
-    "local_ports": "Local ports",
-}
-"""What each resource is called at the head of a panel or a row."""
+from tidemark.analysis.verdict.model import Exhaustion, ResourceVerdict, Verdict
+from tidemark.record.metrics import RESOURCES
 
 SURVIVAL = 1.2
 """More than so many times the requests of the first death say that the service lived on."""
@@ -30,27 +14,20 @@ RARE = 0.1
 """Below so much per request, growth is told as one in so many requests."""
 
 
-def quantity(resource: str, value: float | None, digits: int = 2) -> str:
-    """Return so much of a resource: 7.8 descriptors, 310 KiB of memory."""
-    text = units.amount(resource, value, digits)
-    one, many = NOUNS[resource]
-    return f"{text} {one if text == '1' else many}"
-
-
 def growth(found: ResourceVerdict) -> str:
     """Return how fast a resource grows: per request where requests are known, else per hour."""
-    resource = found.resource
+    metric = found.metric
     if found.per_request is None:
-        return f"{quantity(resource, found.per_hour)} an hour"
-    if resource != "rss_bytes" and 0 < found.per_request < RARE:
+        return f"{units.quantity(metric, found.per_hour)} an hour"
+    if metric.unit == "count" and 0 < found.per_request < RARE:
         every = units.number(1 / found.per_request, 2)
-        return f"1 {NOUNS[resource][0]} every {every} requests"
-    return f"{quantity(resource, found.per_request)} a request"
+        return f"1 {metric.noun} every {every} requests"
+    return f"{units.quantity(metric, found.per_request)} a request"
 
 
 def reason(found: ResourceVerdict) -> str:
     """Return the reason of a verdict on a resource, which is named at its beginning."""
-    title = TITLES.get(found.resource, found.resource)
+    title = found.metric.title
     if found.reason.lower().startswith(title.lower()):
         return title + found.reason[len(title) :]
     return f"{title}: {found.reason}"
@@ -88,7 +65,7 @@ def requests_answered(run: Run) -> float | None:
     return float(last["requests"] - last["failures"])
 
 
-def finding(run: Run, verdict: Verdict) -> str:
+def headline(run: Run, verdict: Verdict) -> str:
     """Return the finding with the name of the strategy before it."""
     return f"{run.strategy}: {statement(run, verdict)}"
 
@@ -125,7 +102,7 @@ def _death(run: Run, verdict: Verdict) -> str:
 def _outlook(found: ResourceVerdict) -> str:
     if found.limit is None or found.requests_to_limit is None:
         return ""
-    limit = units.amount(found.resource, found.limit, 4)
+    limit = units.amount(found.metric, found.limit, 4)
     return f", limit of {limit} in about {units.rounded(found.requests_to_limit)} requests"
 
 
@@ -136,7 +113,7 @@ def _level(run: Run, verdict: Verdict) -> str:
         return word
     requests = requests_seen(run)
     after = units.duration(run.duration_s) if not requests else f"{units.count(requests)} requests"
-    return f"{word}, {quantity('fds', round(fds.last), 4)} after {after}"
+    return f"{word}, {units.quantity(fds.metric, round(fds.last), 4)} after {after}"
 
 
 def _cut_short(run: Run, verdict: Verdict) -> str:

@@ -1,0 +1,78 @@
+"""An assessment as verdict.json, format 1: what other programs read.
+
+Fields are added to, never renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.analysis.verdict.model import Exhaustion, Interval, ResourceVerdict
+
+FORMAT = 1
+"""The version of verdict.json that is written."""
+
+_NOT_IN_IT = frozenset({"resource", "series", "fit"})
+"""What of a resource only a picture needs."""
+
+
+def render(assessment: Assessment) -> str:
+    """Return the content of verdict.json; it ends in a newline."""
+    return json.dumps(content(assessment), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def content(assessment: Assessment) -> dict[str, Any]:
+    """Return verdict.json as an object."""
+    verdict = assessment.verdict
+    return {
+        "format": FORMAT,
+        "run": verdict.run,
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+        "result": assessment.result,
+        "exit_code": assessment.exit_code,
+        "resources": {name: _resource(found) for name, found in verdict.resources.items()},
+        "used": {
+            name: plain(assessment.summary.per_request[name])
+            for name in assessment.summary.per_request
+            if name not in verdict.resources
+        },
+        "first_to_exhaust": verdict.first_to_exhaust,
+        "exhausted": None if verdict.exhausted is None else _exhausted(verdict.exhausted),
+        "messages": plain(verdict.messages),
+        "findings": plain(assessment.findings),
+        "changes": plain(assessment.changes),
+        "local_ports": plain(verdict.local_ports),
+        "warnings": plain(verdict.warnings),
+    }
+
+
+def _resource(found: ResourceVerdict) -> dict[str, Any]:
+    named = {one.name: getattr(found, one.name) for one in fields(found)}
+    return {name: plain(value) for name, value in named.items() if name not in _NOT_IN_IT}
+
+
+def _exhausted(dead: Exhaustion) -> dict[str, Any]:
+    requests = None if dead.requests is None else round(dead.requests)
+    return {**plain(dead), "requests": requests}
+
+
+def plain(value: object) -> Any:
+    """Return a value as JSON can carry it: what is infinite or undefined becomes null."""
+    if isinstance(value, Interval):
+        value = (value.low, value.high)
+    elif is_dataclass(value) and not isinstance(value, type):
+        value = {one.name: getattr(value, one.name) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, Enum):
+        return value.value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

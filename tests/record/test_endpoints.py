@@ -1,0 +1,55 @@
+"""`record.endpoints`: `host:port`, with IPv6 in brackets."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidemark.record.endpoints import parse_endpoint, parse_endpoints
+from tidemark.record.errors import EndpointError
+
+PORTS = st.integers(1, 65535)
+
+
+@given(st.from_regex(r"\A[a-z0-9.-]{1,20}\Z"), PORTS)
+def test_host_and_port(host, port):
+    assert parse_endpoint(f"{host}:{port}") == (host, port)
+
+
+@given(st.ip_addresses(v=6), PORTS)
+def test_version_6_is_in_brackets(address, port):
+    assert parse_endpoint(f"[{address}]:{port}") == (str(address), port)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "host",
+        ":9092",
+        "host:",
+        "host:0",
+        "host:65536",
+        "host:-1",
+        "host:9O92",
+        "host:\uff19\uff10",
+        "::1:1",
+    ],
+)
+def test_what_is_none(text):
+    with pytest.raises(
+        EndpointError, match="is not host:port with a port from 1 to 65535"
+    ) as caught:
+        parse_endpoint(text)
+    assert caught.value.exit_code == 2
+
+
+def test_a_list_keeps_its_order_and_drops_doubles():
+    assert parse_endpoints(" b:1, a:2,,b:1 ") == ("b:1", "a:2")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("", "no broker given"), ("a:1,b", "'b' is not host")]
+)
+def test_a_list_that_cannot_be_used(text, reason):
+    with pytest.raises(EndpointError, match=reason):
+        parse_endpoints(text)

@@ -1,0 +1,175 @@
+"""`record.stream`: a reader beside the writer sees each line once, whole, and reads no more."""
+
+import multiprocessing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tidemark.record.clock import Instant
+from tidemark.record.directory import RunDirectory
+from tidemark.record.events import Gap, Stalled
+from tidemark.record.layout import ROUTES
+from tidemark.record.stream import EventStream, LineStream, RowStream
+
+NOW = Instant(1_700_000_000.0, 1.0)
+
+
+def look_when_told(path, connection):
+    """Another process: look each time it is told to, and say what was seen, and up to where."""
+    stream = LineStream(path)
+    while connection.recv():
+        connection.send((stream.new_lines(), stream.offset))
+
+
+@pytest.fixture
+def reader(tmp_path):
+    """What a reader in another process sees in `tmp_path / "x"` at each look."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=look_when_told, args=(tmp_path / "x", theirs))
+    process.start()
+
+    def look():
+        ours.send(True)
+        return ours.recv()
+
+    yield look
+    ours.send(False)
+    process.join(timeout=10)
+    assert process.exitcode == 0
+    ours.close()
+    theirs.close()
+
+
+def add(path, data):
+    with path.open("ab") as file:
+        file.write(data)
+
+
+def test_a_reader_in_another_process_sees_new_lines_only(tmp_path, reader):
+    assert reader() == ([], 0), "there is no file yet"
+    add(tmp_path / "x", b"one\ntwo\n")
+    assert reader() == ([b"one", b"two"], 8)
+    assert reader() == ([], 8)
+    add(tmp_path / "x", b"three\n")
+    assert reader() == ([b"three"], 14)
+
+
+def test_a_torn_line_waits_until_it_is_whole(tmp_path, reader):
+    add(tmp_path / "x", b"one\ntw")
+    assert reader() == ([b"one"], 4)
+    add(tmp_path / "x", b"o")
+    assert reader() == ([], 4)
+    add(tmp_path / "x", b"\n")
+    assert reader() == ([b"two"], 8)
+
+
+def test_a_file_that_has_become_shorter_starts_anew(tmp_path, reader):
+    add(tmp_path / "x", b"one\ntwo\n")
+    assert reader() == ([b"one", b"two"], 8)
+    (tmp_path / "x").write_bytes(b"new\n")
+    assert reader() == ([b"new"], 4)
+
+
+class CountingFile:
+    """A file that counts the bytes that are read of it."""
+
+    def __init__(self, file, counted):
+        self._file, self._counted = file, counted
+
+    def __enter__(self):
+        self._file.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        return self._file.__exit__(*error)
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+    def read(self, size):
+        data = self._file.read(size)
+        self._counted.append(len(data))
+        return data
+
+
+def test_a_look_costs_what_was_added(tmp_path, monkeypatch):
+    path = tmp_path / "x"
+    path.write_bytes(b"y" * 99 + b"\n" + b"z" * 99_899 + b"\n")
+    stream = LineStream(path)
+    assert len(stream.new_lines()) == 2
+    counted = []
+    opened = type(path).open
+    monkeypatch.setattr(
+        type(path), "open", lambda self, mode: CountingFile(opened(self, mode), counted)
+    )
+    add_line = opened(path, "ab")
+    with add_line:
+        add_line.write(b"new\n")
+    assert stream.new_lines() == [b"new"]
+    assert sum(counted) == 4
+
+
+def test_more_than_is_read_at_once(tmp_path):
+    lines = [bytes([65 + n % 26]) * 700_001 for n in range(5)]
+    (tmp_path / "x").write_bytes(b"\n".join(lines) + b"\ntorn")
+    stream = LineStream(tmp_path / "x")
+    assert stream.new_lines() == lines
+    assert stream.offset == 5 * 700_002
+
+
+@given(st.lists(st.binary(max_size=20)))
+def test_however_it_is_cut_each_line_is_seen_once(tmp_path_factory, parts):
+    path = tmp_path_factory.mktemp("run") / "x"
+    stream, seen = LineStream(path), []
+    for part in parts:
+        add(path, part)
+        seen += stream.new_lines()
+    written = b"".join(parts)
+    assert seen == written.split(b"\n")[:-1]
+    assert stream.offset == written.rfind(b"\n") + 1
+
+
+# Rows and events
+
+
+def test_rows_come_with_the_names_of_their_columns(tmp_path):
+    stream = RowStream(tmp_path, ROUTES)
+    assert stream.new_rows() == []
+    with RunDirectory(tmp_path).writer(ROUTES) as writer:
+        assert stream.new_rows() == [], "the header is no row"
+        writer.append({"time_s": 1.0, "elapsed_s": 0.5, "route": "/a,b", "requests": 3})
+        assert stream.new_rows() == [
+            {"time_s": "1.0", "elapsed_s": "0.5", "route": "/a,b", "requests": "3", "failures": ""}
+        ]
+        assert stream.new_rows() == []
+
+
+def test_a_row_of_another_width_is_left_out(tmp_path):
+    (tmp_path / "routes.csv").write_text(",".join(ROUTES.columns) + "\n1,2\n1,2,/,4,5\n")
+    assert [row["requests"] for row in RowStream(tmp_path, ROUTES).new_rows()] == ["4"]
+
+
+def test_a_table_that_was_begun_anew_has_its_header_once(tmp_path):
+    stream = RowStream(tmp_path, ROUTES)
+    header = ",".join(ROUTES.columns)
+    (tmp_path / "routes.csv").write_text(f"{header}\n1,2,/,4,5\n1,2,/,6,7\n")
+    assert len(stream.new_rows()) == 2
+    (tmp_path / "routes.csv").write_text(f"{header}\n9,9,/,9,9\n")
+    assert [row["requests"] for row in stream.new_rows()] == ["9"]
+
+
+def test_new_events(tmp_path):
+    directory, stream = RunDirectory(tmp_path), EventStream(tmp_path)
+    assert stream.new_events() == []
+    directory.append_event(NOW, Gap(missed_ticks=1))
+    assert [one.event for one in stream.new_events()] == [Gap(missed_ticks=1)]
+    directory.append_event(NOW, Stalled(silent_s=2.0))
+    assert [one.event for one in stream.new_events()] == [Stalled(silent_s=2.0)]
+
+
+def test_a_line_that_is_no_event_is_said(tmp_path):
+    (tmp_path / "events.jsonl").write_text("nonsense\n")
+    with pytest.raises(ValueError, match="is not an event"):
+        EventStream(tmp_path).new_events()
