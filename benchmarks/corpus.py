@@ -17,8 +17,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tidemark.analysis.run import Event, Run, RunMetadata
-from tidemark.record import layout as schema
+from tidemark.analysis.run import Run
+from tidemark.analysis.tables import empty_table
+from tidemark.record import layout
+from tidemark.record.events import Emfile, Recorded
+from tidemark.record.metadata import COMPLETED, EXHAUSTED, RunMetadata, Target
 
 Floats = NDArray[np.float64]
 Label = Literal["leak", "clean", "undecided"]
@@ -182,7 +185,7 @@ def build_run(
     *,
     fds_limit: float = UNLIMITED,
     gaps: NDArray[np.bool_] | None = None,
-    events: tuple[Event, ...] = (),
+    events: tuple[Recorded[Emfile], ...] = (),
     name: str = "series",
 ) -> Run:
     """A run in memory in which one resource carries the series and the others are constant."""
@@ -193,16 +196,29 @@ def build_run(
             there &= ~gaps
         parts.append(_rows(clock.at[there], life, life.value[there], resource, fds_limit))
     samples = pd.concat(parts).sort_values("elapsed_s", kind="stable", ignore_index=True)
-    samples["process"] = samples["process"].astype("category")
-    nothing = pd.DataFrame()
-    return Run(Path(name), _metadata(events), samples, nothing, _requests(clock), nothing, events)
+    return Run(
+        Path(name),
+        _metadata(events),
+        samples.astype({"process": "category", "target": "category"}),
+        empty_table(layout.COMPOSITION),
+        _requests(clock),
+        empty_table(layout.ROUTES),
+        empty_table(layout.ENDPOINTS),
+        events,
+    )
+
+
+def out_of_descriptors(at_s: float | None) -> tuple[Recorded[Emfile], ...]:
+    """The event that says so; none where there was no such moment."""
+    return () if at_s is None else (Recorded(1.7e9 + at_s, at_s, Emfile()),)
 
 
 def _rows(at: Floats, life: Life, value: Floats, resource: str, fds_limit: float) -> pd.DataFrame:
-    columns: dict[str, object] = dict.fromkeys(schema.SAMPLES_COLUMNS, 0.0)
+    columns: dict[str, object] = dict.fromkeys(layout.SAMPLES.columns, 0.0)
     columns |= {
         "time_s": 1.7e9 + at,
         "elapsed_s": at,
+        "target": layout.ONLY_TARGET,
         "pid": life.pid,
         "process": life.name,
         "fds": 40.0,
@@ -216,7 +232,7 @@ def _rows(at: Floats, life: Life, value: Floats, resource: str, fds_limit: float
 
 
 def _requests(clock: Clock) -> pd.DataFrame:
-    columns: dict[str, object] = dict.fromkeys(schema.REQUESTS_COLUMNS, 0.0)
+    columns: dict[str, object] = dict.fromkeys(layout.REQUESTS.columns, 0.0)
     columns |= {
         "time_s": 1.7e9 + clock.at,
         "elapsed_s": clock.at,
@@ -227,9 +243,10 @@ def _requests(clock: Clock) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _metadata(events: tuple[Event, ...]) -> RunMetadata:
-    outcome = "exhausted" if any(event.name == "emfile" for event in events) else "completed"
-    return RunMetadata(1, "series", None, None, outcome, (), {}, {}, {}, {})
+def _metadata(events: tuple[Recorded[Emfile], ...]) -> RunMetadata:
+    outcome = EXHAUSTED if events else COMPLETED
+    targets = (Target(layout.ONLY_TARGET),)
+    return RunMetadata(layout.FORMAT, "series", None, None, outcome, (), {}, targets, {}, {}, {})
 
 
 Maker = Callable[[Rng], Case]

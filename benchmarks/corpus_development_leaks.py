@@ -13,6 +13,7 @@ from benchmarks.corpus import (
     leak_is_visible,
     leaked,
     limit_above,
+    out_of_descriptors,
     seen,
 )
 from benchmarks.corpus_development_parts import (
@@ -23,7 +24,6 @@ from benchmarks.corpus_development_parts import (
     draw_rate,
     leak_case,
 )
-from tidemark.analysis.run import Event
 
 
 def leak_linear(rng: Rng) -> Case:
@@ -133,8 +133,9 @@ def leak_exhausted(rng: Rng) -> Case:
     level = np.minimum(base + leaked(rng, clock, rate), limit)
     died = float(clock.at[np.argmax(level >= limit)]) if (level >= limit).any() else None
     value = np.where(level >= limit, limit, seen(level + noise.draw(rng, clock.at)))
-    events = () if died is None else (Event(1.7e9 + died, died, "emfile", {}),)
-    run = build_run(clock, [Life(11, "gunicorn", value)], fds_limit=limit, events=events)
+    run = build_run(
+        clock, [Life(11, "gunicorn", value)], fds_limit=limit, events=out_of_descriptors(died)
+    )
     return Case("leak-exhausted", "leak", "fds", True, run, {"limit": limit, "dies_at": dies_at})
 
 

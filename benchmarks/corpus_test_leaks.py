@@ -13,6 +13,7 @@ from benchmarks.corpus import (
     leak_is_visible,
     leaked,
     limit_above,
+    out_of_descriptors,
     seen,
 )
 from benchmarks.corpus_test_parts import (
@@ -24,7 +25,6 @@ from benchmarks.corpus_test_parts import (
     log_uniform,
     visible_noise,
 )
-from tidemark.analysis.run import Event
 
 
 def leak_faster_later(rng: Rng) -> Case:
@@ -174,8 +174,9 @@ def leak_until_dead(rng: Rng) -> Case:
     level = np.minimum(lost, limit)
     kept = np.where(rng.random(len(level)) < 0.03, np.nan, seen(level))
     at = float(clock.at[np.argmax(dead)]) if dead.any() else None
-    events = () if at is None else (Event(1.7e9 + at, at, "emfile", {}),)
-    run = build_run(clock, [Life(7, "worker", kept)], fds_limit=limit, events=events)
+    run = build_run(
+        clock, [Life(7, "worker", kept)], fds_limit=limit, events=out_of_descriptors(at)
+    )
     return Case(
         "leak-until-dead",
         "leak",

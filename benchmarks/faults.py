@@ -9,7 +9,6 @@ add up, or cannot be reported.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import subprocess
@@ -17,9 +16,12 @@ import sys
 import tempfile
 import uuid
 from pathlib import Path
+from typing import Any
 
 import psutil
 
+from tidemark.record.directory import RunDirectory
+from tidemark.record.layout import RUN_JSON
 from tidemark.run.faults import KINDS, TARGET_KILL
 from tidemark.targets.strategies import STRATEGIES
 
@@ -53,8 +55,8 @@ def _one_run(rng: random.Random, results: Path, *, real: bool) -> bool:
     environment = {**os.environ, TAG: tag}
     _locust(strategy, broker, fault, results, environment)
     left = _left(tag)
-    run = next(path.parent for path in results.glob("*/run.json"))
-    messages = json.loads((run / "run.json").read_text())["messages"]
+    run = next(path.parent for path in results.glob(f"*/{RUN_JSON}"))
+    messages: dict[str, Any] | None = RunDirectory(run).read_metadata().raw["messages"]
     adds_up = messages is not None and _adds_up(messages)
     report = subprocess.run(
         [sys.executable, "-m", "tidemark", "report", str(run)], capture_output=True, check=False

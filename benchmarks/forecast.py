@@ -21,6 +21,8 @@ from benchmarks.wilson import wilson
 from tidemark.analysis.run import Run, load_run
 from tidemark.analysis.verdict.judge import judge
 from tidemark.analysis.verdict.model import ForecastCheck
+from tidemark.record.events import Emfile
+from tidemark.record.layout import RUN_JSON
 
 LOCUSTFILE = Path(__file__).parent.parent / "locustfiles" / "ingest.py"
 FDS_PER_REQUEST = 8.0
@@ -93,7 +95,7 @@ LIVES = (
 def record(life: Life, folder: Path) -> Path:
     """Let one life be lived; a run that is there already is kept."""
     path = folder / life.name
-    if (path / "run.json").exists():
+    if (path / RUN_JSON).exists():
         return path
     command = [
         sys.executable, "-m", "locust", f"--locustfile={LOCUSTFILE}", "--headless",
@@ -120,7 +122,7 @@ def judge_runs(paths: list[Path]) -> bool:
     deaths = 0
     for path in paths:
         run = load_run(path)
-        if run.first_event("emfile") is None:
+        if run.first(Emfile) is None:
             print(f"{path.name:48} did not die")
             continue
         deaths += 1
@@ -174,7 +176,7 @@ def main() -> int:
         for number, life in enumerate(LIVES, start=1):
             print(f"[{number}/{len(LIVES)}] {life.name}", file=sys.stderr)
             record(life, options.runs)
-    paths = sorted(path for path in options.runs.iterdir() if (path / "run.json").exists())
+    paths = sorted(path for path in options.runs.iterdir() if (path / RUN_JSON).exists())
     return 0 if judge_runs(paths) else 1
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tidemark.record import layout as schema
+from tidemark.record import layout
 
 MIB = 1024 * 1024
 HOUR_S = 3600
@@ -65,22 +65,22 @@ SIZES = (
 def make(size: Size, folder: Path, seed: int = 3) -> Path:
     """Write a run of that size; one of its processes leaks 1 descriptor per 1,000 requests."""
     path = folder / size.name
-    if (path / schema.RUN_JSON).exists():
+    if (path / layout.RUN_JSON).exists():
         return path
     path.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     at = np.arange(size.hours * HOUR_S) + 0.02 * rng.random(size.hours * HOUR_S)
     requests = np.cumsum(rng.poisson(20.0, len(at)))
-    _samples(size, rng, at, requests).to_csv(path / schema.SAMPLES_CSV, index=False)
-    _requests(at, requests).to_csv(path / schema.REQUESTS_CSV, index=False)
-    _endpoints(rng, at).to_csv(path / schema.ENDPOINTS_CSV, index=False)
-    _composition(size, at).to_csv(path / schema.COMPOSITION_CSV, index=False)
+    _samples(size, rng, at, requests).to_csv(path / layout.SAMPLES.file, index=False)
+    _requests(at, requests).to_csv(path / layout.REQUESTS.file, index=False)
+    _endpoints(rng, at).to_csv(path / layout.ENDPOINTS.file, index=False)
+    _composition(size, at).to_csv(path / layout.COMPOSITION.file, index=False)
     events = io.StringIO()
     for event in ({"event": "run_started"}, {"event": "run_ended"}):
         events.write(json.dumps({"time_s": 1.7e9, "elapsed_s": 0.0, **event}) + "\n")
-    (path / schema.EVENTS_JSONL).write_text(events.getvalue())
+    (path / layout.EVENTS_JSONL).write_text(events.getvalue())
     metadata = {
-        "format": schema.FORMAT,
+        "format": layout.FORMAT,
         "strategy": "scale",
         "started_at": "2026-01-01T00:00:00Z",
         "ended_at": "2026-01-04T00:00:00Z",
@@ -90,7 +90,7 @@ def make(size: Size, folder: Path, seed: int = 3) -> Path:
         "load": {"rate": 20},
         "host": {"cpus": 2},
     }
-    (path / schema.RUN_JSON).write_text(json.dumps(metadata))
+    (path / layout.RUN_JSON).write_text(json.dumps(metadata))
     return path
 
 
@@ -100,10 +100,11 @@ def _samples(
     parts = []
     for number in range(size.processes):
         lost = requests // 1000 if number == 0 else 0
-        columns: dict[str, object] = dict.fromkeys(schema.SAMPLES_COLUMNS, 0)
+        columns: dict[str, object] = dict.fromkeys(layout.SAMPLES.columns, 0)
         columns |= {
             "time_s": (1.7e9 + at).round(6),
             "elapsed_s": at.round(6),
+            "target": layout.ONLY_TARGET,
             "pid": 4000 + number,
             "process": "gunicorn",
             "fds": 40 + lost + rng.poisson(3, len(at)),
@@ -141,6 +142,7 @@ def _endpoints(rng: np.random.Generator, at: np.ndarray) -> pd.DataFrame:
             {
                 "time_s": (1.7e9 + at).round(6),
                 "elapsed_s": at.round(6),
+                "target": layout.ONLY_TARGET,
                 "endpoint": f"127.0.0.1:{port}",
                 "held": 8 + rng.integers(0, 3, len(at)),
                 "time_wait": rng.poisson(5, len(at)),
@@ -154,12 +156,12 @@ def _endpoints(rng: np.random.Generator, at: np.ndarray) -> pd.DataFrame:
 def _composition(size: Size, at: np.ndarray) -> pd.DataFrame:
     names = [("thread", "rdk:broker*"), ("thread", "gunicorn"), ("fd", "socket"), ("fd", "pipe")]
     rows = [
-        (1.7e9 + moment, moment, 4000 + number, kind, name, 7)
+        (1.7e9 + moment, moment, layout.ONLY_TARGET, 4000 + number, kind, name, 7)
         for moment in at[::10]
         for number in range(size.processes)
         for kind, name in names
     ]
-    return pd.DataFrame(rows, columns=list(schema.COMPOSITION_COLUMNS))
+    return pd.DataFrame(rows, columns=list(layout.COMPOSITION.columns))
 
 
 def measure(script: str, path: Path) -> tuple[float, float, str, str]:

@@ -1,4 +1,5 @@
 """What watches a target: procfs and netlink readers, the recorder, the run directory's files.
 
-Needs nothing beyond the standard library and psutil, so that it can be put on a host alone.
+On Linux it needs nothing beyond the standard library, so that it can be put on a host alone;
+elsewhere it needs psutil.
 """

@@ -50,7 +50,12 @@ OPTIONS: tuple[Option, ...] = (
         "PERCENT",
     ),
     Option(
-        "source", choice(*SOURCES), "auto", "how to read connections", "SOURCE", choices=SOURCES
+        "source",
+        choice(*SOURCES),
+        "auto",
+        f"how to read connections: {', '.join(SOURCES)}",
+        "SOURCE",
+        choices=SOURCES,
     ),
     Option("no_follow", flag, False, "do not go on with a target started again", is_flag=True),
     Option("pid_file", path, None, "names the target's pid after it was started again", "FILE"),

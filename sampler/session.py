@@ -102,12 +102,12 @@ def run(options: Options, on_ready: Callable[[], None] = lambda: None) -> None:
         RunDirectoryError: The run directory cannot be made or written; `DiskFullError` at
             the end if samples were lost.
     """
-    raise_descriptor_limit()  # a big tree needs some
     budget = Budget(options.budget_share)
     source = open_target(options, budget)
     with ExitStack() as stack:
         stack.callback(source.close)
         directory = RunDirectory(options.out) if options.join else _begin(options, stack)
+        raise_descriptor_limit()  # a big tree needs some
         journal = Journal(directory)
         stack.callback(journal.close)
         recorder = Recorder(journal, options.clock(), source, budget, options.interval_s)

@@ -231,7 +231,7 @@ class Plugin:
         """One tick per interval, on the grid of the run's clock."""
         interval_s = session.plan.options.interval
         while session.state is State.LOADED:
-            gevent.sleep(interval_s - session.elapsed_s() % interval_s)
+            gevent.sleep(interval_s - session.journal.clock.now().elapsed_s % interval_s)
             session.tick(self.runner.user_count)
 
     def _watch_loop(self, session: Session) -> None:

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -51,6 +52,7 @@ class Facet:
         curve: Reads its series from a run.
         whole: Whether the figures are whole numbers.
         remark: What helps to read it.
+        swings: Whether its figure is the median; if not, it is the last one.
     """
 
     key: str
@@ -59,6 +61,7 @@ class Facet:
     curve: Callable[[Run], Curve]
     whole: bool = True
     remark: str = ""
+    swings: bool = False
 
 
 def _state(name: str, remark: str = "") -> Facet:
@@ -68,7 +71,14 @@ def _state(name: str, remark: str = "") -> Facet:
 
 def _facet(one: Metric) -> Facet:
     title, whole = f"{one.title}, all processes", one.unit == "count"
-    return Facet(one.name, title, one.axis, lambda run: curves.of_metric(run.samples, one), whole)
+    return Facet(
+        one.name,
+        title,
+        one.axis,
+        lambda run: curves.of_metric(run.samples, one),
+        whole,
+        swings=one.cumulative,
+    )
 
 
 FACETS = (
@@ -93,7 +103,9 @@ def draw_comparison(assessed: Sequence[Assessment]) -> Figure:
     """
     shown = entries.entries(assessed)
     span_s = (0.0, max([entry.run.duration_s for entry in shown] + [1e-3]))
-    cells = [*_timed_cells(shown, span_s), *_listed_cells(shown)]
+    timed, used, listed = _timed_cells(shown, span_s), _used_cells(shown), _listed_cells(shown)
+    # Beside a panel with a row per run there is no room for names at the right of a line.
+    cells = [*timed[: len(timed) // 2 * 2], *used, *timed[len(timed) // 2 * 2 :], *listed]
     subtitle = _subtitle(shown)
     marks, spans = entries.common_faults([entry.run for entry in shown])
     width = style.WIDTH_IN - LEFT_IN - TOP_RIGHT_IN
@@ -152,12 +164,16 @@ def _timed_cells(shown: Sequence[Entry], span_s: tuple[float, float]) -> list[Ce
     return found
 
 
-def _listed_cells(shown: Sequence[Entry]) -> list[Cell]:
-    found = [
+def _used_cells(shown: Sequence[Entry]) -> list[Cell]:
+    return [
         Cell(f"{one.name}_per_request", False, _used_drawer(one, shown))
         for one in USED
         if any(entry.row.per_request.get(one.name) for entry in shown)
     ]
+
+
+def _listed_cells(shown: Sequence[Entry]) -> list[Cell]:
+    found = []
     if any(entry.times_ms for entry in shown):
         found.append(Cell("latency", False, lambda axes, _: draw_latency(axes, shown)))
     if any(entry.row.requests for entry in shown):
@@ -283,18 +299,19 @@ def _draw_facet(
     if not lowest:
         axes.set_xlabel("")
     panels.headroom(axes, max(curve.highest for _, curve in read), 0.12)
-    label_ends(axes, _draw_curves(axes, read))
+    label_ends(axes, _draw_curves(axes, read, swings=facet.swings))
 
 
 def _draw_curves(
-    axes: Axes, read: Sequence[tuple[Entry, Curve]], *, bold: bool = False
+    axes: Axes, read: Sequence[tuple[Entry, Curve]], *, bold: bool = False, swings: bool = False
 ) -> list[EndLabel]:
     labels = []
     for entry, curve in read:
         _draw_curve(axes, entry, curve)
-        text = f"{entry.label} {units.number(curve.last, 3)}"
+        figure = float(np.median(curve.read)) if swings else curve.last
+        text = f"{entry.label} {units.number(figure, 3)}"
         weight = "bold" if bold or entry.verdict.verdict == "leak" else "normal"
-        labels.append(EndLabel(curve.last, text, entry.look.ink, weight))
+        labels.append(EndLabel(figure, text, entry.look.ink, weight))
     return labels
 
 

@@ -29,6 +29,7 @@ SEVERITY_STYLE = {
     Severity.NOTE: "",
 }
 
+_GRAVE = (Severity.FAIL, Severity.UNKNOWN, Severity.DOUBT)
 WIDE = 152  # columns that the whole comparison needs in one table
 
 
@@ -194,11 +195,13 @@ def print_run(console: Console, assessment: Assessment) -> None:
 
 
 def print_check(console: Console, assessment: Assessment) -> None:
-    """Print the result and why in one line, and a line for each bound that was asked for."""
+    """Print the result and why in one line, and a line for whatever else speaks for or against."""
+    said = None if assessment.result == "clean" else assessment.leading
     first = Text(assessment.result, SEVERITY_STYLE[assessment.gravest])
     console.print(first.append(f": {assessment.because}", ""), soft_wrap=True)
     for finding in assessment.findings:
-        if finding.kind in {Kind.THRESHOLD, Kind.REGRESSION}:
+        asked = finding.kind in {Kind.THRESHOLD, Kind.REGRESSION}
+        if finding is not said and (asked or finding.severity in _GRAVE):
             line = Text(f"  {finding.severity.value:<12}", SEVERITY_STYLE[finding.severity])
             console.print(line.append(finding.reason, ""), soft_wrap=True)
 

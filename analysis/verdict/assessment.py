@@ -123,17 +123,22 @@ class Assessment:
     def result(self) -> str:
         """The whole in a word or two, as every output begins with it."""
         if self.gravest is Severity.FAIL:
-            return self.deciding[0].kind.value
+            return self.leading.kind.value
         if self.gravest is Severity.UNKNOWN:
             return "cannot tell"
         return "clean" if self.verdict.verdict == "clean" else "pass"
 
     @property
+    def leading(self) -> Finding:
+        """The finding to name first: of several that decide, that on what runs out first."""
+        first = headline.leading(self.verdict)
+        named = [one for one in self.deciding if first and one.subject == first.resource]
+        return (named or self.deciding)[0]
+
+    @property
     def because(self) -> str:
-        """The sentences that the result rests on."""
-        if self.result == "clean":
-            return self.verdict.reason
-        return "; ".join(finding.reason for finding in self.deciding)
+        """The sentence that the result rests on."""
+        return self.verdict.reason if self.result == "clean" else self.leading.reason
 
     @property
     def regressed(self) -> bool:

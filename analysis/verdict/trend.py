@@ -77,7 +77,8 @@ def _tied_variance(values: Floats) -> float:
 
 def _correction(values: Floats, n: int, significance: float) -> float:
     at = np.arange(1, n + 1, dtype=float)
-    ranks = pd.Series(values - at * theil_sen(at, values)).rank().to_numpy(dtype=np.float64)
+    detrended = pd.Series(values - at * theil_sen(at, values))
+    ranks = np.asarray(detrended.rank(), dtype=np.float64)
     correlation = _autocorrelation(ranks)
     bound = ndtri(1 - significance / 2) / np.sqrt(n)
     lag = np.arange(1, n)

@@ -44,8 +44,8 @@ def test_the_panels(figure):
         "time_wait",
         "threads",
         "rss_bytes",
-        "cpu_s",
         "cpu_s_per_request",
+        "cpu_s",
         "latency",
         "requests",
     ]

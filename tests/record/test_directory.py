@@ -64,7 +64,7 @@ def test_metadata_is_written_whole_with_its_format(tmp_path):
 
 def test_metadata_that_cannot_be_written_leaves_nothing(tmp_path):
     (tmp_path / "run.json").mkdir()
-    with pytest.raises(RunDirectoryError, match=r"run\.json: .*check the folder"):
+    with pytest.raises(RunDirectoryError, match=r"run\.json: .*check permissions"):
         RunDirectory(tmp_path).write_metadata({})
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 

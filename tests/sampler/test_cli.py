@@ -4,6 +4,7 @@ import ctypes
 import os
 import pty
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -25,7 +26,11 @@ from tidemark.record.events import (
     TargetExited,
     TargetRestarted,
 )
+from tidemark.record.options import read_all
+from tidemark.sampler.cli import OPTIONS, watch
+from tidemark.sampler.errors import NoSuchProcessError
 
+PUPPET = Path(__file__).with_name("puppet.py")
 PR_CAPBSET_DROP, CAP_SYS_PTRACE = 24, 19
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -69,6 +74,33 @@ def test_a_run_from_start_to_sigint(puppet, samplers, listener, address, eventua
     assert limits.fds_limit > 0
     assert 0 < limits.local_ports_low < limits.local_ports_high
     assert not list(sampler.directory.path.glob(".*")), "nothing is left behind"
+
+
+@pytest.mark.parametrize(("arguments", "target"), [((), "target"), (("--target", "api"), "api")])
+def test_rows_and_events_carry_the_target(puppet, samplers, address, arguments, target):
+    sampler = samplers(puppet.pid, address, *arguments)
+    sampler.ready()
+    sampler.stop()
+    for table in (layout.SAMPLES, layout.COMPOSITION, layout.ENDPOINTS):
+        assert {row["target"] for row in sampler.rows(table)} == {target}
+    assert [limits.target for limits in sampler.events(LimitsRead)] == [target]
+    metadata = sampler.directory.read_metadata()
+    assert (metadata.format, metadata.target["pid"]) == (2, puppet.pid)
+    (only,) = metadata.targets
+    assert (only.id, only.pids, only.command) == (
+        target,
+        (puppet.pid,),
+        shlex.join([sys.executable, str(PUPPET)]),
+    )
+
+
+def test_other_commands_can_watch_with_the_same_options(tmp_path):
+    given = {"pid": "999999999", "brokers": "localhost:9092", "out": str(tmp_path / "run")}
+    values = read_all(OPTIONS, given)
+    assert (values["target"], values["interval"], values["budget"]) == ("target", 1.0, 1.0)
+    with pytest.raises(NoSuchProcessError):
+        watch(values)
+    assert not (tmp_path / "run").exists(), "nothing to watch, nothing written"
 
 
 def test_sigterm_is_an_orderly_end_too(puppet, samplers, address):
@@ -233,10 +265,11 @@ def test_a_target_that_is_started_again(puppets, samplers, address, eventually):
     sampler.ready()
     first.end()
     (exited,) = eventually(lambda: sampler.events(TargetExited), "target_exited")
-    assert exited.pid == first.pid
+    assert (exited.pid, exited.target) == (first.pid, "target")
     second = puppets()
     (restarted,) = eventually(lambda: sampler.events(TargetRestarted), "target_restarted")
     assert (restarted.pid, restarted.former_pid) == (second.pid, first.pid)
+    assert restarted.target == "target"
     eventually(lambda: ticks(sampler, pid=second.pid), "rows of the second")
     second.end()
     third = puppets()

@@ -3,11 +3,15 @@
 import dataclasses
 import io
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from rich.console import Console
 
 from tidemark.analysis.reports.terminal import print_comparison, print_run
+from tidemark.analysis.run import Run
+from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.faults import FaultEffect
 from tidemark.analysis.verdict.model import Messages, Verdict
 from tidemark.analysis.verdict.summary import Summary
@@ -19,7 +23,9 @@ EFFECT = FaultEffect(
 REFUSED = FaultEffect("outage@200+10", "outage", 201.0, None, failed_because="not ours")
 
 
-def row(strategy, *faults, lost=12345, duplicated=3):
+def assessed(strategy, *faults, lost=12345, duplicated=3):
+    messages = Messages(lost=lost, duplicated=duplicated)
+    verdict = Verdict(strategy, "clean", "made", {}, messages=messages)
     nothing = {field.name: None for field in dataclasses.fields(Summary)}
     about = {
         "run": strategy,
@@ -27,10 +33,12 @@ def row(strategy, *faults, lost=12345, duplicated=3):
         "verdict": "clean",
         "reason": "made",
         "outcome": "completed",
-        "messages": Messages(lost=lost, duplicated=duplicated),
+        "per_request": {},
+        "messages": messages,
         "faults": faults,
     }
-    return Summary(**(nothing | about))
+    run = SimpleNamespace(strategy=strategy, path=Path(strategy))
+    return Assessment(cast("Run", run), verdict, (), Summary(**(nothing | about)))
 
 
 @pytest.fixture
@@ -43,8 +51,11 @@ def lines(console):
 
 
 def test_a_row_per_fault_and_strategy_fits_in_80_columns(console):
-    rows = [row(LONGEST, EFFECT, REFUSED), row("shared", EFFECT, lost=0, duplicated=None)]
-    print_comparison(console, rows, Path())
+    runs = [
+        assessed(LONGEST, EFFECT, REFUSED),
+        assessed("shared", EFFECT, lost=0, duplicated=None),
+    ]
+    print_comparison(console, runs, Path())
     found = lines(console)
     start = next(n for n, line in enumerate(found) if line.startswith("broker-freeze@100+10"))
     assert found[start + 1].split() == [
@@ -68,14 +79,13 @@ def test_a_row_per_fault_and_strategy_fits_in_80_columns(console):
 
 
 def test_without_faults_there_is_no_table_of_them(console):
-    print_comparison(console, [row("shared")], Path())
-    print_run(console, Verdict("made", "clean", "made", {}), Path())
+    print_comparison(console, [assessed("shared")], Path())
+    print_run(console, assessed("shared"))
     assert not any("fault" in line for line in lines(console))
 
 
 def test_a_single_run_has_the_same_without_strategies(console):
-    verdict = Verdict("made", "clean", "made", {}, messages=Messages(lost=0, duplicated=2))
-    print_run(console, verdict, Path(), (EFFECT, REFUSED))
+    print_run(console, assessed("shared", EFFECT, REFUSED, lost=0, duplicated=2))
     (found,) = [line for line in lines(console) if line.startswith("broker-freeze@100+10")]
     assert found.split()[1:] == ["12,345", "1", "h", "6", "min", "+1,048", "-3", "0", "2"]
     assert "outage@200+10 failed: not ours" in lines(console)

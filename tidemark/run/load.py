@@ -76,7 +76,7 @@ class Load:
         late_s = time.monotonic() - arrival.due_s
         if late_s > LATE_S and not self._saturated:
             self._saturated = True
-            self._session.event(GeneratorSaturated(lateness_s=round(late_s, 3)))
+            self._session.journal.event(GeneratorSaturated(lateness_s=round(late_s, 3)))
 
     def settle(self, arrival: Arrival, state: int) -> None:
         """Say in the ledger what became of a batch."""

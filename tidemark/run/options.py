@@ -8,8 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemark.record import options as value
-from tidemark.record.options import Option, read_all
+from tidemark.record.options import (
+    Option,
+    choice,
+    endpoints,
+    flag,
+    integer,
+    number,
+    one_word,
+    pairs,
+    path,
+    read_all,
+    several,
+    topic,
+)
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
 from tidemark.targets.client_options import CLIENT_OPTIONS
 from tidemark.targets.strategies import ALIASES, STRATEGIES, parse_strategy
@@ -20,7 +32,7 @@ MIN_PAYLOAD_BYTES = 24  # run id, sequence number of up to fourteen digits, and 
 
 
 def _faults(given: Any) -> tuple[Fault, ...]:
-    each = given if isinstance(given, tuple) else value.several(given)
+    each = given if isinstance(given, tuple) else several(given)
     return check_apart(
         tuple(one if isinstance(one, Fault) else parse_fault(str(one)) for one in each)
     )
@@ -37,42 +49,36 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "workload",
-        value.choice(*WORKLOADS),
+        choice(*WORKLOADS),
         "open",
         "open: Poisson arrivals at --rate, whatever the answers; "
         "closed: each user waits for its answer before the next request",
         "KIND",
         choices=WORKLOADS,
     ),
-    Option(
-        "rate", value.number(0, exclusive=True), 10.0, "requests per second, all users together"
-    ),
-    Option("ramp", value.number(0), 0.0, "seconds over which the rate rises from 0 to --rate", "S"),
-    Option("batch_size", value.integer(1, 100_000), 10, "messages in the body of one request"),
+    Option("rate", number(0, exclusive=True), 10.0, "requests per second, all users together"),
+    Option("ramp", number(0), 0.0, "seconds over which the rate rises from 0 to --rate", "S"),
+    Option("batch_size", integer(1, 100_000), 10, "messages in the body of one request"),
     Option(
         "payload_bytes",
-        value.integer(MIN_PAYLOAD_BYTES, 800_000),
+        integer(MIN_PAYLOAD_BYTES, 800_000),
         100,
         "bytes of one message, the label that says which one it is included",
     ),
-    Option("seed", value.integer(0), 1, "the same seed gives the same arrival times and payloads"),
-    Option(
-        "fds_limit", value.integer(1), 1024, "descriptor limit (RLIMIT_NOFILE) of the target alone"
-    ),
-    Option("workers", value.integer(1, 64), 1, "worker processes of the target"),
-    Option(
-        "threads", value.integer(1, 1024), 16, "request threads per worker process of the target"
-    ),
+    Option("seed", integer(0), 1, "the same seed gives the same arrival times and payloads"),
+    Option("fds_limit", integer(1), 1024, "descriptor limit (RLIMIT_NOFILE) of the target alone"),
+    Option("workers", integer(1, 64), 1, "worker processes of the target"),
+    Option("threads", integer(1, 1024), 16, "request threads per worker process of the target"),
     Option(
         "bootstrap",
-        value.endpoints,
+        endpoints,
         (),
         "write to this Kafka cluster instead of the embedded broker",
         "HOST:PORT,...",
     ),
     Option(
         "broker",
-        value.choice(*BROKER_KINDS),
+        choice(*BROKER_KINDS),
         "mock",
         "the embedded cluster: mock, in memory, or kafka, real brokers that need Java",
         "KIND",
@@ -80,13 +86,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "broker_option",
-        value.pairs,
+        pairs,
         (),
         "with --broker kafka: a setting of every broker, as in server.properties; repeatable",
         "KEY=VALUE",
         is_repeatable=True,
     ),
-    Option("brokers", value.integer(1, 16), 2, "brokers in the embedded cluster"),
+    Option("brokers", integer(1, 16), 2, "brokers in the embedded cluster"),
     *CLIENT_OPTIONS,
     Option(
         "fault",
@@ -96,51 +102,38 @@ OPTIONS: tuple[Option, ...] = (
         "KIND@START[+DURATION]",
         is_repeatable=True,
     ),
-    Option("topic", value.topic, "", "topic to write to (default: one of the run's own)", "NAME"),
+    Option("topic", topic, "", "topic to write to; one of the run's own if none", "NAME"),
     Option(
         "verify_messages",
-        value.flag,
+        flag,
         False,
         "read the topic back at the end and check every message",
         is_flag=True,
     ),
-    Option("results", value.path, Path("results"), "folder for runs", "DIR"),
-    Option(
-        "run_name",
-        value.one_word,
-        "",
-        "name of the run's folder (default: time and strategy)",
-        "S",
-    ),
-    Option("interval", value.number(0.1), 1.0, "seconds between two samples", "S"),
+    Option("results", path, Path("results"), "folder for runs", "DIR"),
+    Option("run_name", one_word, "", "name of the run's folder; time and strategy if none", "S"),
+    Option("interval", number(0.1), 1.0, "seconds between two samples", "S"),
     Option(
         "plateau",
-        value.number(0),
+        number(0),
         10.0,
         "seconds to stay on after the target has run out of descriptors",
         "S",
     ),
     Option(
-        "request_timeout",
-        value.number(0, exclusive=True),
-        5.0,
-        "seconds until a request has failed",
-        "S",
+        "request_timeout", number(0, exclusive=True), 5.0, "seconds until a request has failed", "S"
     ),
     Option(
-        "target_port",
-        value.integer(0, 65535),
-        0,
-        "port of the target on 127.0.0.1 (0: any free one)",
+        "target_port", integer(0, 65535), 0, "port of the target on 127.0.0.1 (0: any free one)"
     ),
     Option(
         "target_pid",
-        value.integer(0),
+        integer(0),
         0,
         "with --host: the process to sample, children included (0: none)",
         "PID",
     ),
-    Option("no_report", value.flag, False, "leave the report for `tidemark report`", is_flag=True),
+    Option("no_report", flag, False, "leave the report for `tidemark report`", is_flag=True),
 )
 
 

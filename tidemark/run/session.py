@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemark.record.errors import TidemarkError
-from tidemark.record.events import Event, LedgerFailed
+from tidemark.record.events import LedgerFailed
 from tidemark.record.metadata import ABORTED
 from tidemark.run.children import say
 from tidemark.run.errors import ChildError
@@ -38,6 +38,7 @@ class Session:
 
     Attributes:
         plan: what runs.
+        journal: what it says of itself, and its clock.
         record: what has been sent and answered.
         ledger: what became of each batch of messages.
         state: how far it has got.
@@ -50,7 +51,7 @@ class Session:
         self.record = RequestRecord(time.monotonic)
         self.ledger = Ledger(plan.options.batch_size)
         self.state = State.READY
-        self._journal = journal
+        self.journal = journal
         self._processes = processes
         self._services = services
         self._tables = RequestTables(journal.directory, self.record)
@@ -91,33 +92,25 @@ class Session:
     @property
     def path(self) -> Path:
         """The run directory."""
-        return self._journal.directory.path
+        return self.journal.directory.path
 
     @property
     def url(self) -> str:
         """Where requests go."""
         return self._services.url
 
-    def elapsed_s(self) -> float:
-        """Seconds since the run began."""
-        return self._journal.clock.now().elapsed_s
-
-    def event(self, event: Event) -> None:
-        """Append an event, which happens now."""
-        self._journal.event(event)
-
     # -- load ----------------------------------------------------------------------------------
 
     def begin_load(self, users: int) -> None:
         """The load begins now; the first row of requests.csv says that nothing was sent yet."""
         self.state = State.LOADED
-        self._journal.load_began(users)
+        self.journal.load_began(users)
         self.tick(users)
 
     def tick(self, users: int) -> None:
         """Write one row of requests.csv, and one of routes.csv for each route."""
         if self.state is State.LOADED:
-            self._tables.write(self._journal.clock.now(), users)
+            self._tables.write(self.journal.clock.now(), users)
 
     def look(self) -> Ending | None:
         """Look after the target, ten times a second; how the run has to end, or None."""
@@ -144,7 +137,7 @@ class Session:
             self._processes.stop(all_but=self._services.broker)
             messages = self._balance() if self.record.sent else None
             self._processes.stop()
-            self._journal.end(judged, messages=messages, latency_ms=self.record.latency_ms())
+            self.journal.end(judged, messages=messages, latency_ms=self.record.latency_ms())
 
     def _balance(self) -> dict[str, Any] | None:
         """What became of the messages, now that the target has flushed what it would."""
@@ -153,5 +146,5 @@ class Session:
             return self._processes.balance(self._services, self.ledger)
         except ChildError as error:
             say(f"no ledger of messages: {error}")
-            self.event(LedgerFailed(reason=str(error)))
+            self.journal.event(LedgerFailed(reason=str(error)))
             return None
