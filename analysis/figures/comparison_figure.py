@@ -268,8 +268,9 @@ def _mark_death(axes: Axes, entry: Entry, curve: Curve, span_s: tuple[float, flo
     axes.axvline(event.elapsed_s, color=colour, lw=1.2, ls=(0, (1, 2)), zorder=1.5)
     left = event.elapsed_s > 0.6 * span_s[1]
     text = f"EMFILE at {units.duration(event.elapsed_s)}"
-    if entry.row.requests_at_death is not None:
-        text += f"\nafter {units.count(entry.row.requests_at_death)} requests"
+    dead = entry.verdict.exhausted
+    if dead is not None and dead.requests is not None:
+        text += f"\nafter {units.count(dead.requests)} requests"
     axes.annotate(
         text,
         xy=(event.elapsed_s, height),

@@ -19,7 +19,7 @@ def draw_latency(axes: Axes, shown: Sequence[Entry]) -> None:
     """Draw median and 99th percentile of each run as a dumbbell on a logarithmic axis."""
     pairs = [(entry, entry.times_ms) for entry in shown]
     timed = [(entry, pair) for entry, pair in pairs if pair]
-    approximate = any(entry.row.latency_approximate for entry, _ in timed)
+    approximate = any(entry.row.latency.approximate for entry, _ in timed)
     axes.set_title("Response time, median and p99" + (", approximate" if approximate else ""))
     _rows(axes, [entry for entry, _ in timed])
     axes.set_xscale("log")

@@ -68,9 +68,8 @@ class Entry:
     @property
     def times_ms(self) -> tuple[float, float] | None:
         """Median and 99th percentile of its response times; None unless both are known."""
-        if self.row.p50_ms is None or self.row.p99_ms is None:
-            return None
-        return self.row.p50_ms, self.row.p99_ms
+        p50, p99 = self.row.latency.p50_ms, self.row.latency.p99_ms
+        return None if p50 is None or p99 is None else (p50, p99)
 
 
 def entries(assessed: Sequence[Assessment]) -> list[Entry]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from scipy.optimize import isotonic_regression
 
 from tidemark.analysis.figures import style
 
@@ -59,22 +60,11 @@ def spread(wanted: Sequence[float], room: tuple[float, float], distance: float) 
     clipped = np.clip(np.asarray(wanted, dtype=float)[order], low, high)
     # Without the distances, "apart" becomes "not decreasing", which isotonic regression solves.
     offsets = distance * np.arange(len(wanted))
-    placed = _isotonic(clipped - offsets)
+    placed = isotonic_regression(clipped - offsets).x
     placed = np.clip(placed, low, high - offsets[-1]) + offsets
     result = np.empty(len(wanted))
     result[order] = placed
     return [float(place) for place in result]
-
-
-def _isotonic(values: np.ndarray) -> np.ndarray:
-    groups: list[tuple[float, int]] = []
-    for value in values:
-        mean, size = float(value), 1
-        while groups and groups[-1][0] > mean:
-            before, count = groups.pop()
-            mean, size = (before * count + mean * size) / (count + size), count + size
-        groups.append((mean, size))
-    return np.concatenate([np.full(size, mean) for mean, size in groups])
 
 
 def label_ends(axes: Axes, labels: Sequence[EndLabel], size_pt: float = style.SMALL_PT) -> None:

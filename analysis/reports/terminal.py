@@ -16,8 +16,8 @@ from tidemark.analysis.units import amount, count, duration, milliseconds
 from tidemark.analysis.verdict.assessment import Assessment, Kind, Severity
 from tidemark.analysis.verdict.faults import FaultEffect, left_text
 from tidemark.analysis.verdict.model import Messages, ResourceVerdict
-from tidemark.analysis.verdict.summary import Summary
 from tidemark.record.layout import REPORT_HTML, REPORT_PNG
+from tidemark.record.metadata import COMPLETED
 from tidemark.record.metrics import JUDGED, USED, Metric
 
 VERDICT_STYLE = {"clean": "green", "leak": "bold red", "inconclusive": "yellow"}
@@ -44,56 +44,60 @@ class Column:
     """One column of the comparison."""
 
     heading: str
-    cell: Callable[[Summary], str | Text]
+    cell: Callable[[Assessment], str | Text]
     justify: Literal["left", "right"] = "right"
 
 
-def _outcome(row: Summary) -> str:
-    if row.requests_at_death is not None:
-        return f"died at request {count(row.requests_at_death)}"
-    if row.died_elapsed_s is not None:
-        return f"died after {duration(row.died_elapsed_s)}"
-    return row.outcome
+def _outcome(one: Assessment) -> str:
+    dead = one.verdict.exhausted
+    if dead is None:
+        return one.run.outcome
+    if dead.requests is None:
+        return f"died after {duration(dead.elapsed_s)}"
+    return f"died at request {count(dead.requests)}"
 
 
 LOAD_COLUMNS = (
-    Column("requests", lambda row: count(row.requests)),
-    Column("failed", lambda row: count(row.failures)),
-    Column("lost", lambda row: count(row.messages.lost)),
-    Column("p50", lambda row: milliseconds(row.p50_ms)),
-    Column("p99", lambda row: milliseconds(row.p99_ms)),
+    Column("requests", lambda one: count(one.summary.requests)),
+    Column("failed", lambda one: count(one.summary.failures)),
+    Column("lost", lambda one: count(one.verdict.messages.lost)),
+    Column("p50", lambda one: milliseconds(one.summary.latency.p50_ms)),
+    Column("p99", lambda one: milliseconds(one.summary.latency.p99_ms)),
 )
 
 
 def _per_request_column(metric: Metric) -> Column:
-    return Column(
-        f"{metric.heading}/req", lambda row: amount(metric, row.per_request.get(metric.name))
-    )
+    heading = f"{metric.heading}/req"
+    return Column(heading, lambda one: amount(metric, one.summary.per_request.get(metric.name)))
 
 
-GROWTH_COLUMNS = tuple(_per_request_column(one) for one in (*JUDGED, *USED))
-END_COLUMNS = (
-    Column("verdict", lambda row: Text(row.verdict, VERDICT_STYLE[row.verdict]), "left"),
-    Column("outcome", _outcome, "left"),
+GROWTH_COLUMNS = tuple(map(_per_request_column, JUDGED))
+USE_COLUMNS = tuple(map(_per_request_column, USED))
+VERDICT = Column(
+    "verdict", lambda one: Text(one.verdict.verdict, VERDICT_STYLE[one.verdict.verdict]), "left"
 )
+OUTCOME = Column("outcome", _outcome, "left")
 
 
 def print_comparison(console: Console, assessed: Sequence[Assessment], folder: Path) -> None:
     """Print a row per run, why the ones that are not clean are not, and where the files are."""
-    rows = [one.summary for one in assessed]
     console.print()
     if console.width >= WIDE:
-        console.print(_table(rows, (*LOAD_COLUMNS, *GROWTH_COLUMNS, *END_COLUMNS)))
+        columns = (*LOAD_COLUMNS, *USE_COLUMNS, *GROWTH_COLUMNS, VERDICT, OUTCOME)
+        console.print(_table(assessed, columns))
     else:
-        console.print(_table(rows, (*LOAD_COLUMNS, END_COLUMNS[-1])))
+        console.print(_table(assessed, (*LOAD_COLUMNS, *USE_COLUMNS)))
         console.print()
-        console.print(_table(rows, (*GROWTH_COLUMNS, END_COLUMNS[0])))
+        console.print(_table(assessed, (*GROWTH_COLUMNS, VERDICT)))
     console.print()
-    if any(row.faults for row in rows):
-        console.print(_fault_table(rows))
-        _print_failed_faults(console, [fault for row in rows for fault in row.faults])
+    faults = [fault for one in assessed for fault in one.summary.faults]
+    if faults:
+        console.print(_fault_table(assessed))
+        _print_failed_faults(console, faults)
         console.print()
     for one in assessed:
+        if console.width < WIDE and _outcome(one) != COMPLETED:
+            console.print(Text(f"{one.run.strategy}: {_outcome(one)}"))
         if one.verdict.verdict != "clean":
             console.print(Text(f"{one.run.strategy}: {one.reason}"))
         for finding in one.findings:
@@ -105,13 +109,13 @@ def print_comparison(console: Console, assessed: Sequence[Assessment], folder: P
         console.print(Text(f"  run       {_shown(one.run.path)}"), soft_wrap=True)
 
 
-def _table(rows: Sequence[Summary], columns: Sequence[Column]) -> Table:
+def _table(assessed: Sequence[Assessment], columns: Sequence[Column]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("strategy", no_wrap=True)
     for column in columns:
         table.add_column(column.heading, justify=column.justify, no_wrap=True)
-    for row in rows:
-        table.add_row(row.strategy, *(column.cell(row) for column in columns))
+    for one in assessed:
+        table.add_row(one.run.strategy, *(column.cell(one) for column in columns))
     return table
 
 
@@ -146,15 +150,16 @@ def _fault_cells(fault: FaultEffect, messages: Messages) -> list[str]:
     return [column.cell(fault, messages) for column in FAULT_COLUMNS]
 
 
-def _fault_table(rows: Sequence[Summary]) -> Table:
+def _fault_table(assessed: Sequence[Assessment]) -> Table:
     """Below each fault a row per strategy, so that what can be compared stands together."""
     table = _new_fault_table("fault")
-    for name in dict.fromkeys(fault.fault for row in rows for fault in row.faults):
+    happened = [(one, fault) for one in assessed for fault in one.summary.faults]
+    for name in dict.fromkeys(fault.fault for _, fault in happened):
         table.add_row(Text(name, "bold"))
-        for row in rows:
-            for fault in row.faults:
-                if fault.fault == name:
-                    table.add_row(f"  {row.strategy}", *_fault_cells(fault, row.messages))
+        for one, fault in happened:
+            if fault.fault == name:
+                cells = _fault_cells(fault, one.verdict.messages)
+                table.add_row(f"  {one.run.strategy}", *cells)
     return table
 
 

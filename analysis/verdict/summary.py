@@ -9,53 +9,10 @@ import numpy as np
 
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.faults import FaultEffect, fault_effects
-from tidemark.analysis.verdict.headline import main_reason
-from tidemark.analysis.verdict.model import Decision, Floats, Messages, Verdict
+from tidemark.analysis.verdict.model import Floats, Verdict
 from tidemark.record.layout import KERNEL_PID
 from tidemark.record.metadata import RunMetadata
 from tidemark.record.metrics import USED, Metric
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a comparison says of one run. None is what was not recorded.
-
-    Attributes:
-        run: Name of the run directory.
-        strategy: What was run.
-        verdict: The verdict on the run.
-        reason: The sentence that explains it.
-        requests: Requests answered or failed.
-        failures: Those of them that failed.
-        p50_ms: Median response time over the whole run, milliseconds.
-        p99_ms: 99th percentile over the whole run, milliseconds.
-        latency_approximate: Whether the two were put together from the percentiles of the ticks.
-        per_request: What one request costs, by metric: the growth of what is judged, and the
-            use of what is used up.
-        outcome: How the run ended.
-        exhausted_resource: What ran out; None when nothing did.
-        requests_at_death: Requests answered when something ran out.
-        died_elapsed_s: Seconds since the run began when something ran out.
-        messages: What became of the messages.
-        faults: What each injected fault did, in order of time.
-    """
-
-    run: str
-    strategy: str
-    verdict: Decision
-    reason: str
-    requests: int | None
-    failures: int | None
-    p50_ms: float | None
-    p99_ms: float | None
-    latency_approximate: bool
-    per_request: Mapping[str, float | None]
-    outcome: str
-    exhausted_resource: str | None
-    requests_at_death: float | None
-    died_elapsed_s: float | None
-    messages: Messages
-    faults: tuple[FaultEffect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,30 +30,31 @@ class Latency:
     approximate: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a comparison counts of one run. None is what was not recorded.
+
+    Attributes:
+        requests: Requests answered or failed.
+        failures: Those of them that failed.
+        latency: Their response times.
+        per_request: What one request costs, by metric: the growth of what is judged, and the
+            use of what is used up.
+        faults: What each injected fault did, in order of time.
+    """
+
+    requests: int | None
+    failures: int | None
+    latency: Latency
+    per_request: Mapping[str, float | None]
+    faults: tuple[FaultEffect, ...] = ()
+
+
 def summarise(run: Run, verdict: Verdict) -> Summary:
     """Return the row of the comparison table for a run."""
-    requests, failures = _counts(run)
-    latency = overall_latency(run)
     growth = {name: found.per_request for name, found in verdict.resources.items()}
-    dead = verdict.exhausted
-    return Summary(
-        run=run.name,
-        strategy=run.strategy,
-        verdict=verdict.verdict,
-        reason=main_reason(verdict),
-        requests=requests,
-        failures=failures,
-        p50_ms=latency.p50_ms,
-        p99_ms=latency.p99_ms,
-        latency_approximate=latency.approximate,
-        per_request={**growth, **{one.name: use_per_request(run, one) for one in USED}},
-        outcome=run.outcome,
-        exhausted_resource=dead.resource if dead else None,
-        requests_at_death=dead.requests if dead else None,
-        died_elapsed_s=dead.elapsed_s if dead else None,
-        messages=verdict.messages,
-        faults=fault_effects(run, verdict),
-    )
+    used = {one.name: use_per_request(run, one) for one in USED}
+    return Summary(*_counts(run), overall_latency(run), growth | used, fault_effects(run, verdict))
 
 
 def use_per_request(run: Run, metric: Metric) -> float | None:

@@ -1,6 +1,5 @@
 """The table of faults in a terminal."""
 
-import dataclasses
 import io
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +13,7 @@ from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.faults import FaultEffect
 from tidemark.analysis.verdict.model import Messages, Verdict
-from tidemark.analysis.verdict.summary import Summary
+from tidemark.analysis.verdict.summary import Latency, Summary
 
 LONGEST = "per-request-unflushed"
 EFFECT = FaultEffect(
@@ -26,19 +25,9 @@ REFUSED = FaultEffect("outage@200+10", "outage", 201.0, None, failed_because="no
 def assessed(strategy, *faults, lost=12345, duplicated=3):
     messages = Messages(lost=lost, duplicated=duplicated)
     verdict = Verdict(strategy, "clean", "made", {}, messages=messages)
-    nothing = {field.name: None for field in dataclasses.fields(Summary)}
-    about = {
-        "run": strategy,
-        "strategy": strategy,
-        "verdict": "clean",
-        "reason": "made",
-        "outcome": "completed",
-        "per_request": {},
-        "messages": messages,
-        "faults": faults,
-    }
-    run = SimpleNamespace(strategy=strategy, path=Path(strategy))
-    return Assessment(cast("Run", run), verdict, (), Summary(**(nothing | about)))
+    summary = Summary(None, None, Latency(None, None, approximate=False), {}, faults)
+    run = SimpleNamespace(strategy=strategy, path=Path(strategy), outcome="completed")
+    return Assessment(cast("Run", run), verdict, (), summary)
 
 
 @pytest.fixture
