@@ -1,6 +1,5 @@
 """Reading connections: in the best way that works, and as often as the budget allows."""
 
-import sys
 import time
 from collections.abc import Mapping
 
@@ -14,7 +13,7 @@ from tidemark.sampler.procfs_source import ProcfsSource
 from tidemark.sampler.tree import Process
 from tidemark.sampler.unreadable import Say, Unreadable
 
-SOURCES = ("auto", "netlink", "procfs", "psutil")
+SOURCES = ("auto", "netlink", "procfs")
 """Names of the sources; `auto` takes the best one that works."""
 
 _BUDGET_PART = 0.8
@@ -43,10 +42,6 @@ def open_source(
         raise SamplerError(f"source {wanted!r}: choose one of {', '.join(SOURCES)}")
     if wanted == "procfs":
         return ProcfsSource(brokers), None
-    if wanted == "psutil" or not sys.platform.startswith("linux"):
-        from tidemark.sampler.psutil_source import PsutilSource  # noqa: PLC0415 (Linux does without)
-
-        return PsutilSource(brokers), None
     try:
         return NetlinkSource(brokers, pid), None
     except (NetlinkError, DeniedError) as error:

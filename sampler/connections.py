@@ -46,7 +46,7 @@ class ConnectionSource(Protocol):
     """A way to read connections."""
 
     name: str
-    """What `sampler_started` calls it: `netlink`, `procfs`, `psutil`."""
+    """What `sampler_started` calls it: `netlink`, `procfs`."""
 
     def read(self, tree: Mapping[int, Process]) -> Connections:
         """Read the connections of these processes, pid -> process.

@@ -10,9 +10,8 @@ from tidemark.sampler.composition import CompositionWatch
 from tidemark.sampler.connection_watch import ConnectionWatch, open_source
 from tidemark.sampler.errors import ShortageError
 from tidemark.sampler.figures import FiguresReader
-from tidemark.sampler.follow import RootWatch
-from tidemark.sampler.host import this_host
-from tidemark.sampler.probes import LimitsProbe, Probes
+from tidemark.sampler.limits import LimitsWatch
+from tidemark.sampler.root import RootWatch
 from tidemark.sampler.source import Sample
 from tidemark.sampler.tree import ProcessTree, identify
 from tidemark.sampler.unreadable import Unreadable
@@ -56,15 +55,14 @@ class LocalSource:
         self.target = target
         self._events: list[Event] = []
         say = self._events.append
-        host = this_host()
         self._unreadable = Unreadable(say)
-        self._tree = ProcessTree(host, identify(host, pid))
+        self._tree = ProcessTree(identify(pid))
         self._root_watch = RootWatch(
-            host, self._tree, say, target=target, pid_file=pid_file, follow=follow
+            self._tree, say, target=target, pid_file=pid_file, follow=follow
         )
-        self._probes = Probes([LimitsProbe(host, target)], say, self._unreadable)
-        self._figures = FiguresReader(host, self._unreadable)
-        self.composition = CompositionWatch(host, budget, self._unreadable, composition_s)
+        self._limits = LimitsWatch(target, say, self._unreadable)
+        self._figures = FiguresReader(self._unreadable)
+        self.composition = CompositionWatch(budget, self._unreadable, composition_s)
         resolved = Brokers.resolve(brokers)
         source, self.shortcoming = open_source(resolved, pid, connections)
         self.connections = ConnectionWatch(resolved, source, budget, say, self._unreadable)
@@ -92,7 +90,7 @@ class LocalSource:
         except ShortageError as error:
             self._tree.stats = {}
             self._unreadable.tell(error)
-        self._probes.look(self._tree.members.values())
+        self._limits.look(self._tree.members.values())
 
     def close(self) -> None:
         """See `Source.close`."""

@@ -19,7 +19,7 @@ from tidemark.record.metadata import ABORTED, COMPLETED, Target, utc_now
 from tidemark.record.process import raise_descriptor_limit
 from tidemark.sampler import procfs
 from tidemark.sampler.budget import Budget
-from tidemark.sampler.host import this_host
+from tidemark.sampler.errors import SamplerError
 from tidemark.sampler.journal import Journal
 from tidemark.sampler.live import LiveLine
 from tidemark.sampler.local import LocalSource
@@ -98,10 +98,12 @@ def run(options: Options, on_ready: Callable[[], None] = lambda: None) -> None:
         on_ready: Called once, when the first sample is on disk.
 
     Raises:
-        SamplerError: There is nothing to watch.
+        SamplerError: There is nothing to watch, or this is not Linux.
         RunDirectoryError: The run directory cannot be made or written; `DiskFullError` at
             the end if samples were lost.
     """
+    if sys.platform != "linux":
+        raise SamplerError(f"the sampler reads what Linux tells of processes, not {sys.platform}")
     budget = Budget(options.budget_share)
     source = open_target(options, budget)
     with ExitStack() as stack:
@@ -138,7 +140,7 @@ def _begin(options: Options, stack: ExitStack) -> RunDirectory:
 
 
 def _metadata(options: Options) -> dict[str, object]:
-    command = shlex.join(this_host().command(options.pid))
+    command = shlex.join(procfs.read_command(options.pid))
     return {
         "started_at": utc_now(),
         "brokers": list(options.brokers),

@@ -8,25 +8,10 @@ from tidemark.record.events import Event
 from tidemark.record.layout import KERNEL_PID, KERNEL_PROCESS
 from tidemark.sampler.connections import Connections, state_columns
 from tidemark.sampler.errors import SamplerError
-from tidemark.sampler.readings import Figure
+from tidemark.sampler.figures import ProcessFigures
 
 Row = Mapping[str, int | float | str | None]
 """A row of one of the tables, by column; times and target are added when it is written."""
-
-
-@dataclass(slots=True)
-class ProcessFigures:
-    """What was read of one process.
-
-    Attributes:
-        pid: The process id.
-        process: Its short name.
-        figures: Column of samples.csv -> figure; what could not be read is missing or None.
-    """
-
-    pid: int
-    process: str
-    figures: dict[str, Figure] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

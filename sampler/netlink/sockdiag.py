@@ -9,7 +9,6 @@ import errno
 import os
 import socket
 import struct
-import sys
 from collections.abc import Iterable, Iterator
 
 from tidemark.sampler.brokers import IPAddress
@@ -206,12 +205,10 @@ class SockDiag:
     """A socket for dumps, which stays in the network namespace that it was opened in.
 
     Raises:
-        NetlinkError: This system has no `NETLINK_SOCK_DIAG`, or forbids it.
+        NetlinkError: This kernel has no `NETLINK_SOCK_DIAG`, or forbids it.
     """
 
     def __init__(self) -> None:
-        if not sys.platform.startswith("linux"):
-            raise NetlinkError("netlink: only Linux has it")
         try:
             self._socket = socket.socket(
                 socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG
