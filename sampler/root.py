@@ -44,7 +44,7 @@ class RootWatch:
     """
 
     def __init__(
-        self, tree: ProcessTree, say: Say, *, target: str, pid_file: Path | None, follow: bool
+        self, tree: ProcessTree, say: Say, target: str, pid_file: Path | None, *, follow: bool
     ) -> None:
         self._tree = tree
         self._say = say

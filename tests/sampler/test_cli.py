@@ -27,8 +27,10 @@ from tidemark.record.events import (
     TargetRestarted,
 )
 from tidemark.record.options import read_all
-from tidemark.sampler.cli import OPTIONS, main, watch
+from tidemark.sampler.__main__ import main
 from tidemark.sampler.errors import NoSuchProcessError
+from tidemark.sampler.options import OPTIONS
+from tidemark.sampler.session import watch
 
 PUPPET = Path(__file__).with_name("puppet.py")
 PR_CAPBSET_DROP, CAP_SYS_PTRACE = 24, 19

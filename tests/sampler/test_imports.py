@@ -33,7 +33,7 @@ MODULES = {name_of(path): set(imported_by(path)) for path in ROOM.rglob("*.py")}
 def test_there_is_no_circle():
     order = list(TopologicalSorter(MODULES).static_order())  # raises on a circle
     layers = ["procfs", "tree", "figures", "connections", "netlink.source"]
-    layers += ["connection_watch", "local", "session", "cli"]
+    layers += ["connection_watch", "options", "local", "session", "__main__"]
     places = [order.index(PREFIX + layer) for layer in layers]
     assert places == sorted(places)
 
@@ -50,7 +50,7 @@ def test_the_command_loads_the_standard_library_alone():
     code = """
 import sys
 before = set(sys.modules)
-import tidemark.sampler.cli
+import tidemark.sampler.__main__
 loaded = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(sorted(loaded - sys.stdlib_module_names))
 """

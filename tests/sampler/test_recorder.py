@@ -25,6 +25,7 @@ from tidemark.record.events import (
     of_kind,
 )
 from tidemark.record.layout import SAMPLES
+from tidemark.record.options import read_all
 from tidemark.sampler import procfs
 from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.budget import Budget
@@ -39,13 +40,14 @@ from tidemark.sampler.errors import (
 )
 from tidemark.sampler.journal import Journal
 from tidemark.sampler.live import Glance, LiveLine, describe
+from tidemark.sampler.local import LocalSource
 from tidemark.sampler.netlink import source as netsource
 from tidemark.sampler.netlink.cgroups import NONE, find_own, unified_mount
 from tidemark.sampler.netlink.fdtable import FdTable
 from tidemark.sampler.netlink.namespaces import open_in_namespace
 from tidemark.sampler.netlink.source import NetlinkSource
+from tidemark.sampler.options import OPTIONS, Options
 from tidemark.sampler.recorder import Recorder
-from tidemark.sampler.session import Options, open_target
 from tidemark.sampler.tree import ProcessTree, identify
 
 
@@ -55,11 +57,12 @@ class Watched:
     def __init__(self, pid, address, folder, **options):
         self.directory = RunDirectory.create(folder)
         self.clock = Clock()
-        options = Options(pid, (address,), folder, **{"budget_share": math.inf, **options})
-        budget = Budget(options.budget_share)
-        self.source = open_target(options, budget)
+        given = {"pid": pid, "brokers": address, "out": folder, "budget": math.inf, **options}
+        options = Options(**read_all(OPTIONS, given))
+        budget = Budget(options.budget / 100)
+        self.source = LocalSource(options, budget)
         self.journal = Journal(self.directory)
-        self.recorder = Recorder(self.journal, self.clock, self.source, budget, options.interval_s)
+        self.recorder = Recorder(self.journal, self.clock, self.source, budget, options.interval)
         self.recorder.start()
 
     def rows(self):
@@ -260,7 +263,7 @@ def test_a_process_that_vanishes_in_mid_read(watch, puppet, monkeypatch):
 
 def test_what_is_not_due_is_empty_not_old(watch, puppet, address):
     connect(puppet, address, 3)
-    watched = watch(budget_share=1e-7)
+    watched = watch(budget=1e-5)
     for _ in range(4):
         watched.recorder.tick()
     watched.recorder.tick(full=True)

@@ -9,6 +9,7 @@ from tidemark.record.directory import RunDirectory
 from tidemark.record.events import Emfile, LimitsRead, PermissionDenied, SamplerStarted, Unread
 from tidemark.record.layout import COMPOSITION, ENDPOINTS, SAMPLES, TIME_COLUMNS
 from tidemark.record.metrics import METRICS, TCP_STATES
+from tidemark.record.options import read_all
 from tidemark.record.stream import RowStream
 from tidemark.sampler import limits, procfs
 from tidemark.sampler.budget import Budget
@@ -19,6 +20,7 @@ from tidemark.sampler.journal import Journal
 from tidemark.sampler.limits import LimitsWatch
 from tidemark.sampler.live import Glance
 from tidemark.sampler.local import LocalSource
+from tidemark.sampler.options import OPTIONS, Options
 from tidemark.sampler.recorder import Recorder
 from tidemark.sampler.source import Sample
 from tidemark.sampler.tree import Process, ProcessTree, identify
@@ -118,7 +120,8 @@ def test_every_metric_is_read():
 
 def test_no_column_of_a_first_sample_is_empty(puppet, address, record):
     puppet.do("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (512, 512))")
-    source = LocalSource("t", puppet.pid, [address], Budget(1.0), composition_s=5.0)
+    given = {"pid": puppet.pid, "brokers": address, "out": "unused"}
+    source = LocalSource(Options(**read_all(OPTIONS, given)), Budget(1.0))
     directory, _ = record(source)
     source.close()
     (mine,) = (row for row in rows(directory, SAMPLES) if row["pid"] == str(puppet.pid))
