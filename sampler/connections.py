@@ -16,12 +16,11 @@ class EndpointCount:
 
     Attributes:
         held: Those of the target's tree, in all states but TIME_WAIT.
-        time_wait: TIME_WAIT in the target's network namespace, whoever it belonged to;
-            None where the source does not say.
+        time_wait: TIME_WAIT in the target's network namespace, whoever it belonged to.
     """
 
     held: int = 0
-    time_wait: int | None = 0
+    time_wait: int = 0
 
 
 @dataclass(slots=True)
@@ -40,6 +39,12 @@ class Connections:
     by_endpoint: dict[str, EndpointCount] | None = None
     denied: dict[int, str] = field(default_factory=dict)
     learning_cost_s: float = field(default=0.0, compare=False)
+
+    def add(self, pid: int, state: int, count: int = 1) -> None:
+        """Count more of a process; nothing for one that is missing in `by_process`."""
+        states = self.by_process.get(pid)
+        if states is not None and count:
+            states[state] = states.get(state, 0) + count
 
 
 class ConnectionSource(Protocol):

@@ -4,7 +4,7 @@ import os
 import select
 import signal
 import time
-from types import FrameType, TracebackType
+from types import FrameType
 
 
 class Ticker:
@@ -68,12 +68,7 @@ class StopSignal:
             self._former[number] = signal.signal(number, self.request)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._former.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         os.close(self._reader)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.sampler import limits, procfs, proctcp
+from tidemark.sampler import limits, procfs, procfs_source
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError, ShortageError
 from tidemark.sampler.figures import READINGS
 
@@ -69,7 +69,7 @@ def test_the_limit_of_open_files():
 
 
 def test_tcp_lines_towards_the_wanted_ports():
-    found = list(proctcp.parse_tcp(TCP.splitlines(keepends=True), frozenset({0x4A95})))
+    found = list(procfs_source.parse_tcp(TCP.splitlines(keepends=True), frozenset({0x4A95})))
     assert [(str(one.remote[0]), one.state, one.inode) for one in found] == [
         ("127.0.0.9", 1, 942069),
         ("127.0.0.9", 6, 0),
@@ -77,14 +77,14 @@ def test_tcp_lines_towards_the_wanted_ports():
 
 
 def test_ipv4_mapped_addresses_are_ipv4():
-    assert str(proctcp.parse_address(TCP6_MAPPED)[0]) == "127.0.0.9"
+    assert str(procfs_source.parse_address(TCP6_MAPPED)[0]) == "127.0.0.9"
 
 
 @given(st.integers(0, len(TCP)))
 def test_a_torn_table_gives_its_whole_lines(cut):
     whole = TCP[:cut].count(b"\n") - 1
     found = list(
-        proctcp.parse_tcp(TCP[:cut].splitlines(keepends=True), frozenset({0x4A95, 0xB2E7}))
+        procfs_source.parse_tcp(TCP[:cut].splitlines(keepends=True), frozenset({0x4A95, 0xB2E7}))
     )
     assert len(found) == max(whole, 0)
 
@@ -93,14 +93,14 @@ def test_a_torn_table_gives_its_whole_lines(cut):
 def test_addresses_round_trip(address, port):
     packed = address.packed
     words = [packed[at : at + 4][::-1].hex().upper() for at in range(0, len(packed), 4)]
-    found, found_port = proctcp.parse_address("".join(words).encode() + b":%04X" % port)
+    found, found_port = procfs_source.parse_address("".join(words).encode() + b":%04X" % port)
     mapped = address.ipv4_mapped if address.version == 6 else None
     assert (found, found_port) == (mapped or address, port)
 
 
 def test_a_line_of_another_format_is_refused():
     with pytest.raises(ValueError, match="not a line of it"):
-        list(proctcp.parse_tcp([b"header\n", b"what is this\n"], frozenset({1})))
+        list(procfs_source.parse_tcp([b"header\n", b"what is this\n"], frozenset({1})))
 
 
 def test_gone_and_denied_are_different():

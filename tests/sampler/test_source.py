@@ -70,7 +70,7 @@ def rows(directory, table):
 
 
 def test_any_source_is_recorded_under_its_target(record):
-    connections = Connections({7: {1: 4, 8: 1}, 0: {6: 2}}, {"kafka:9092": EndpointCount(5, None)})
+    connections = Connections({7: {1: 4, 8: 1}, 0: {6: 2}}, {"kafka:9092": EndpointCount(5, 3)})
     part = {"pid": 7, "kind": "fd", "name": "pipe", "count": 3}
     happened = Emfile("accept4: too many open files")
     figures = {"fds": 12, "threads": 2, "rss_bytes": 4096}
@@ -85,7 +85,7 @@ def test_any_source_is_recorded_under_its_target(record):
     assert (kernel["pid"], kernel["process"], kernel["time_wait"]) == ("0", "kernel", "2")
     assert (second["fds"], second["threads"], second["established"]) == ("", "3", "")
     (endpoint,) = rows(directory, ENDPOINTS)
-    assert (endpoint["target"], endpoint["held"], endpoint["time_wait"]) == ("api-2", "5", "")
+    assert (endpoint["target"], endpoint["held"], endpoint["time_wait"]) == ("api-2", "5", "3")
     (composition,) = rows(directory, COMPOSITION)
     assert (composition["target"], composition["count"]) == ("api-2", "3")
     started, emfile = directory.read_events()
