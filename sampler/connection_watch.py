@@ -23,7 +23,7 @@ _STRIKES = 3
 
 
 def open_source(
-    brokers: Brokers, pid: int, wanted: str = "auto"
+    brokers: Brokers, pid: int, wanted: str
 ) -> tuple[ConnectionSource, SamplerError | None]:
     """Open the source that is wanted, or the best one.
 
@@ -36,10 +36,8 @@ def open_source(
         The source, and why a better one could not be had (None if it is the best).
 
     Raises:
-        SamplerError: There is no such source, or the wanted one does not work here.
+        SamplerError: The wanted one does not work here.
     """
-    if wanted not in SOURCES:
-        raise SamplerError(f"source {wanted!r}: choose one of {', '.join(SOURCES)}")
     if wanted == "procfs":
         return ProcfsSource(brokers), None
     try:
@@ -59,9 +57,6 @@ class ConnectionWatch:
         budget: What it may cost, shared with other dear parts.
         say: Is given the event that the source was changed.
         unreadable: Is told what cannot be read.
-
-    Attributes:
-        source: How they are read now.
     """
 
     def __init__(
@@ -72,7 +67,7 @@ class ConnectionWatch:
         say: Say,
         unreadable: Unreadable,
     ) -> None:
-        self.source = source
+        self._source = source
         self._brokers = brokers
         self._refresh = BrokerRefresh(brokers)
         self._cadence = Cadence(budget, _BUDGET_PART)
@@ -95,7 +90,7 @@ class ConnectionWatch:
             return None
         before_s = time.process_time()
         try:
-            found = self.source.read(members)
+            found = self._source.read(members)
         except SamplerError as error:
             self._cadence.done(now_s, time.process_time() - before_s)
             self._unreadable.tell(error)
@@ -110,11 +105,11 @@ class ConnectionWatch:
     def _strike(self, error: SamplerError) -> None:
         self._strikes += 1
         if isinstance(error, NetlinkError) and self._strikes >= _STRIKES:
-            self.source.close()
-            self.source = ProcfsSource(self._brokers)
-            self._say(SourceChanged(self.source.name, str(error)))
+            self._source.close()
+            self._source = ProcfsSource(self._brokers)
+            self._say(SourceChanged(self._source.name, str(error)))
 
     def close(self) -> None:
         """Close the source, and end the look-ups."""
         self._refresh.close()
-        self.source.close()
+        self._source.close()

@@ -27,6 +27,7 @@ class LocalSource:
 
     Attributes:
         target: The target's id.
+        name: How connections are read to begin with.
         shortcoming: Why there is no better way to read connections; None if it is the best.
         composition: Reads the names of threads and descriptors.
 
@@ -49,12 +50,8 @@ class LocalSource:
         self.composition = CompositionWatch(budget, self._unreadable, composition_s)
         brokers = Brokers.resolve(options.brokers)
         source, self.shortcoming = open_source(brokers, options.pid, options.source)
+        self.name = source.name
         self._connections = ConnectionWatch(brokers, source, budget, say, self._unreadable)
-
-    @property
-    def name(self) -> str:
-        """How connections are read."""
-        return self._connections.source.name
 
     def take(self, now_s: float, *, full: bool = False) -> Sample:
         """Take one sample, as `Source.take` has it."""

@@ -60,9 +60,9 @@ def watch(values: Mapping[str, Any]) -> None:
         stack.callback(live.close)
         stop = stack.enter_context(StopSignal())
         _loop(recorder, stop, live, options)
-    if journal.lost_in_all:
+    if journal.lost_samples:
         raise DiskFullError(
-            f"{options.out}: {journal.lost_in_all} samples found no room on the disk and are lost;"
+            f"{options.out}: {journal.lost_samples} samples found no room on the disk and are lost;"
             " what was recorded before is whole"
         )
 

@@ -53,20 +53,17 @@ class Sample:
 
 
 class Source(Protocol):
-    """Where the samples of one target come from."""
+    """Where the samples of one target come from.
+
+    Attributes:
+        target: The target's id, in the column of that name.
+        name: How connections are read: `source` in the event `sampler_started`.
+        shortcoming: Why there is no better way; None if it is the best.
+    """
 
     target: str
-    """The target's id, in the column of that name."""
-
-    @property
-    def name(self) -> str:
-        """How connections are read: `source` in the event `sampler_started`."""
-        ...
-
-    @property
-    def shortcoming(self) -> SamplerError | None:
-        """Why there is no better way; None if it is the best."""
-        ...
+    name: str
+    shortcoming: SamplerError | None
 
     def take(self, now_s: float, *, full: bool = False) -> Sample:
         """Take one sample; what cannot be read is missing in it, and an event of it.
@@ -75,8 +72,4 @@ class Source(Protocol):
             now_s: Monotonic time, seconds.
             full: Read the connections whether or not the budget allows for it.
         """
-        ...
-
-    def close(self) -> None:
-        """Give back what it holds."""
         ...

@@ -28,11 +28,6 @@ class OwnCgroups:
     shared: frozenset[int]
     complete: bool
 
-    @property
-    def ids(self) -> frozenset[int]:
-        """Ids of all of them."""
-        return self.shared | self.single.keys()
-
 
 NONE = OwnCgroups({}, frozenset(), complete=False)
 """The target has no cgroup of its own, or the kernel does not say."""

@@ -35,7 +35,6 @@ from tidemark.sampler.errors import (
     DeniedError,
     DumpInterruptedError,
     NetlinkError,
-    SamplerError,
     ShortageError,
 )
 from tidemark.sampler.journal import Journal
@@ -156,11 +155,6 @@ def test_a_namespace_that_is_denied_is_told_and_procfs_taken(watch, puppet, addr
     (event,) = watched.events(PermissionDenied)
     assert (event.pid, event.missing) == (puppet.pid, "CAP_SYS_ADMIN")
     assert watched.rows()[0]["established"] == "3"
-
-
-def test_a_source_that_does_not_exist_is_refused(puppet, address):
-    with pytest.raises(SamplerError, match="choose one of"):
-        open_source(Brokers.resolve([address]), puppet.pid, "ebpf")
 
 
 @pytest.mark.parametrize("source", ["netlink", "procfs"])

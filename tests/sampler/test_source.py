@@ -44,9 +44,6 @@ class Elsewhere:
         self.full.append(full)
         return self.samples.pop(0)
 
-    def close(self):
-        pass
-
 
 @pytest.fixture
 def record(tmp_path):
