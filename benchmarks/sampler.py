@@ -211,21 +211,24 @@ def bare_dump(bytecode: bytes) -> None:
 
 def serve_samples(root: int) -> None:
     """Take a full sample, or a bare dump, whenever asked to; no budget, so that all is read."""
+    from tidemark.record.clock import RunClock
     from tidemark.record.directory import RunDirectory
+    from tidemark.record.options import read_all
     from tidemark.sampler.brokers import Brokers
     from tidemark.sampler.budget import Budget
     from tidemark.sampler.journal import Journal
+    from tidemark.sampler.local import LocalSource
     from tidemark.sampler.netlink import sockdiag as netlink
+    from tidemark.sampler.options import OPTIONS, Options
     from tidemark.sampler.recorder import Recorder
-    from tidemark.sampler.session import Options, open_target
 
     die_with_parent()
     bytecode = netlink.filter_bytecode(Brokers.resolve(ENDPOINTS).addresses)
     with tempfile.TemporaryDirectory() as folder:
-        options = Options(root, ENDPOINTS, Path(folder), budget_share=float("inf"))
-        budget = Budget(options.budget_share)
-        source, journal = open_target(options, budget), Journal(RunDirectory.create(folder))
-        recorder = Recorder(journal, options.clock(), source, budget, options.interval_s)
+        given = {"pid": root, "brokers": ENDPOINTS, "out": folder}
+        options, budget = Options(**read_all(OPTIONS, given)), Budget(float("inf"))
+        source, journal = LocalSource(options, budget), Journal(RunDirectory.create(folder))
+        recorder = Recorder(journal, RunClock.start(), source, budget, options.interval)
         source.composition.pause()
         for word in sys.stdin:
             if word.strip() == "floor":

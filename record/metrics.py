@@ -2,7 +2,7 @@
 
 A metric is one entry in `METRICS`. The columns of `samples.csv`, what is judged and by which
 measure, the names in sentences and tables, the panels of the pictures and the resources that a
-threshold can name all follow from it. How it is read stands in `sampler/readings.py`.
+threshold can name all follow from it. How it is read stands in `sampler/figures.py`.
 """
 
 from __future__ import annotations

@@ -10,17 +10,14 @@ import os
 import resource
 import signal
 import sys
-import threading
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tidemark.record.errors import ResourceLimitError
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
-_PARENT_POLL_S = 0.5
-_ON_LINUX = sys.platform == "linux"
 # Looked up once, here: between fork and exec a child must not take the loader's locks.
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -28,30 +25,22 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 def die_with_parent(parent_pid: int) -> None:
     """End this process as soon as its parent does, even if that is killed with SIGKILL.
 
-    On Linux the kernel sees to it (PR_SET_PDEATHSIG; it fires when the *thread* that
-    forked this process ends); elsewhere a thread watches the parent. Must be called by
-    the process itself, and again after a fork: the setting is not inherited, but it
-    survives an exec.
+    The kernel sees to it (PR_SET_PDEATHSIG; it fires when the *thread* that forked this
+    process ends). Must be called by the process itself, and again after a fork: the setting
+    is not inherited, but it survives an exec.
 
     Args:
         parent_pid: Who the parent is supposed to be. If it is somebody else by now, the
             parent died before this call, and the process ends here.
     """
-    if _ON_LINUX:
-        _prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
-    else:
-        threading.Thread(target=_watch_parent, args=(parent_pid,), daemon=True).start()
+    _prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
     if os.getppid() != parent_pid:
         os._exit(1)
 
 
-def before_exec() -> Callable[[], None] | None:
-    """What a child of this process runs between fork and exec so that it ends with its parent.
-
-    None off Linux: there the child has to watch its parent by itself.
-    """
-    parent_pid = os.getpid()
-    return (lambda: die_with_parent(parent_pid)) if _ON_LINUX else None
+def before_exec() -> Callable[[], None]:
+    """What a child of this process runs between fork and exec so that it ends with its parent."""
+    return partial(die_with_parent, os.getpid())
 
 
 def bound_to_this_process(command: list[str]) -> list[str]:
@@ -68,16 +57,14 @@ def name_current_thread(name: str) -> None:
     """Give the calling thread a name that the kernel and its tools show.
 
     Args:
-        name: At most 15 bytes; the kernel cuts off the rest. Off Linux nothing is done.
+        name: At most 15 bytes; the kernel cuts off the rest.
     """
-    if _ON_LINUX:
-        _prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()))
+    _prctl(_PR_SET_NAME, ctypes.c_char_p(name.encode()))
 
 
 def count_open_descriptors() -> int:
     """The number of file descriptors that this process has open."""
-    directory = Path("/proc/self/fd" if _ON_LINUX else "/dev/fd")
-    return len(os.listdir(directory)) - 1  # noqa: PTH208 - one of them is the listing's own
+    return len(os.listdir("/proc/self/fd")) - 1  # noqa: PTH208 - one is the listing's own
 
 
 def limit_descriptors(limit: int) -> None:
@@ -122,12 +109,6 @@ def _kernel_maximum() -> int | None:
         return int(Path("/proc/sys/fs/nr_open").read_text(encoding="ascii"))
     except (OSError, ValueError):
         return None
-
-
-def _watch_parent(parent_pid: int) -> None:
-    while os.getppid() == parent_pid:
-        time.sleep(_PARENT_POLL_S)
-    os._exit(1)
 
 
 def _prctl(option: int, argument: ctypes.c_char_p | ctypes.c_ulong) -> None:

@@ -1,5 +1,4 @@
 """What watches a target: procfs and netlink readers, the recorder, the run directory's files.
 
-On Linux it needs nothing beyond the standard library, so that it can be put on a host alone;
-elsewhere it needs psutil.
+It needs nothing beyond the standard library, so that it can be put on a host alone.
 """

@@ -5,7 +5,7 @@ import ipaddress
 import queue
 import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tidemark.record.endpoints import parse_endpoint
@@ -79,21 +79,12 @@ class Brokers:
         """The endpoints given by host name: those that can come to mean something else."""
         return tuple(endpoint for endpoint in self.endpoints if not _is_literal(endpoint))
 
-    def add(self, endpoint: str, addresses: Iterable[IPAddress]) -> bool:
-        """Add the addresses of an endpoint; True if one was new."""
+    def add(self, endpoint: str, addresses: Iterable[IPAddress]) -> None:
+        """Add the addresses of an endpoint."""
         _, port = parse_endpoint(endpoint)
         fresh = {(address, port): endpoint for address in addresses}
-        added = not fresh.keys() <= self.addresses.keys()
+        self.version += not fresh.keys() <= self.addresses.keys()
         self.addresses = {**fresh, **self.addresses}
-        self.version += added
-        return added
-
-    def update(self, resolved: Mapping[str, Iterable[IPAddress]]) -> bool:
-        """Add what a later look-up found, endpoint -> addresses; True if one was new."""
-        before = self.version
-        for endpoint, found in resolved.items():
-            self.add(endpoint, found)
-        return self.version != before
 
 
 class BrokerRefresh:
@@ -108,28 +99,21 @@ class BrokerRefresh:
         self._brokers = brokers
         self._every_s = every_s
         self._stop = threading.Event()
-        self._found: queue.SimpleQueue[dict[str, frozenset[IPAddress]]] = queue.SimpleQueue()
+        self._found: queue.SimpleQueue[tuple[str, frozenset[IPAddress]]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="resolver", daemon=True)
         if brokers.named:
             self._thread.start()
 
     def _work(self) -> None:
         while not self._stop.wait(self._every_s):
-            self._found.put(self._look_up())
+            for endpoint in self._brokers.named:
+                with contextlib.suppress(BrokerAddressError):  # a name may fail for a while
+                    self._found.put((endpoint, resolve_host(parse_endpoint(endpoint)[0])))
 
-    def _look_up(self) -> dict[str, frozenset[IPAddress]]:
-        resolved = {}
-        for endpoint in self._brokers.named:
-            with contextlib.suppress(BrokerAddressError):  # a name may fail for a while
-                resolved[endpoint] = resolve_host(parse_endpoint(endpoint)[0])
-        return resolved
-
-    def apply(self) -> bool:
-        """Add what was found meanwhile to the brokers; True if there was a new address."""
-        changed = False
+    def apply(self) -> None:
+        """Add what was found meanwhile to the brokers."""
         while not self._found.empty():
-            changed |= self._brokers.update(self._found.get())
-        return changed
+            self._brokers.add(*self._found.get())
 
     def close(self) -> None:
         """End the thread; one that is looking up is left to end by itself."""

@@ -86,11 +86,6 @@ class Cadence:
         self._last_s = float("-inf")
         self._expected_s = 0.0
 
-    @property
-    def every_s(self) -> float:
-        """Seconds from one run to the next, at the cost that is expected."""
-        return self._expected_s / (self._budget.free_share * self._part)
-
     def due(self, now_s: float, expected_s: float | None = None) -> bool:
         """Whether it is time, and affordable.
 
@@ -98,7 +93,8 @@ class Cadence:
             now_s: Monotonic, seconds.
             expected_s: CPU time that it will take, seconds; None: as much as the last time.
         """
-        if now_s - self._last_s < self.every_s - _TICK_SLACK_S:
+        every_s = self._expected_s / (self._budget.free_share * self._part)
+        if now_s - self._last_s < every_s - _TICK_SLACK_S:
             return False
         return self._budget.affords(now_s, self._expected_s if expected_s is None else expected_s)
 

@@ -6,10 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from tidemark.sampler import procfs
 from tidemark.sampler.budget import WINDOW_S, Budget, Cadence
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError, ShortageError
-from tidemark.sampler.host import Host
-from tidemark.sampler.source import ProcessFigures, Row
+from tidemark.sampler.figures import ProcessFigures
+from tidemark.sampler.source import Row
 from tidemark.sampler.unreadable import Unreadable
 
 _BUDGET_PART = 0.2
@@ -60,14 +61,12 @@ class CompositionWatch:
     Of all processes at once where that is cheap, otherwise of a few at a time.
 
     Args:
-        host: How to read processes.
         budget: What it may cost, shared with other dear parts.
         unreadable: Is told what cannot be read.
         least_s: Seconds from the beginning of one round through all processes to the next.
     """
 
-    def __init__(self, host: Host, budget: Budget, unreadable: Unreadable, least_s: float) -> None:
-        self._host = host
+    def __init__(self, budget: Budget, unreadable: Unreadable, least_s: float) -> None:
         self._budget = budget
         self._unreadable = unreadable
         self._least_s = least_s
@@ -116,8 +115,8 @@ class CompositionWatch:
     def _read_one(self, pid: int) -> list[Row]:
         rows: list[Row] = []
         try:
-            rows += _rows(pid, "thread", count_threads(self._host.thread_names(pid)))
-            rows += _rows(pid, "fd", count_descriptors(self._host.fd_links(pid)))
+            rows += _rows(pid, "thread", count_threads(procfs.read_thread_names(pid)))
+            rows += _rows(pid, "fd", count_descriptors(procfs.read_fd_links(pid).values()))
         except NoSuchProcessError:
             pass  # it went while it was read: what was read before stands
         except (DeniedError, ShortageError) as error:

@@ -1,6 +1,5 @@
 """Reading connections: in the best way that works, and as often as the budget allows."""
 
-import sys
 import time
 from collections.abc import Mapping
 
@@ -14,7 +13,7 @@ from tidemark.sampler.procfs_source import ProcfsSource
 from tidemark.sampler.tree import Process
 from tidemark.sampler.unreadable import Say, Unreadable
 
-SOURCES = ("auto", "netlink", "procfs", "psutil")
+SOURCES = ("auto", "netlink", "procfs")
 """Names of the sources; `auto` takes the best one that works."""
 
 _BUDGET_PART = 0.8
@@ -24,7 +23,7 @@ _STRIKES = 3
 
 
 def open_source(
-    brokers: Brokers, pid: int, wanted: str = "auto"
+    brokers: Brokers, pid: int, wanted: str
 ) -> tuple[ConnectionSource, SamplerError | None]:
     """Open the source that is wanted, or the best one.
 
@@ -37,16 +36,10 @@ def open_source(
         The source, and why a better one could not be had (None if it is the best).
 
     Raises:
-        SamplerError: There is no such source, or the wanted one does not work here.
+        SamplerError: The wanted one does not work here.
     """
-    if wanted not in SOURCES:
-        raise SamplerError(f"source {wanted!r}: choose one of {', '.join(SOURCES)}")
     if wanted == "procfs":
         return ProcfsSource(brokers), None
-    if wanted == "psutil" or not sys.platform.startswith("linux"):
-        from tidemark.sampler.psutil_source import PsutilSource  # noqa: PLC0415 (Linux does without)
-
-        return PsutilSource(brokers), None
     try:
         return NetlinkSource(brokers, pid), None
     except (NetlinkError, DeniedError) as error:
@@ -64,9 +57,6 @@ class ConnectionWatch:
         budget: What it may cost, shared with other dear parts.
         say: Is given the event that the source was changed.
         unreadable: Is told what cannot be read.
-
-    Attributes:
-        source: How they are read now.
     """
 
     def __init__(
@@ -77,7 +67,7 @@ class ConnectionWatch:
         say: Say,
         unreadable: Unreadable,
     ) -> None:
-        self.source = source
+        self._source = source
         self._brokers = brokers
         self._refresh = BrokerRefresh(brokers)
         self._cadence = Cadence(budget, _BUDGET_PART)
@@ -100,7 +90,7 @@ class ConnectionWatch:
             return None
         before_s = time.process_time()
         try:
-            found = self.source.read(members)
+            found = self._source.read(members)
         except SamplerError as error:
             self._cadence.done(now_s, time.process_time() - before_s)
             self._unreadable.tell(error)
@@ -115,11 +105,11 @@ class ConnectionWatch:
     def _strike(self, error: SamplerError) -> None:
         self._strikes += 1
         if isinstance(error, NetlinkError) and self._strikes >= _STRIKES:
-            self.source.close()
-            self.source = ProcfsSource(self._brokers)
-            self._say(SourceChanged(self.source.name, str(error)))
+            self._source.close()
+            self._source = ProcfsSource(self._brokers)
+            self._say(SourceChanged(self._source.name, str(error)))
 
     def close(self) -> None:
         """Close the source, and end the look-ups."""
         self._refresh.close()
-        self.source.close()
+        self._source.close()

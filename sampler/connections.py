@@ -16,12 +16,11 @@ class EndpointCount:
 
     Attributes:
         held: Those of the target's tree, in all states but TIME_WAIT.
-        time_wait: TIME_WAIT in the target's network namespace, whoever it belonged to;
-            None where the source does not say.
+        time_wait: TIME_WAIT in the target's network namespace, whoever it belonged to.
     """
 
     held: int = 0
-    time_wait: int | None = 0
+    time_wait: int = 0
 
 
 @dataclass(slots=True)
@@ -41,12 +40,18 @@ class Connections:
     denied: dict[int, str] = field(default_factory=dict)
     learning_cost_s: float = field(default=0.0, compare=False)
 
+    def add(self, pid: int, state: int, count: int = 1) -> None:
+        """Count more of a process; nothing for one that is missing in `by_process`."""
+        states = self.by_process.get(pid)
+        if states is not None and count:
+            states[state] = states.get(state, 0) + count
+
 
 class ConnectionSource(Protocol):
     """A way to read connections."""
 
     name: str
-    """What `sampler_started` calls it: `netlink`, `procfs`, `psutil`."""
+    """What `sampler_started` calls it: `netlink`, `procfs`."""
 
     def read(self, tree: Mapping[int, Process]) -> Connections:
         """Read the connections of these processes, pid -> process.

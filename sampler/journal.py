@@ -1,6 +1,7 @@
 """The sampler's side of a run directory: its files, kept open, and what to do on a full disk."""
 
 import contextlib
+import sys
 from collections.abc import Iterable
 
 from tidemark.record.clock import Instant
@@ -26,8 +27,7 @@ class Journal:
         directory: The run directory, which exists.
 
     Attributes:
-        lost_samples: Samples in a row that found no room.
-        lost_in_all: The same over the whole run.
+        lost_samples: Samples of the run that found no room.
 
     Raises:
         RunDirectoryError: The files cannot be made.
@@ -35,7 +35,7 @@ class Journal:
 
     def __init__(self, directory: RunDirectory) -> None:
         self.lost_samples = 0
-        self.lost_in_all = 0
+        self._lost_in_a_row = 0
         self._directory = directory
         self._events = directory.events_writer()  # kept open: descriptors can run out
         self._tables = tuple(directory.writer(table) for table in _TABLES)
@@ -60,7 +60,9 @@ class Journal:
             self._events.append(encode(instant, event))
 
     def write(self, instant: Instant, target: str, *tables: Iterable[Row]) -> None:
-        """Append one tick: all its rows in one write a file.
+        """Append one tick, all its rows in one write a file, or count it as lost on a full disk.
+
+        Every file ends with a whole line all the same.
 
         Args:
             instant: When.
@@ -68,8 +70,6 @@ class Journal:
             tables: Rows of samples.csv, composition.csv and endpoints.csv.
 
         Raises:
-            DiskFullError: There is no room; `lost_samples` counts. Every file still ends
-                with a whole line.
             RunDirectoryError: A file cannot be written for another reason.
         """
         common = {"time_s": instant.time_s, "elapsed_s": instant.elapsed_s, "target": target}
@@ -77,19 +77,23 @@ class Journal:
             for writer, rows in zip(self._tables, tables, strict=True):
                 writer.append_all({**common, **row} for row in rows)
         except DiskFullError as error:
-            self._lost(instant, str(error))
-            raise
-        if self.lost_samples:
-            self.event(instant, DiskHasRoom(self.lost_samples))
-            self.lost_samples = 0
-            self._reserve()
+            self._lose(instant, str(error))
+        else:
+            self._recover(instant)
 
-    def _lost(self, instant: Instant, reason: str) -> None:
+    def _lose(self, instant: Instant, reason: str) -> None:
+        self._lost_in_a_row += 1
         self.lost_samples += 1
-        self.lost_in_all += 1
-        if self.lost_samples == 1:
+        if self._lost_in_a_row == 1:
             self._release()
             self.event(instant, DiskFull(reason))
+            sys.stderr.write(f"sampler: {reason}\n")
+
+    def _recover(self, instant: Instant) -> None:
+        if self._lost_in_a_row:
+            self.event(instant, DiskHasRoom(self._lost_in_a_row))
+            self._lost_in_a_row = 0
+            self._reserve()
 
     def close(self) -> None:
         """Close the files and give the reserve back."""

@@ -1,11 +1,19 @@
 """The limits that a process can run into, and where each comes from."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tidemark.record.events import LimitsRead
 from tidemark.sampler import procfs
+from tidemark.sampler.errors import DeniedError, NoSuchProcessError, ShortageError
+from tidemark.sampler.tree import Process
+from tidemark.sampler.unreadable import Say, Unreadable
+
+Sourced = tuple[int | None, str]
+"""A limit, None where there is none, and what sets it."""
 
 _UNLIMITED_ABOVE = 2**60
 """cgroup v1 writes "no limit" as the largest multiple of the page size."""
@@ -50,7 +58,7 @@ def _number_in(path: Path) -> int | None:
         return None
 
 
-def _lowest(found: Iterable[tuple[int | None, str]]) -> tuple[int | None, str | None]:
+def _lowest(found: Iterable[Sourced]) -> tuple[int | None, str | None]:
     known = [(value, source) for value, source in found if value is not None]
     return min(known) if known else (None, None)
 
@@ -66,42 +74,28 @@ def _cgroup_files(
                 yield mounts[key] / folder / name
 
 
-def _threads(
-    pid: int, groups: dict[str, str], mounts: dict[str, Path]
-) -> list[tuple[int | None, str]]:
-    found: list[tuple[int | None, str]] = [
-        (_number_in(Path("/proc/sys/kernel/threads-max")), "kernel.threads-max"),
-        (_number_in(Path("/proc/sys/kernel/pid_max")), "kernel.pid_max"),
-        (_processes_limit(pid), "RLIMIT_NPROC"),
-    ]
-    files = _cgroup_files(groups, mounts, "pids", "pids.max", "pids.max")
-    return found + [(_number_in(path), "cgroup pids.max") for path in files]
+def _threads(pid: int, groups: dict[str, str], mounts: dict[str, Path]) -> Iterator[Sourced]:
+    for name in ("threads-max", "pid_max"):
+        yield _number_in(Path("/proc/sys/kernel", name)), f"kernel.{name}"
+    limits = procfs.read_file(pid, "limits")
+    yield procfs.parse_soft_limit(limits, b"Max processes"), "RLIMIT_NPROC"
+    for path in _cgroup_files(groups, mounts, "pids", "pids.max", "pids.max"):
+        yield _number_in(path), "cgroup pids.max"
 
 
-def _processes_limit(pid: int) -> int | None:
-    for line in procfs.read_file(pid, "limits").splitlines():
-        if line.startswith(b"Max processes"):
-            return parse_limit(line.split()[2].decode())
-    return None
-
-
-def _memory(groups: dict[str, str], mounts: dict[str, Path]) -> list[tuple[int | None, str]]:
-    physical = os.sysconf("SC_PHYS_PAGES") * procfs.PAGE_SIZE_BYTES
-    found: list[tuple[int | None, str]] = [(physical, "physical memory")]
-    files = _cgroup_files(groups, mounts, "memory", "memory.max", "memory.limit_in_bytes")
-    return found + [(_number_in(path), f"cgroup {path.name}") for path in files]
+def _memory(groups: dict[str, str], mounts: dict[str, Path]) -> Iterator[Sourced]:
+    yield os.sysconf("SC_PHYS_PAGES") * procfs.PAGE_SIZE_BYTES, "physical memory"
+    for path in _cgroup_files(groups, mounts, "memory", "memory.max", "memory.limit_in_bytes"):
+        yield _number_in(path), f"cgroup {path.name}"
 
 
 def _local_ports(pid: int) -> tuple[int | None, int | None]:
-    try:
-        text = Path(f"/proc/{pid}/root/proc/sys/net/ipv4/ip_local_port_range").read_text()
-    except OSError:
-        try:
-            text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text()
-        except OSError:
-            return None, None
-    low, high = text.split()
-    return int(low), int(high)
+    for root in (f"/proc/{pid}/root", "/"):
+        with contextlib.suppress(OSError):
+            text = Path(root, "proc/sys/net/ipv4/ip_local_port_range").read_text()
+            low, high = map(int, text.split())
+            return low, high
+    return None, None
 
 
 def read_limits(pid: int) -> LimitsRead:
@@ -111,8 +105,8 @@ def read_limits(pid: int) -> LimitsRead:
         NoSuchProcessError: It has gone.
         DeniedError: It may not be read.
     """
-    groups = parse_cgroups(procfs.read_file(pid, "cgroup").decode("utf-8", "replace"))
-    mounts = parse_mounts(procfs.read_file(os.getpid(), "mounts").decode("utf-8", "replace"))
+    groups = parse_cgroups(procfs.read_text(pid, "cgroup"))
+    mounts = parse_mounts(procfs.read_text(os.getpid(), "mounts"))
     threads, threads_source = _lowest(_threads(pid, groups, mounts))
     memory, memory_source = _lowest(_memory(groups, mounts))
     low, high = _local_ports(pid)
@@ -126,3 +120,37 @@ def read_limits(pid: int) -> LimitsRead:
         local_ports_low=low,
         local_ports_high=high,
     )
+
+
+class LimitsWatch:
+    """Reads the limits of every process of the tree once, when it appears.
+
+    Args:
+        target: The target's id.
+        say: Is given the event `limits_read`.
+        unreadable: Is told what cannot be read.
+    """
+
+    def __init__(self, target: str, say: Say, unreadable: Unreadable) -> None:
+        self._target = target
+        self._say = say
+        self._unreadable = unreadable
+        self._known: set[Process] = set()
+
+    def look(self, processes: Iterable[Process]) -> None:
+        """Read those of the processes that were not there the last time."""
+        there = tuple(processes)
+        for process in there:
+            if process not in self._known:
+                self._read(process)
+        self._known = set(there)
+
+    def _read(self, process: Process) -> None:
+        try:
+            limits = read_limits(process.pid)
+        except NoSuchProcessError:
+            return
+        except (DeniedError, ShortageError) as error:
+            self._unreadable.tell(error, process.pid)
+        else:
+            self._say(replace(limits, process=process.name, target=self._target))

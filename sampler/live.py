@@ -8,7 +8,7 @@ from typing import TextIO
 from tidemark.record.layout import KERNEL_PID
 from tidemark.record.metrics import HELD_STATES, MIB, TCP_STATE_NUMBERS
 from tidemark.sampler.connections import TIME_WAIT
-from tidemark.sampler.readings import Figure
+from tidemark.sampler.figures import Figure
 from tidemark.sampler.source import Sample
 
 _HELD = tuple(TCP_STATE_NUMBERS[state] for state in HELD_STATES)

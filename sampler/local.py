@@ -1,8 +1,5 @@
 """Samples of a process tree on this host."""
 
-from collections.abc import Iterable
-from pathlib import Path
-
 from tidemark.record.events import Event
 from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.budget import Budget
@@ -10,75 +7,57 @@ from tidemark.sampler.composition import CompositionWatch
 from tidemark.sampler.connection_watch import ConnectionWatch, open_source
 from tidemark.sampler.errors import ShortageError
 from tidemark.sampler.figures import FiguresReader
-from tidemark.sampler.follow import RootWatch
-from tidemark.sampler.host import this_host
-from tidemark.sampler.probes import LimitsProbe, Probes
+from tidemark.sampler.limits import LimitsWatch
+from tidemark.sampler.options import Options
+from tidemark.sampler.root import RootWatch
 from tidemark.sampler.source import Sample
 from tidemark.sampler.tree import ProcessTree, identify
 from tidemark.sampler.unreadable import Unreadable
 
+_COMPOSITION_TICKS = 5
+"""The names of threads and descriptors are read no more often than every so many ticks."""
+
 
 class LocalSource:
-    """Reads a root process and everything below it.
+    """Reads a root process and everything below it; a `Source`.
 
     Args:
-        target: The target's id.
-        pid: The root.
-        brokers: `host:port` of each broker.
+        options: What to watch, and how.
         budget: What the dear parts may cost.
-        composition_s: Seconds between looks at the names of threads and descriptors, at least.
-        connections: How to read connections, one of `connection_watch.SOURCES`.
-        pid_file: A file that names the root's pid after a restart, or None.
-        follow: Whether to go on with a root that was started again.
 
     Attributes:
         target: The target's id.
+        name: How connections are read to begin with.
         shortcoming: Why there is no better way to read connections; None if it is the best.
-        connections: Reads the connections.
         composition: Reads the names of threads and descriptors.
 
     Raises:
         SamplerError: There is nothing to watch, or it cannot be watched.
     """
 
-    def __init__(
-        self,
-        target: str,
-        pid: int,
-        brokers: Iterable[str],
-        budget: Budget,
-        *,
-        composition_s: float,
-        connections: str = "auto",
-        pid_file: Path | None = None,
-        follow: bool = True,
-    ) -> None:
-        self.target = target
+    def __init__(self, options: Options, budget: Budget) -> None:
+        self.target = options.target
         self._events: list[Event] = []
         say = self._events.append
-        host = this_host()
         self._unreadable = Unreadable(say)
-        self._tree = ProcessTree(host, identify(host, pid))
+        self._tree = ProcessTree(identify(options.pid))
         self._root_watch = RootWatch(
-            host, self._tree, say, target=target, pid_file=pid_file, follow=follow
+            self._tree, say, options.target, options.pid_file, follow=not options.no_follow
         )
-        self._probes = Probes([LimitsProbe(host, target)], say, self._unreadable)
-        self._figures = FiguresReader(host, self._unreadable)
-        self.composition = CompositionWatch(host, budget, self._unreadable, composition_s)
-        resolved = Brokers.resolve(brokers)
-        source, self.shortcoming = open_source(resolved, pid, connections)
-        self.connections = ConnectionWatch(resolved, source, budget, say, self._unreadable)
-
-    @property
-    def name(self) -> str:
-        """See `Source.name`."""
-        return self.connections.source.name
+        self._limits = LimitsWatch(options.target, say, self._unreadable)
+        self._figures = FiguresReader(self._unreadable)
+        composition_s = _COMPOSITION_TICKS * options.interval
+        self.composition = CompositionWatch(budget, self._unreadable, composition_s)
+        brokers = Brokers.resolve(options.brokers)
+        source, self.shortcoming = open_source(brokers, options.pid, options.source)
+        self.name = source.name
+        self._connections = ConnectionWatch(brokers, source, budget, say, self._unreadable)
 
     def take(self, now_s: float, *, full: bool = False) -> Sample:
-        """See `Source.take`."""
+        """Take one sample, as `Source.take` has it."""
         self._look(now_s)
         processes = self._figures.read(now_s, self._tree)
-        connections = self.connections.read(now_s, self._tree.members, full=full)
+        connections = self._connections.read(now_s, self._tree.members, full=full)
         composition = self.composition.read(now_s, processes)
         events = self._events.copy()
         self._events.clear()
@@ -92,8 +71,8 @@ class LocalSource:
         except ShortageError as error:
             self._tree.stats = {}
             self._unreadable.tell(error)
-        self._probes.look(self._tree.members.values())
+        self._limits.look(self._tree.members.values())
 
     def close(self) -> None:
-        """See `Source.close`."""
-        self.connections.close()
+        """Give back what it holds."""
+        self._connections.close()

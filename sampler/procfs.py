@@ -30,7 +30,7 @@ _READ_SIZE = 65536
 
 @contextmanager
 def reading(pid: int, what: str) -> Iterator[None]:
-    """Turn the errors of reading something of a process into the two that differ."""
+    """Turn the errors of reading something of a process into the three that differ."""
     try:
         yield
     except OSError as error:
@@ -59,6 +59,11 @@ def read_file(pid: int, name: str) -> bytes:
     path = f"/proc/{pid}/{name}"
     with reading(pid, path):
         return _slurp(path)
+
+
+def read_text(pid: int, name: str) -> str:
+    """The same as text, whatever bytes are in it."""
+    return read_file(pid, name).decode("utf-8", "replace")
 
 
 def read_lines(pid: int, name: str) -> Iterator[bytes]:
@@ -208,12 +213,12 @@ def read_command(pid: int) -> list[str]:
     return [part.decode("utf-8", "replace") for part in data.rstrip(b"\0").split(b"\0") if part]
 
 
-def parse_fds_limit(data: bytes) -> int | None:
-    """The soft limit of open files in `/proc/PID/limits`; None if unlimited or cut short."""
+def parse_soft_limit(data: bytes, name: bytes) -> int | None:
+    """A soft limit in `/proc/PID/limits`, `Max open files`; None if unlimited or cut short."""
     for line in data.splitlines():
-        if line.startswith(b"Max open files"):
-            words = line.split()
-            return int(words[3]) if len(words) > 4 and words[3].isdigit() else None
+        if line.startswith(name):
+            words = line[len(name) :].split()
+            return int(words[0]) if len(words) > 1 and words[0].isdigit() else None
     return None
 
 
@@ -222,7 +227,7 @@ def read_fds_limit(pid: int) -> int | None:
     try:
         soft, _ = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     except (PermissionError, ProcessLookupError):
-        return parse_fds_limit(read_file(pid, "limits"))
+        return parse_soft_limit(read_file(pid, "limits"), b"Max open files")
     return None if soft == resource.RLIM_INFINITY else soft
 
 

@@ -1,17 +1,15 @@
 """Takes the samples of one target and writes them into the run's directory."""
 
 import math
-import sys
 import time
 
 from tidemark.record.clock import Instant, RunClock
-from tidemark.record.errors import DiskFullError
 from tidemark.record.events import ClockSet, Event, SamplerStarted
 from tidemark.sampler.budget import Budget
 from tidemark.sampler.errors import DeniedError
 from tidemark.sampler.journal import Journal
 from tidemark.sampler.live import Glance
-from tidemark.sampler.source import Sample, Source
+from tidemark.sampler.source import Source
 from tidemark.sampler.unreadable import event_of
 
 _CLOCK_SLACK_S = 1.0
@@ -116,19 +114,7 @@ class Recorder:
             if event is not None:
                 self._journal.event(instant, event)
         cost_s = self._meter.lap()
-        self._write(instant, sample, cost_s)
+        tables = sample.process_rows(cost_s), sample.composition, sample.endpoint_rows()
+        self._journal.write(instant, self._source.target, *tables)
         self._budget.settle(cost_s, self._interval_s)
         self.glance.update(instant.elapsed_s, sample, self._meter.share(self._interval_s))
-
-    def _write(self, instant: Instant, sample: Sample, cost_s: float) -> None:
-        try:
-            self._journal.write(
-                instant,
-                self._source.target,
-                sample.process_rows(cost_s),
-                sample.composition,
-                sample.endpoint_rows(),
-            )
-        except DiskFullError as error:
-            if self._journal.lost_samples == 1:
-                sys.stderr.write(f"sampler: {error}\n")

@@ -5,120 +5,64 @@ import platform
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 from tidemark.record.clock import RunClock
+from tidemark.record.command_line import announce
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import DiskFullError
 from tidemark.record.events import Gap
-from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.metadata import ABORTED, COMPLETED, Target, utc_now
 from tidemark.record.process import raise_descriptor_limit
 from tidemark.sampler import procfs
 from tidemark.sampler.budget import Budget
-from tidemark.sampler.host import this_host
+from tidemark.sampler.errors import SamplerError
 from tidemark.sampler.journal import Journal
 from tidemark.sampler.live import LiveLine
 from tidemark.sampler.local import LocalSource
+from tidemark.sampler.options import Options
 from tidemark.sampler.recorder import Recorder
 from tidemark.sampler.ticks import StopSignal, Ticker
 
-DEFAULT_BUDGET_SHARE = 0.01
-"""What the sampler may use of one core on average."""
-_COMPOSITION_TICKS = 5
-"""The names of threads and descriptors are read no more often than every so many ticks."""
 
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What to watch, and where to write it.
-
-    Attributes:
-        pid: Root of the target's tree.
-        brokers: `host:port` of each broker.
-        out: The run directory.
-        target: The target's id.
-        interval_s: Seconds between ticks.
-        started_monotonic_s: `time.monotonic()` of the run's beginning; None: now.
-        join: The run directory and its `run.json` exist and are somebody else's; the
-            sampler ends with the process that started it.
-        budget_share: Share of one core that it may use on average, 0.01 for 1 %.
-        source: How to read connections, one of `connection_watch.SOURCES`.
-        follow: Whether to go on with a target that was started again.
-        pid_file: A file that names the root's pid after a restart, or None.
-    """
-
-    pid: int
-    brokers: tuple[str, ...]
-    out: Path
-    target: str = ONLY_TARGET
-    interval_s: float = 1.0
-    started_monotonic_s: float | None = None
-    join: bool = False
-    budget_share: float = DEFAULT_BUDGET_SHARE
-    source: str = "auto"
-    follow: bool = True
-    pid_file: Path | None = None
-
-    def clock(self) -> RunClock:
-        """The run's clock."""
-        began_s = self.started_monotonic_s
-        return RunClock.start() if began_s is None else RunClock(began_s)
-
-
-def open_target(options: Options, budget: Budget) -> LocalSource:
-    """What there is to watch.
-
-    Raises:
-        SamplerError: There is nothing, or it cannot be watched.
-    """
-    return LocalSource(
-        options.target,
-        options.pid,
-        options.brokers,
-        budget,
-        composition_s=_COMPOSITION_TICKS * options.interval_s,
-        connections=options.source,
-        pid_file=options.pid_file,
-        follow=options.follow,
-    )
-
-
-def run(options: Options, on_ready: Callable[[], None] = lambda: None) -> None:
-    """Record until SIGINT or SIGTERM.
+def watch(values: Mapping[str, Any]) -> None:
+    """Record until SIGINT or SIGTERM; announces on stdout that the first sample is on disk.
 
     Call it in the main thread: it takes over the two signals while it runs. A terminal
     at stderr gets a live line.
 
     Args:
-        options: What to watch, and where to write it.
-        on_ready: Called once, when the first sample is on disk.
+        values: A checked value for each of `OPTIONS`, by name.
 
     Raises:
-        SamplerError: There is nothing to watch.
+        SamplerError: There is nothing to watch, or this is not Linux.
         RunDirectoryError: The run directory cannot be made or written; `DiskFullError` at
             the end if samples were lost.
     """
-    budget = Budget(options.budget_share)
-    source = open_target(options, budget)
+    if sys.platform != "linux":
+        raise SamplerError(f"the sampler reads what Linux tells of processes, not {sys.platform}")
+    options = Options(**values)
+    budget = Budget(options.budget / 100)
+    source = LocalSource(options, budget)
     with ExitStack() as stack:
         stack.callback(source.close)
         directory = RunDirectory(options.out) if options.join else _begin(options, stack)
         raise_descriptor_limit()  # a big tree needs some
         journal = Journal(directory)
         stack.callback(journal.close)
-        recorder = Recorder(journal, options.clock(), source, budget, options.interval_s)
+        began_s = options.started_monotonic
+        clock = RunClock.start() if began_s is None else RunClock(began_s)
+        recorder = Recorder(journal, clock, source, budget, options.interval)
         recorder.start()
         live = LiveLine(sys.stderr)
         stack.callback(live.close)
         stop = stack.enter_context(StopSignal())
-        _loop(recorder, stop, options, live=live, on_ready=on_ready)
-    if journal.lost_in_all:
+        _loop(recorder, stop, live, options)
+    if journal.lost_samples:
         raise DiskFullError(
-            f"{options.out}: {journal.lost_in_all} samples found no room on the disk and are lost;"
+            f"{options.out}: {journal.lost_samples} samples found no room on the disk and are lost;"
             " what was recorded before is whole"
         )
 
@@ -138,7 +82,7 @@ def _begin(options: Options, stack: ExitStack) -> RunDirectory:
 
 
 def _metadata(options: Options) -> dict[str, object]:
-    command = shlex.join(this_host().command(options.pid))
+    command = shlex.join(procfs.read_command(options.pid))
     return {
         "started_at": utc_now(),
         "brokers": list(options.brokers),
@@ -155,24 +99,17 @@ def _metadata(options: Options) -> dict[str, object]:
     }
 
 
-def _loop(
-    recorder: Recorder,
-    stop: StopSignal,
-    options: Options,
-    *,
-    live: LiveLine,
-    on_ready: Callable[[], None],
-) -> None:
+def _loop(recorder: Recorder, stop: StopSignal, live: LiveLine, options: Options) -> None:
     parent = os.getppid()
-    ticker = Ticker(options.interval_s, time.monotonic())
+    ticker = Ticker(options.interval, time.monotonic())
     recorder.tick()
-    on_ready()
+    announce(ready=True, pid=os.getpid())
     ending = False
     while not ending:
         live.show(recorder.glance)
         missed = ticker.advance(time.monotonic())
         if missed:
-            recorder.say(Gap(missed, options.interval_s))
+            recorder.say(Gap(missed, options.interval))
         ending = stop.wait_until(ticker.due_s) or (options.join and os.getppid() != parent)
         recorder.tick(full=ending)
     live.show(recorder.glance)

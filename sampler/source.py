@@ -8,25 +8,10 @@ from tidemark.record.events import Event
 from tidemark.record.layout import KERNEL_PID, KERNEL_PROCESS
 from tidemark.sampler.connections import Connections, state_columns
 from tidemark.sampler.errors import SamplerError
-from tidemark.sampler.readings import Figure
+from tidemark.sampler.figures import ProcessFigures
 
 Row = Mapping[str, int | float | str | None]
 """A row of one of the tables, by column; times and target are added when it is written."""
-
-
-@dataclass(slots=True)
-class ProcessFigures:
-    """What was read of one process.
-
-    Attributes:
-        pid: The process id.
-        process: Its short name.
-        figures: Column of samples.csv -> figure; what could not be read is missing or None.
-    """
-
-    pid: int
-    process: str
-    figures: dict[str, Figure] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -68,20 +53,17 @@ class Sample:
 
 
 class Source(Protocol):
-    """Where the samples of one target come from."""
+    """Where the samples of one target come from.
+
+    Attributes:
+        target: The target's id, in the column of that name.
+        name: How connections are read: `source` in the event `sampler_started`.
+        shortcoming: Why there is no better way; None if it is the best.
+    """
 
     target: str
-    """The target's id, in the column of that name."""
-
-    @property
-    def name(self) -> str:
-        """How connections are read: `source` in the event `sampler_started`."""
-        ...
-
-    @property
-    def shortcoming(self) -> SamplerError | None:
-        """Why there is no better way; None if it is the best."""
-        ...
+    name: str
+    shortcoming: SamplerError | None
 
     def take(self, now_s: float, *, full: bool = False) -> Sample:
         """Take one sample; what cannot be read is missing in it, and an event of it.
@@ -90,8 +72,4 @@ class Source(Protocol):
             now_s: Monotonic time, seconds.
             full: Read the connections whether or not the budget allows for it.
         """
-        ...
-
-    def close(self) -> None:
-        """Give back what it holds."""
         ...

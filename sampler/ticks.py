@@ -1,10 +1,10 @@
 """Ticks that do not drift, and a wait that a signal ends."""
 
+import contextlib
 import os
 import select
 import signal
 import time
-from types import FrameType, TracebackType
 
 
 class Ticker:
@@ -12,7 +12,7 @@ class Ticker:
 
     Args:
         interval_s: Seconds between ticks.
-        first_s: When the first is due, on the clock that `next_due_s` is given.
+        first_s: When the first is due, on the clock that `advance` is given.
     """
 
     def __init__(self, interval_s: float, first_s: float) -> None:
@@ -41,22 +41,19 @@ class StopSignal:
     """SIGINT and SIGTERM ask for an orderly end while this is entered (main thread only)."""
 
     def __init__(self) -> None:
-        self.requested = False
+        self._requested = False
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
         self._former: dict[signal.Signals, object] = {}
 
-    def request(self, number: int = 0, frame: FrameType | None = None) -> None:  # noqa: ARG002
-        """Ask for the end; safe in a signal handler and from another thread."""
-        self.requested = True
-        try:
+    def _request(self, *_: object) -> None:
+        self._requested = True
+        with contextlib.suppress(BlockingIOError):  # the pipe is full of requests already
             os.write(self._writer, b"x")
-        except BlockingIOError:
-            return  # the pipe is full of requests already
 
     def wait_until(self, due_s: float) -> bool:
         """Wait until `time.monotonic()` is `due_s`; True if the end was asked for first."""
-        while not self.requested:
+        while not self._requested:
             left_s = due_s - time.monotonic()
             if left_s <= 0:
                 return False
@@ -65,15 +62,10 @@ class StopSignal:
 
     def __enter__(self) -> "StopSignal":
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._former[number] = signal.signal(number, self.request)
+            self._former[number] = signal.signal(number, self._request)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._former.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
         os.close(self._reader)

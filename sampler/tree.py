@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from tidemark.sampler import procfs
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError
-from tidemark.sampler.host import Host
 from tidemark.sampler.procfs import Stat
 
 DEAD_STATES = frozenset("ZX")
@@ -61,17 +61,17 @@ def short_name(command: list[str], fallback: str) -> str:
     return program
 
 
-def identify(host: Host, pid: int) -> Process:
+def identify(pid: int) -> Process:
     """The process that has this id now.
 
     Raises:
         NoSuchProcessError: There is none, or it is a zombie: it holds nothing any more.
     """
-    stat = host.stat(pid)
+    stat = procfs.read_stat(pid)
     if stat.state in DEAD_STATES:
         raise NoSuchProcessError(pid)
     try:
-        command = host.command(pid)
+        command = procfs.read_command(pid)
     except DeniedError:
         command = []
     return Process(pid, stat.start_ticks, short_name(command, stat.name))
@@ -106,7 +106,6 @@ class ProcessTree:
     between two looks.
 
     Args:
-        host: How to read processes.
         root: Where the tree begins.
 
     Attributes:
@@ -116,12 +115,11 @@ class ProcessTree:
         newcomers: Processes that were not there at the look before, members or not.
     """
 
-    def __init__(self, host: Host, root: Process) -> None:
+    def __init__(self, root: Process) -> None:
         self.root = root
         self.members: dict[int, Process] = {root.pid: root}
         self.stats: dict[int, Stat] = {}
         self.newcomers: set[int] = set()
-        self._host = host
         self._pids: set[int] = set()
         self._parents: dict[int, int] = {}  # of those that are no members
         self._all_due_s = 0.0
@@ -148,7 +146,7 @@ class ProcessTree:
             if stat is not None and stat.start_ticks == process.start_ticks:
                 self.stats[pid] = stat
         alive = set(self.stats)
-        pids = set(self._host.pids()) - {os.getpid()}
+        pids = set(procfs.list_pids()) - {os.getpid()}
         self.newcomers = pids - self._pids
         self._pids = pids
         there = pids - alive
@@ -169,14 +167,14 @@ class ProcessTree:
         for pid in sorted(mine, key=lambda pid: (pid != self.root.pid, pid)):
             self._parents.pop(pid, None)
             try:
-                self.members[pid] = former[pid] if pid in alive else identify(self._host, pid)
+                self.members[pid] = former[pid] if pid in alive else identify(pid)
             except (NoSuchProcessError, DeniedError):
                 self.stats.pop(pid, None)
 
     def _stat(self, pid: int) -> Stat | None:
         """What the process is like; None if it is dead, or hidden."""
         try:
-            stat = self._host.stat(pid)
+            stat = procfs.read_stat(pid)
         except (NoSuchProcessError, DeniedError):
             return None
         return None if stat.state in DEAD_STATES else stat

@@ -309,6 +309,8 @@ def _draw_curves(
     labels = []
     for entry, curve in read:
         _draw_curve(axes, entry, curve)
+        if not swings:
+            panels.trail(axes, curve, entry.look.colour)
         figure = float(np.median(curve.read)) if swings else curve.last
         text = f"{entry.label} {units.number(figure, 3)}"
         weight = "bold" if bold or entry.verdict.verdict == "leak" else "normal"
@@ -340,4 +342,3 @@ def _draw_curve(axes: Axes, entry: Entry, curve: Curve) -> None:
         zorder=3 + 0.1 * entry.place,
         clip_on=False,
     )
-    panels.trail(axes, curve, entry.look.colour)

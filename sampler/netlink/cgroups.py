@@ -28,11 +28,6 @@ class OwnCgroups:
     shared: frozenset[int]
     complete: bool
 
-    @property
-    def ids(self) -> frozenset[int]:
-        """Ids of all of them."""
-        return self.shared | self.single.keys()
-
 
 NONE = OwnCgroups({}, frozenset(), complete=False)
 """The target has no cgroup of its own, or the kernel does not say."""
@@ -40,12 +35,11 @@ NONE = OwnCgroups({}, frozenset(), complete=False)
 
 def unified_mount() -> Path | None:
     """Where the cgroup2 hierarchy is mounted; None if it is not."""
-    mounts = procfs.read_file(os.getpid(), "mounts").decode("utf-8", "replace")
-    return parse_mounts(mounts).get("")
+    return parse_mounts(procfs.read_text(os.getpid(), "mounts")).get("")
 
 
 def _folder(pid: int, mount: Path) -> Path | None:
-    groups = parse_cgroups(procfs.read_file(pid, "cgroup").decode("utf-8", "replace"))
+    groups = parse_cgroups(procfs.read_text(pid, "cgroup"))
     path = groups.get("", "/").removesuffix(" (deleted)").lstrip("/")
     if not path or ".." in path.split("/"):
         return None  # the root, or outside of what this cgroup namespace shows

@@ -8,7 +8,7 @@ from itertools import combinations, compress
 
 from tidemark.sampler.brokers import Brokers, IPAddress
 from tidemark.sampler.errors import BrokerAddressError, NetlinkError
-from tidemark.sampler.netlink.sockdiag import HEADER
+from tidemark.sampler.netlink.sockdiag import ATTRIBUTE, HEADER
 
 MESSAGE_BYTES = HEADER.size + 72
 """nlmsghdr and struct inet_diag_msg; attributes follow."""
@@ -252,15 +252,11 @@ def _cgroups_one_by_one(run: bytes, stride: int) -> Sequence["array[int]"]:
 def _attribute_offset(message: bytes, wanted: int) -> int | None:
     """Where an attribute begins in a socket's message; None if it is not there whole."""
     at = MESSAGE_BYTES
-    while at + 4 <= len(message):
-        size = int.from_bytes(message[at : at + 2], "little" if _LITTLE else "big")
-        kind = int.from_bytes(message[at + 2 : at + 4], "little" if _LITTLE else "big")
-        if size < 4 or at + size > len(message):
+    while at + ATTRIBUTE.size <= len(message):
+        size, kind = ATTRIBUTE.unpack_from(message, at)
+        if size < ATTRIBUTE.size or at + size > len(message):
             return None
         if kind & 0x3FFF == wanted:
             return at
         at += (size + 3) & ~3
     return None
-
-
-_LITTLE = array("H", [1]).tobytes()[0] == 1

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable
 from functools import partial
 from itertools import chain, compress, count
-from types import TracebackType
 
 from tidemark.sampler import procfs
 from tidemark.sampler.procfs import SOCKET_PREFIX, reading, socket_inode
@@ -57,12 +56,7 @@ class FdFolder:
     def __enter__(self) -> "FdFolder":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
 
 

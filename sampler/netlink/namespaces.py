@@ -27,22 +27,21 @@ def open_in_namespace(pid: int, open_it: Callable[[], Opened]) -> Opened:
     """
     if procfs.network_namespace(pid) == procfs.network_namespace(os.getpid()):
         return open_it()
-    result: list[Opened] = []
-    failure: list[SamplerError] = []
+    outcome: list[Opened | SamplerError] = []
 
     def enter_and_open() -> None:
         try:
             _enter(pid)
-            result.append(open_it())
+            outcome.append(open_it())
         except SamplerError as error:
-            failure.append(error)
+            outcome.append(error)
 
     thread = threading.Thread(target=enter_and_open, name="namespace")
     thread.start()
     thread.join()
-    if failure:
-        raise failure[0]
-    return result[0]
+    if isinstance(outcome[0], SamplerError):
+        raise outcome[0]
+    return outcome[0]
 
 
 def _enter(pid: int) -> None:

@@ -99,21 +99,11 @@ class SocketOwners:
     def _find(self, unknown: set[int]) -> None:
         for slot, table in self._tables.items():
             self._keep(slot, table.take_early(unknown), unknown)
-        self._each(unknown, lambda table, _: table.listed, self._probe)
-        self._each(unknown, lambda table, _: table.listed, self._recheck)
+        self._each(unknown, self._probe)
+        self._each(unknown, self._recheck)
         before_s = time.process_time()
-        self._each(unknown, self._worth_listing(unknown), self._walk)
+        self._each(unknown, partial(self._list, bool(unknown & self._suspended)))
         self.learning_cost_s = time.process_time() - before_s
-
-    def _worth_listing(self, unknown: set[int]) -> Callable[[FdTable, int], bool]:
-        seen_twice = bool(unknown & self._suspended)
-
-        def worth(table: FdTable, slot: int) -> bool:
-            if not table.listed:
-                return True
-            return seen_twice and table.unexplained(self._totals[slot]) > 0
-
-        return worth
 
     def _judge(self, unknown: set[int]) -> None:
         """What is left of the unknown ones is suspended at first, and foreign after that."""
@@ -126,31 +116,32 @@ class SocketOwners:
             self._suspended = unknown - twice
         self.strangers = self._foreign | unknown
 
-    def _each(
-        self,
-        unknown: set[int],
-        condition: Callable[[FdTable, int], bool],
-        action: Callable[[set[int], int, FdTable], None],
-    ) -> None:
+    def _each(self, unknown: set[int], action: Callable[[set[int], int, FdTable], None]) -> None:
         for slot, table in self._tables.items():
             if not unknown:
                 return
             try:
-                if condition(table, slot):
-                    action(unknown, slot, table)
+                action(unknown, slot, table)
             except NoSuchProcessError:
                 continue
             except DeniedError as error:
                 self.denied[table.pid] = error.what
 
     def _probe(self, unknown: set[int], slot: int, table: FdTable) -> None:
-        self._keep(slot, table.probe(unknown), unknown)
+        if table.listed:
+            self._keep(slot, table.probe(unknown), unknown)
 
     def _recheck(self, unknown: set[int], slot: int, table: FdTable) -> None:
+        if not table.listed:
+            return
         if table.recheck_size() * _READ_COST > self._totals[slot] * _LIST_COST + 100:
             self._walk(unknown, slot, table)
         else:
             self._keep(slot, table.recheck(unknown), unknown)
+
+    def _list(self, seen_twice: bool, unknown: set[int], slot: int, table: FdTable) -> None:
+        if not table.listed or (seen_twice and table.unexplained(self._totals[slot]) > 0):
+            self._walk(unknown, slot, table)
 
     def _walk(self, unknown: set[int], slot: int, table: FdTable) -> None:
         known: Iterable[int] = ()

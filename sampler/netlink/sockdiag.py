@@ -9,7 +9,6 @@ import errno
 import os
 import socket
 import struct
-import sys
 from collections.abc import Iterable, Iterator
 
 from tidemark.sampler.brokers import IPAddress
@@ -31,14 +30,14 @@ _INET_DIAG_REQ_BYTECODE = 1
 _BC_JMP, _BC_D_COND = 1, 8
 _OP = struct.Struct("=BBH")
 _HOST_CONDITION = struct.Struct("=BBHi")
-_ATTRIBUTE = struct.Struct("=HH")
+ATTRIBUTE = struct.Struct("=HH")
+"""struct nlattr: length, type."""
+
 _REQUEST = struct.Struct("=4x48xII")
 _ERROR_CODE = struct.Struct("=i")
 
 BUFFER_BYTES = 65536
 """Twice what the kernel puts into one read of a dump (32 KiB, af_netlink.c)."""
-
-_ATTEMPTS = 3
 
 
 def filter_bytecode(remotes: Iterable[tuple[IPAddress, int]]) -> bytes:
@@ -75,7 +74,7 @@ def dump_request(bytecode: bytes, sequence: int, states: int = ALL_STATES) -> by
         sequence: Comes back in every answer.
         states: Bit N asks for TCP state N.
     """
-    attribute = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(bytecode), _INET_DIAG_REQ_BYTECODE)
+    attribute = ATTRIBUTE.pack(ATTRIBUTE.size + len(bytecode), _INET_DIAG_REQ_BYTECODE)
     body = _REQUEST.pack(states, 0) + attribute + bytecode
     flags = NLM_F_REQUEST | NLM_F_DUMP
     return HEADER.pack(HEADER.size + len(body), TCPDIAG_GETSOCK, flags, sequence, 0) + body
@@ -85,9 +84,9 @@ Run = tuple[int, int, bytes]
 """Messages of one type and length: type, length, and the bytes of all of them."""
 
 _NEEDLE_BYTES = 12
+"""How much of a header is searched for: from its length to its sequence."""
 _FIRST_SEQUENCE = 0xB7E5A000
 """Ends the bytes that are searched for; two rare bytes there make the search skip ahead."""
-
 _TELLING = (0, 1, 4, 5, 6)
 """Bytes of a header that can differ within one read: length, type, flags."""
 
@@ -206,12 +205,10 @@ class SockDiag:
     """A socket for dumps, which stays in the network namespace that it was opened in.
 
     Raises:
-        NetlinkError: This system has no `NETLINK_SOCK_DIAG`, or forbids it.
+        NetlinkError: This kernel has no `NETLINK_SOCK_DIAG`, or forbids it.
     """
 
     def __init__(self) -> None:
-        if not sys.platform.startswith("linux"):
-            raise NetlinkError("netlink: only Linux has it")
         try:
             self._socket = socket.socket(
                 socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG

@@ -62,7 +62,7 @@ class NetlinkSource:
         return self._sockets[namespace]
 
     def read(self, tree: Mapping[int, Process]) -> Connections:
-        """See `ConnectionSource.read`."""
+        """Read the connections of these processes, pid -> process."""
         self._prepare()
         own = cgroups.find_own(tree, self._mount)
         columns = self._dump(tree, with_cgroups=own.complete)
@@ -99,17 +99,18 @@ class NetlinkSource:
         Raises:
             DumpInterruptedError: Each of several was interrupted.
         """
-        for attempt in range(_ATTEMPTS):
+        left = _ATTEMPTS
+        while True:
             columns = Columns()
             try:
                 for length, run in diag.dump(self._bytecode, ALL_STATES):
                     reader.add(columns, length, run)
             except DumpInterruptedError:
-                if attempt == _ATTEMPTS - 1:
+                left -= 1
+                if not left:
                     raise
             else:
                 return columns
-        raise AssertionError("unreachable")
 
     def _by_cgroup(self, columns: Columns, own: OwnCgroups) -> Connections:
         """Count by the cgroup that each socket was made in; none of them shared."""
@@ -121,7 +122,7 @@ class NetlinkSource:
             pid = own.single.get(low | high << 32)
             if pid is not None:
                 held[endpoint] += count
-                _add(result, pid, state, count)
+                result.add(pid, state, count)
         self._add_orphans(columns, result, held)
         return result
 
@@ -147,18 +148,16 @@ class NetlinkSource:
         common = max(by_number, key=by_number.__getitem__, default=0)
         for state in sorted(by_number.keys() - {common}):
             for pid, count in self._owners.count(columns.inodes_in(state)).items():
-                _add(result, pid, state, count)
+                result.add(pid, state, count)
                 left[pid] -= count
         for pid, count in left.items():
-            _add(result, pid, common, count)
+            result.add(pid, common, count)
 
     def _held_by_endpoint(self, columns: Columns) -> list[int]:
-        strangers = self._owners.strangers
         theirs = bytearray()
-        if strangers:
-            theirs += bytes(
-                compress(columns.endpoints, map(strangers.__contains__, columns.inodes))
-            )
+        if self._owners.strangers:
+            foreign = map(self._owners.strangers.__contains__, columns.inodes)
+            theirs += bytes(compress(columns.endpoints, foreign))
         return [
             columns.endpoints.count(at) - theirs.count(at)
             for at in range(len(self._brokers.endpoints))
@@ -166,7 +165,7 @@ class NetlinkSource:
 
     def _add_orphans(self, columns: Columns, result: Connections, held: list[int]) -> None:
         for state, count in Counter(columns.orphan_states).items():
-            _add(result, KERNEL_PID, state, count)
+            result.add(KERNEL_PID, state, count)
         in_time_wait = map(TIME_WAIT.__eq__, columns.orphan_states)
         waiting = bytearray(compress(columns.orphan_endpoints, in_time_wait))
         result.by_endpoint = {
@@ -183,9 +182,3 @@ class NetlinkSource:
 
 def _empty(pids: Iterable[int]) -> Connections:
     return Connections({KERNEL_PID: {}, **{pid: {} for pid in pids}})
-
-
-def _add(result: Connections, pid: int, state: int, count: int) -> None:
-    if count and pid in result.by_process:
-        states = result.by_process[pid]
-        states[state] = states.get(state, 0) + count

@@ -124,11 +124,12 @@ def test_a_name_that_comes_to_mean_more_adds_addresses(monkeypatch):
         pass
     asked.acquire(timeout=10)
     asked.acquire(timeout=10)
-    assert not refresh.apply(), "a name that fails keeps what it meant"
+    refresh.apply()
+    assert brokers.version == version, "a name that fails keeps what it meant"
     answers.add("10.0.0.2")
     for _ in range(3):
         asked.acquire(timeout=10)
-    assert refresh.apply()
+    refresh.apply()
     refresh.close()
     assert brokers.version > version
     mine = [str(address) for (address, _), name in brokers.addresses.items() if name[0] == "k"]

@@ -27,8 +27,10 @@ from tidemark.record.events import (
     TargetRestarted,
 )
 from tidemark.record.options import read_all
-from tidemark.sampler.cli import OPTIONS, watch
+from tidemark.sampler.__main__ import main
 from tidemark.sampler.errors import NoSuchProcessError
+from tidemark.sampler.options import OPTIONS
+from tidemark.sampler.session import watch
 
 PUPPET = Path(__file__).with_name("puppet.py")
 PR_CAPBSET_DROP, CAP_SYS_PTRACE = 24, 19
@@ -362,6 +364,18 @@ def test_bad_options_end_with_one_line_and_2(puppet, tmp_path, arguments, messag
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
+
+
+def test_on_another_system_it_ends_with_one_line_and_2(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(SystemExit) as ended:
+        main(["--pid", "1", "--brokers", "localhost:9092", "--out", str(tmp_path / "run")])
+    assert ended.value.code == 2
+    out, err = capsys.readouterr()
+    assert (out, len(err.splitlines())) == ("", 1)
+    assert "Linux" in err
+    assert "darwin" in err
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_existing_run_is_never_overwritten(puppet, samplers, address):

@@ -9,11 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.sampler import limits, procfs, proctcp
+from tidemark.sampler import limits, procfs, procfs_source
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError, ShortageError
-from tidemark.sampler.host import ProcfsHost
-from tidemark.sampler.psutil_host import PsutilHost
-from tidemark.sampler.readings import READINGS
+from tidemark.sampler.figures import READINGS
 
 STAT = (
     b"2032 (my (odd) name) R 2017 2017 5861 0 -1 4194304 102 0 0 0 150 50 0 0 20 0 7 0 498762"
@@ -64,13 +62,14 @@ def test_status_figures():
 
 def test_the_limit_of_open_files():
     text = b"Limit    Soft Limit   Hard Limit  Units\nMax open files     1024      4096    files\n"
-    assert procfs.parse_fds_limit(text) == 1024
-    assert procfs.parse_fds_limit(text.replace(b"1024", b"unlimited")) is None
-    assert procfs.parse_fds_limit(text[:66]) is None
+    name = b"Max open files"
+    assert procfs.parse_soft_limit(text, name) == 1024
+    assert procfs.parse_soft_limit(text.replace(b"1024", b"unlimited"), name) is None
+    assert procfs.parse_soft_limit(text[:66], name) is None
 
 
 def test_tcp_lines_towards_the_wanted_ports():
-    found = list(proctcp.parse_tcp(TCP.splitlines(keepends=True), frozenset({0x4A95})))
+    found = list(procfs_source.parse_tcp(TCP.splitlines(keepends=True), frozenset({0x4A95})))
     assert [(str(one.remote[0]), one.state, one.inode) for one in found] == [
         ("127.0.0.9", 1, 942069),
         ("127.0.0.9", 6, 0),
@@ -78,14 +77,14 @@ def test_tcp_lines_towards_the_wanted_ports():
 
 
 def test_ipv4_mapped_addresses_are_ipv4():
-    assert str(proctcp.parse_address(TCP6_MAPPED)[0]) == "127.0.0.9"
+    assert str(procfs_source.parse_address(TCP6_MAPPED)[0]) == "127.0.0.9"
 
 
 @given(st.integers(0, len(TCP)))
 def test_a_torn_table_gives_its_whole_lines(cut):
     whole = TCP[:cut].count(b"\n") - 1
     found = list(
-        proctcp.parse_tcp(TCP[:cut].splitlines(keepends=True), frozenset({0x4A95, 0xB2E7}))
+        procfs_source.parse_tcp(TCP[:cut].splitlines(keepends=True), frozenset({0x4A95, 0xB2E7}))
     )
     assert len(found) == max(whole, 0)
 
@@ -94,14 +93,14 @@ def test_a_torn_table_gives_its_whole_lines(cut):
 def test_addresses_round_trip(address, port):
     packed = address.packed
     words = [packed[at : at + 4][::-1].hex().upper() for at in range(0, len(packed), 4)]
-    found, found_port = proctcp.parse_address("".join(words).encode() + b":%04X" % port)
+    found, found_port = procfs_source.parse_address("".join(words).encode() + b":%04X" % port)
     mapped = address.ipv4_mapped if address.version == 6 else None
     assert (found, found_port) == (mapped or address, port)
 
 
 def test_a_line_of_another_format_is_refused():
     with pytest.raises(ValueError, match="not a line of it"):
-        list(proctcp.parse_tcp([b"header\n", b"what is this\n"], frozenset({1})))
+        list(procfs_source.parse_tcp([b"header\n", b"what is this\n"], frozenset({1})))
 
 
 def test_gone_and_denied_are_different():
@@ -136,27 +135,28 @@ def test_both_ways_of_counting_descriptors_agree(puppet, monkeypatch):
 
 def test_psutil_and_procfs_read_the_same(puppet):
     puppet.do("import threading; e = threading.Event(); threading.Thread(target=e.wait).start()")
-    ours, theirs = ProcfsHost(), PsutilHost()
-    mine, other = ours.stat(puppet.pid), theirs.stat(puppet.pid)
-    assert (mine.parent_pid, mine.threads) == (other.parent_pid, other.threads) == (os.getpid(), 2)
-    for reading in READINGS:
-        if reading.stat is not None:
-            assert isinstance(reading.stat(mine), type(reading.stat(other)))
-        elif reading.psutil is not None:
-            assert ours.figure(reading, puppet.pid) == theirs.figure(reading, puppet.pid)
-        else:
-            assert theirs.figure(reading, puppet.pid) is None
-    assert ours.command(puppet.pid) == theirs.command(puppet.pid)
-    assert ours.owner(puppet.pid) == theirs.owner(puppet.pid)
-    assert ours.working_directory(puppet.pid) == theirs.working_directory(puppet.pid)
-    assert puppet.pid in set(ours.pids()) & set(theirs.pids())
-    assert len(ours.thread_names(puppet.pid)) == 2
-    assert procfs.read_swap_bytes(puppet.pid) == 0
-    assert theirs.limits(puppet.pid).fds_limit == ours.limits(puppet.pid).fds_limit
+    other, stat = psutil.Process(puppet.pid), procfs.read_stat(puppet.pid)
+    assert (stat.parent_pid, stat.threads) == (other.ppid(), other.num_threads())
+    assert (stat.parent_pid, stat.threads) == (os.getpid(), 2)
+    assert stat.name == other.name()
+    assert stat.rss_bytes == pytest.approx(other.memory_info().rss, abs=2**20)
+    cpu = other.cpu_times()
+    assert stat.cpu_s == pytest.approx(cpu.user + cpu.system, abs=0.02)
+    began_s = psutil.boot_time() + stat.start_ticks / procfs.CLOCK_TICKS_PER_S
+    assert began_s == pytest.approx(other.create_time(), abs=1.0)
+    figures = {reading.column: reading.read(puppet.pid) for reading in READINGS}
+    assert figures == {
+        "fds": other.num_fds(),
+        "fds_limit": other.rlimit(psutil.RLIMIT_NOFILE)[0],
+        "swap_bytes": 0,
+    }
+    assert procfs.read_command(puppet.pid) == other.cmdline()
+    assert procfs.read_owner(puppet.pid) == other.uids().real
+    assert procfs.read_working_directory(puppet.pid) == other.cwd()
+    assert puppet.pid in set(procfs.list_pids()) & set(psutil.pids())
+    assert len(procfs.read_thread_names(puppet.pid)) == other.num_threads()
+    assert limits.read_limits(puppet.pid).fds_limit == figures["fds_limit"]
     puppet.do("e.set()")
-    for host in (ours, theirs):
-        with pytest.raises(NoSuchProcessError):
-            host.stat(999_999_999)
 
 
 def test_limits_of_a_process(puppet):

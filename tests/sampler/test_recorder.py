@@ -25,6 +25,7 @@ from tidemark.record.events import (
     of_kind,
 )
 from tidemark.record.layout import SAMPLES
+from tidemark.record.options import read_all
 from tidemark.sampler import procfs
 from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.budget import Budget
@@ -34,19 +35,18 @@ from tidemark.sampler.errors import (
     DeniedError,
     DumpInterruptedError,
     NetlinkError,
-    SamplerError,
     ShortageError,
 )
-from tidemark.sampler.host import ProcfsHost
 from tidemark.sampler.journal import Journal
 from tidemark.sampler.live import Glance, LiveLine, describe
+from tidemark.sampler.local import LocalSource
 from tidemark.sampler.netlink import source as netsource
 from tidemark.sampler.netlink.cgroups import NONE, find_own, unified_mount
 from tidemark.sampler.netlink.fdtable import FdTable
 from tidemark.sampler.netlink.namespaces import open_in_namespace
 from tidemark.sampler.netlink.source import NetlinkSource
+from tidemark.sampler.options import OPTIONS, Options
 from tidemark.sampler.recorder import Recorder
-from tidemark.sampler.session import Options, open_target
 from tidemark.sampler.tree import ProcessTree, identify
 
 
@@ -56,11 +56,12 @@ class Watched:
     def __init__(self, pid, address, folder, **options):
         self.directory = RunDirectory.create(folder)
         self.clock = Clock()
-        options = Options(pid, (address,), folder, **{"budget_share": math.inf, **options})
-        budget = Budget(options.budget_share)
-        self.source = open_target(options, budget)
+        given = {"pid": pid, "brokers": address, "out": folder, "budget": math.inf, **options}
+        options = Options(**read_all(OPTIONS, given))
+        budget = Budget(options.budget / 100)
+        self.source = LocalSource(options, budget)
         self.journal = Journal(self.directory)
-        self.recorder = Recorder(self.journal, self.clock, self.source, budget, options.interval_s)
+        self.recorder = Recorder(self.journal, self.clock, self.source, budget, options.interval)
         self.recorder.start()
 
     def rows(self):
@@ -156,19 +157,14 @@ def test_a_namespace_that_is_denied_is_told_and_procfs_taken(watch, puppet, addr
     assert watched.rows()[0]["established"] == "3"
 
 
-def test_a_source_that_does_not_exist_is_refused(puppet, address):
-    with pytest.raises(SamplerError, match="choose one of"):
-        open_source(Brokers.resolve([address]), puppet.pid, "ebpf")
-
-
-@pytest.mark.parametrize("source", ["netlink", "procfs", "psutil"])
+@pytest.mark.parametrize("source", ["netlink", "procfs"])
 def test_every_source_fills_the_same_columns(watch, puppet, address, source):
     connect(puppet, address, 4)
     watched = watch(source=source)
     watched.recorder.tick()
     rows = {row["process"]: row for row in watched.rows()}
     assert rows["puppet.py"]["established"] == "4"
-    assert ("kernel" in rows) == (source != "psutil"), "psutil cannot tell, so it says nothing"
+    assert rows["kernel"]["established"] == "0"
 
 
 def test_a_dump_that_is_interrupted_is_repeated(watch, puppet, address, monkeypatch):
@@ -261,7 +257,7 @@ def test_a_process_that_vanishes_in_mid_read(watch, puppet, monkeypatch):
 
 def test_what_is_not_due_is_empty_not_old(watch, puppet, address):
     connect(puppet, address, 3)
-    watched = watch(budget_share=1e-7)
+    watched = watch(budget=1e-5)
     for _ in range(4):
         watched.recorder.tick()
     watched.recorder.tick(full=True)
@@ -273,8 +269,7 @@ def test_what_is_not_due_is_empty_not_old(watch, puppet, address):
 def test_on_a_kernel_that_does_not_count_descriptors(puppet, address, monkeypatch):
     monkeypatch.setattr(procfs, "count_fds_by_size", lambda pid: 0)
     source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
-    host = ProcfsHost()
-    tree = ProcessTree(host, identify(host, puppet.pid))
+    tree = ProcessTree(identify(puppet.pid))
     for count in (3, 30, 10):
         connect(puppet, address, count)
         source.read(tree.members)
@@ -286,8 +281,7 @@ def test_closed_and_new_in_one_descriptor_within_a_dump_is_counted_once(puppet, 
     """The dump shows a socket that was closed beside the one that took its descriptor."""
     connect(puppet, address, 5)
     source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
-    host = ProcfsHost()
-    members = ProcessTree(host, identify(host, puppet.pid)).members
+    members = ProcessTree(identify(puppet.pid)).members
     source.read(members)
     dump_one = source._dump_one
 
@@ -314,8 +308,7 @@ def test_closed_and_new_in_one_descriptor_within_a_dump_is_counted_once(puppet, 
 def test_a_socket_that_a_dump_shows_twice_counts_once(puppet, address):
     connect(puppet, address, 5)
     source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
-    host = ProcfsHost()
-    members = ProcessTree(host, identify(host, puppet.pid)).members
+    members = ProcessTree(identify(puppet.pid)).members
     dump_one = source._dump_one
 
     def doubled(diag, reader):
@@ -338,8 +331,7 @@ def test_a_socket_that_a_dump_shows_twice_counts_once(puppet, address):
 def test_steady_state_reads_only_what_is_new(puppet, address, monkeypatch):
     connect(puppet, address, 200)
     source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
-    host = ProcfsHost()
-    members = ProcessTree(host, identify(host, puppet.pid)).members
+    members = ProcessTree(identify(puppet.pid)).members
     source.read(members)
     read, listed = [], []
     from tidemark.sampler.netlink import fdtable
@@ -388,8 +380,7 @@ def test_a_cgroup_of_its_own_tells_the_targets_sockets(
     connect(puppet, address, 6)
     other = puppets()
     connect(other, address, 2)
-    host = ProcfsHost()
-    tree = ProcessTree(host, identify(host, puppet.pid))
+    tree = ProcessTree(identify(puppet.pid))
     own = find_own(tree.members, unified_mount())
     assert own.single == {cgroup.stat().st_ino: puppet.pid}
     assert own.complete
@@ -407,8 +398,7 @@ def test_sockets_from_before_a_move_are_not_lost(puppet, address, cgroup):
     move(puppet.pid, cgroup)
     puppet.do("first = made")
     connect(puppet, address, 2)
-    host = ProcfsHost()
-    tree = ProcessTree(host, identify(host, puppet.pid))
+    tree = ProcessTree(identify(puppet.pid))
     source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
     for _ in range(2):
         assert source.read(tree.members).by_process[puppet.pid] == {1: 5}
@@ -419,8 +409,7 @@ def test_sockets_from_before_a_move_are_not_lost(puppet, address, cgroup):
 def test_where_descriptors_are_denied_the_cgroup_still_tells(puppet, address, cgroup, monkeypatch):
     move(puppet.pid, cgroup)
     connect(puppet, address, 4)
-    host = ProcfsHost()
-    tree = ProcessTree(host, identify(host, puppet.pid))
+    tree = ProcessTree(identify(puppet.pid))
     source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
 
     def denied(self, pid):

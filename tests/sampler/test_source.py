@@ -9,23 +9,24 @@ from tidemark.record.directory import RunDirectory
 from tidemark.record.events import Emfile, LimitsRead, PermissionDenied, SamplerStarted, Unread
 from tidemark.record.layout import COMPOSITION, ENDPOINTS, SAMPLES, TIME_COLUMNS
 from tidemark.record.metrics import METRICS, TCP_STATES
+from tidemark.record.options import read_all
 from tidemark.record.stream import RowStream
+from tidemark.sampler import limits, procfs
 from tidemark.sampler.budget import Budget
 from tidemark.sampler.connections import Connections, EndpointCount
 from tidemark.sampler.errors import DeniedError, NetlinkError, NoSuchProcessError, ShortageError
-from tidemark.sampler.figures import FiguresReader
-from tidemark.sampler.host import ProcfsHost
+from tidemark.sampler.figures import IN_STAT, READINGS, FiguresReader, ProcessFigures
 from tidemark.sampler.journal import Journal
+from tidemark.sampler.limits import LimitsWatch
 from tidemark.sampler.live import Glance
 from tidemark.sampler.local import LocalSource
-from tidemark.sampler.probes import LimitsProbe, Probes
-from tidemark.sampler.readings import READINGS
+from tidemark.sampler.options import OPTIONS, Options
 from tidemark.sampler.recorder import Recorder
-from tidemark.sampler.source import ProcessFigures, Sample
+from tidemark.sampler.source import Sample
 from tidemark.sampler.tree import Process, ProcessTree, identify
 from tidemark.sampler.unreadable import Unreadable
 
-READ = {reading.column for reading in READINGS}
+READ = {*IN_STAT, *(reading.column for reading in READINGS)}
 
 
 class Elsewhere:
@@ -42,9 +43,6 @@ class Elsewhere:
     def take(self, now_s, *, full=False):
         self.full.append(full)
         return self.samples.pop(0)
-
-    def close(self):
-        pass
 
 
 @pytest.fixture
@@ -69,7 +67,7 @@ def rows(directory, table):
 
 
 def test_any_source_is_recorded_under_its_target(record):
-    connections = Connections({7: {1: 4, 8: 1}, 0: {6: 2}}, {"kafka:9092": EndpointCount(5, None)})
+    connections = Connections({7: {1: 4, 8: 1}, 0: {6: 2}}, {"kafka:9092": EndpointCount(5, 3)})
     part = {"pid": 7, "kind": "fd", "name": "pipe", "count": 3}
     happened = Emfile("accept4: too many open files")
     figures = {"fds": 12, "threads": 2, "rss_bytes": 4096}
@@ -84,7 +82,7 @@ def test_any_source_is_recorded_under_its_target(record):
     assert (kernel["pid"], kernel["process"], kernel["time_wait"]) == ("0", "kernel", "2")
     assert (second["fds"], second["threads"], second["established"]) == ("", "3", "")
     (endpoint,) = rows(directory, ENDPOINTS)
-    assert (endpoint["target"], endpoint["held"], endpoint["time_wait"]) == ("api-2", "5", "")
+    assert (endpoint["target"], endpoint["held"], endpoint["time_wait"]) == ("api-2", "5", "3")
     (composition,) = rows(directory, COMPOSITION)
     assert (composition["target"], composition["count"]) == ("api-2", "3")
     started, emfile = directory.read_events()
@@ -117,14 +115,10 @@ def test_every_metric_is_read():
     assert {column for metric in METRICS for column in metric.sampled} == READ | set(TCP_STATES)
 
 
-def test_every_reading_is_of_one_make():
-    for reading in READINGS:
-        assert (reading.stat is None) != (reading.procfs is None and reading.psutil is None)
-
-
 def test_no_column_of_a_first_sample_is_empty(puppet, address, record):
     puppet.do("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (512, 512))")
-    source = LocalSource("t", puppet.pid, [address], Budget(1.0), composition_s=5.0)
+    given = {"pid": puppet.pid, "brokers": address, "out": "unused"}
+    source = LocalSource(Options(**read_all(OPTIONS, given)), Budget(1.0))
     directory, _ = record(source)
     source.close()
     (mine,) = (row for row in rows(directory, SAMPLES) if row["pid"] == str(puppet.pid))
@@ -133,13 +127,13 @@ def test_no_column_of_a_first_sample_is_empty(puppet, address, record):
 
 
 def tree_of(pid):
-    tree = ProcessTree(ProcfsHost(), identify(ProcfsHost(), pid))
+    tree = ProcessTree(identify(pid))
     tree.refresh(0.0)
     return tree
 
 
 def test_a_dear_figure_is_empty_between_its_turns(puppet):
-    reader = FiguresReader(ProcfsHost(), Unreadable(pytest.fail))
+    reader = FiguresReader(Unreadable(pytest.fail))
     tree = tree_of(puppet.pid)
     seen = {
         now_s: set(reader.read(now_s, tree)[0].figures) for now_s in (0.0, 1.0, 9.9, 10.0, 11.0)
@@ -148,22 +142,23 @@ def test_a_dear_figure_is_empty_between_its_turns(puppet):
     assert all(columns >= READ - {"swap_bytes"} for columns in seen.values())
 
 
-class Refusing(ProcfsHost):
-    """A host that does not give some figures."""
+@pytest.fixture
+def refuse_fds(monkeypatch):
+    """Makes counting descriptors fail."""
 
-    def __init__(self, **errors):
-        self.errors = errors
+    def refuse(error):
+        def count(pid):
+            raise error
 
-    def figure(self, which, pid):
-        if which.column in self.errors:
-            raise self.errors[which.column]
-        return super().figure(which, pid)
+        monkeypatch.setattr(procfs, "count_fds_by_size", count)
+
+    return refuse
 
 
-def test_a_figure_that_is_refused_costs_no_other(puppet):
+def test_a_figure_that_is_refused_costs_no_other(puppet, refuse_fds):
     said = []
-    host = Refusing(fds=DeniedError(puppet.pid, f"/proc/{puppet.pid}/fd"))
-    reader = FiguresReader(host, Unreadable(said.append))
+    refuse_fds(DeniedError(puppet.pid, f"/proc/{puppet.pid}/fd"))
+    reader = FiguresReader(Unreadable(said.append))
     for now_s in (0.0, 1.0):
         (one,) = reader.read(now_s, tree_of(puppet.pid))
         assert set(one.figures) >= {"fds_limit", "threads", "rss_bytes", "cpu_s"}
@@ -171,29 +166,23 @@ def test_a_figure_that_is_refused_costs_no_other(puppet):
     assert [event.what for event in said] == [f"/proc/{puppet.pid}/fd"]
 
 
-def test_what_was_read_before_a_process_went_stands(puppet):
-    reader = FiguresReader(Refusing(fds=NoSuchProcessError(puppet.pid)), Unreadable(pytest.fail))
-    (one,) = reader.read(0.0, tree_of(puppet.pid))
+def test_what_was_read_before_a_process_went_stands(puppet, refuse_fds):
+    refuse_fds(NoSuchProcessError(puppet.pid))
+    (one,) = FiguresReader(Unreadable(pytest.fail)).read(0.0, tree_of(puppet.pid))
     assert set(one.figures) == {"threads", "rss_bytes", "cpu_s"}
 
 
-# -- the probes -------------------------------------------------------------------------------
+# -- the limits -------------------------------------------------------------------------------
 
 
-def test_a_probe_looks_at_each_process_once():
-    seen, said = [], []
-
-    class Probe:
-        def appeared(self, process):
-            seen.append(process.pid)
-            return LimitsRead(process.pid)
-
-    probes = Probes([Probe()], said.append, Unreadable(pytest.fail))
+def test_the_limits_of_each_process_are_read_once(monkeypatch):
+    said = []
+    monkeypatch.setattr(limits, "read_limits", LimitsRead)
+    watch = LimitsWatch("api", said.append, Unreadable(pytest.fail))
     first, second, reborn = Process(1, 10, "a"), Process(2, 10, "b"), Process(1, 99, "a")
     for there in ([first], [first, second], [first, second], [second], [reborn, second]):
-        probes.look(there)
-    assert seen == [1, 2, 1]
-    assert [event.pid for event in said] == seen
+        watch.look(there)
+    assert [event.pid for event in said] == [1, 2, 1]
 
 
 @pytest.mark.parametrize(
@@ -204,21 +193,24 @@ def test_a_probe_looks_at_each_process_once():
         (ShortageError("/proc/3/cgroup", "Too many open files"), [Unread]),
     ],
 )
-def test_a_probe_that_fails_is_told_once_at_most(error, expected):
+def test_limits_that_cannot_be_read_are_told_once_at_most(error, expected, monkeypatch):
     said = []
 
-    class Probe:
-        def appeared(self, process):
-            raise error
+    def fail(pid):
+        raise error
 
-    probes = Probes([Probe()], said.append, Unreadable(said.append))
-    probes.look([Process(3, 1, "a")])
-    probes.look([Process(3, 2, "a")])
+    monkeypatch.setattr(limits, "read_limits", fail)
+    watch = LimitsWatch("api", said.append, Unreadable(said.append))
+    watch.look([Process(3, 1, "a")])
+    watch.look([Process(3, 2, "a")])
     assert [type(event) for event in said] == expected
 
 
 def test_the_limits_of_a_process_name_it_and_its_target():
-    found = LimitsProbe(ProcfsHost(), "api").appeared(Process(os.getpid(), 1, "tests"))
+    said = []
+    watch = LimitsWatch("api", said.append, Unreadable(pytest.fail))
+    watch.look([Process(os.getpid(), 1, "tests")])
+    (found,) = said
     assert (found.pid, found.process, found.target) == (os.getpid(), "tests", "api")
     assert found.fds_limit > 0
 

@@ -1,7 +1,9 @@
 import os
+from dataclasses import replace
 
 import pytest
 
+from tidemark.sampler import procfs
 from tidemark.sampler.composition import (
     count_descriptors,
     count_threads,
@@ -9,7 +11,6 @@ from tidemark.sampler.composition import (
     fold_thread_name,
 )
 from tidemark.sampler.errors import NoSuchProcessError
-from tidemark.sampler.host import ProcfsHost
 from tidemark.sampler.tree import ProcessTree, descendants, identify, short_name
 
 
@@ -36,7 +37,7 @@ def test_descendants_of_several_roots():
 
 
 def tree_of(pid):
-    return ProcessTree(ProcfsHost(), identify(ProcfsHost(), pid))
+    return ProcessTree(identify(pid))
 
 
 def test_children_and_grandchildren_come_and_go(puppet, eventually):
@@ -86,26 +87,24 @@ def test_a_zombie_is_dead(puppet, eventually):
     tree.refresh(0.0)
     assert child in tree.members
     puppet.do(f"os.kill({child}, 9)")
-    eventually(lambda: ProcfsHost().stat(child).state == "Z", "the zombie")
+    eventually(lambda: procfs.read_stat(child).state == "Z", "the zombie")
     tree.refresh(0.1)
     assert child not in tree.members
     with pytest.raises(NoSuchProcessError):
-        identify(ProcfsHost(), child)
+        identify(child)
 
 
-class Reborn(ProcfsHost):
-    """A host on which every process has just begun."""
-
-    def stat(self, pid):
-        stat = super().stat(pid)
-        return type(stat)(stat.name, stat.state, stat.parent_pid, 0.0, 1, stat.start_ticks + 1, 0)
-
-
-def test_a_pid_that_comes_back_is_another_process(puppet):
+def test_a_pid_that_comes_back_is_another_process(puppet, monkeypatch):
     tree = tree_of(puppet.pid)
     tree.refresh(0.0)
     first = tree.members[puppet.pid]
-    tree._host = Reborn()
+    read_stat = procfs.read_stat
+
+    def reborn(pid):
+        stat = read_stat(pid)
+        return replace(stat, start_ticks=stat.start_ticks + 1)
+
+    monkeypatch.setattr(procfs, "read_stat", reborn)
     tree.refresh(0.1)
     assert first not in tree.members.values()
 
@@ -118,7 +117,7 @@ if child == 0:
     os.execvp("sleep", ["sleep", "60"])
 result = child
 """)
-    eventually(lambda: ProcfsHost().command(child)[:1] == ["sleep"], "the exec")
+    eventually(lambda: procfs.read_command(child)[:1] == ["sleep"], "the exec")
     tree = tree_of(puppet.pid)
     tree.refresh(0.0)
     assert tree.members[child].name == "sleep"

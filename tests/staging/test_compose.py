@@ -13,7 +13,7 @@ import pytest
 from tidemark.cli import COMMANDS
 from tidemark.record.command_line import parser_of
 from tidemark.run.options import OPTIONS
-from tidemark.sampler import cli as sampler_cli
+from tidemark.sampler import options as sampler_options
 from tidemark.targets import serve
 from tidemark.targets.app import create_app
 from tidemark.targets.config import KafkaConfig, Settings
@@ -206,7 +206,7 @@ def test_the_load_is_as_the_options_have_it_by_default(services):
 def test_the_sampler_takes_its_command_line(services, inside):
     for service in of_kind(services, "sampler").values():
         module, *arguments = service["command"]
-        given = parser_of(sampler_cli.OPTIONS, module, "").parse_args(arguments)
+        given = parser_of(sampler_options.OPTIONS, module, "").parse_args(arguments)
         assert find_spec(f"{module}.__main__")
         assert given.pid == 1
         assert list(given.brokers) == inside

@@ -83,7 +83,6 @@ def test_stop_kills_what_ignores_sigterm_and_its_children(start: Callable[[str],
     assert eventually(lambda: not _runs(grandchild))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of the end")
 def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     code = (
         "import signal, sys; from pathlib import Path; from tidemark.run.children import Child\n"

@@ -8,11 +8,12 @@ import click
 
 from tidemark.commands.options import table_options
 from tidemark.record.options import read_all
-from tidemark.sampler.cli import OPTIONS, watch
+from tidemark.sampler.options import OPTIONS
+from tidemark.sampler.session import watch
 
 
 @click.command()
 @table_options(OPTIONS)
-def sample(**values: Any) -> int:
+def sample(**values: Any) -> None:
     """Watch a process and everything below it, without driving it."""
-    return watch(read_all(OPTIONS, values))
+    watch(read_all(OPTIONS, values))

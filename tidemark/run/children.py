@@ -2,7 +2,7 @@
 
 A child starts in a session of its own, so that Ctrl-C in the terminal reaches only the parent,
 which then stops its children in order. Should the parent be killed with SIGKILL, the kernel
-kills the child. Off Linux only an orderly end of the parent ends the children.
+kills the child.
 """
 
 from __future__ import annotations

@@ -1,45 +1,31 @@
-"""Recognising a target that was started again."""
+"""The root of the target's tree: that it ended, and which process takes its place."""
 
-from dataclasses import dataclass
+import contextlib
 from pathlib import Path
 
 from tidemark.record.events import TargetExited, TargetRestarted
+from tidemark.sampler import procfs
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError
-from tidemark.sampler.host import Host
 from tidemark.sampler.tree import Process, ProcessTree, identify
 from tidemark.sampler.unreadable import Say
 
 _PATIENCE_S = 5.0
 """Workers that outlive their master for longer than this are what is left of the target."""
 
-
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What a process and its successor have in common.
-
-    Attributes:
-        command: The command line.
-        owner: The user id.
-        working_directory: None where it may not be read.
-    """
-
-    command: tuple[str, ...]
-    owner: int
-    working_directory: str | None
+Fingerprint = tuple[list[str], int, str | None]
+"""What a process and its successor have in common: command line, user, working directory."""
 
 
-def fingerprint(host: Host, pid: int) -> Fingerprint:
-    """Take the fingerprint of a process.
-
-    Raises:
-        NoSuchProcessError: It has gone.
-        DeniedError: Not even its command line may be read.
-    """
+def fingerprint(pid: int) -> Fingerprint | None:
+    """Take the fingerprint of a process; None if it has gone, or has no command line to see."""
+    working_directory = None
     try:
-        working_directory = host.working_directory(pid)
-    except DeniedError:
-        working_directory = None
-    return Fingerprint(tuple(host.command(pid)), host.owner(pid), working_directory)
+        command, owner = procfs.read_command(pid), procfs.read_owner(pid)
+        with contextlib.suppress(DeniedError):
+            working_directory = procfs.read_working_directory(pid)
+    except (NoSuchProcessError, DeniedError):
+        return None
+    return (command, owner, working_directory) if command else None
 
 
 class RootWatch:
@@ -50,7 +36,6 @@ class RootWatch:
     seen; or, after some seconds, one of its descendants that are still there.
 
     Args:
-        host: How to read processes.
         tree: The tree; its root is replaced when a successor appears.
         say: Is given the events `target_exited` and `target_restarted`.
         target: The target's id.
@@ -59,16 +44,8 @@ class RootWatch:
     """
 
     def __init__(
-        self,
-        host: Host,
-        tree: ProcessTree,
-        say: Say,
-        *,
-        target: str,
-        pid_file: Path | None = None,
-        follow: bool = True,
+        self, tree: ProcessTree, say: Say, target: str, pid_file: Path | None, *, follow: bool
     ) -> None:
-        self._host = host
         self._tree = tree
         self._say = say
         self._target = target
@@ -76,13 +53,7 @@ class RootWatch:
         self._follow = follow
         self._gone_s: float | None = None
         self._recent: set[int] = set()
-        self._fingerprint = self._take(tree.root.pid)
-
-    def _take(self, pid: int) -> Fingerprint | None:
-        try:
-            return fingerprint(self._host, pid)
-        except (NoSuchProcessError, DeniedError):
-            return None
+        self._fingerprint = fingerprint(tree.root.pid)
 
     def look(self, now_s: float) -> None:
         """Look after the tree was refreshed.
@@ -102,7 +73,7 @@ class RootWatch:
             self._gone_s = None
             self._recent = set()
             self._tree.adopt(successor)
-            self._fingerprint = self._take(successor.pid)
+            self._fingerprint = fingerprint(successor.pid)
 
     def _successor(self, gone_for_s: float) -> Process | None:
         self._recent |= self._tree.newcomers - self._tree.members.keys()
@@ -110,7 +81,7 @@ class RootWatch:
         members = self._tree.members if gone_for_s >= _PATIENCE_S else {}
         for pid in (*named, *members, *sorted(self._recent)):
             try:
-                process = identify(self._host, pid)
+                process = identify(pid)
             except (NoSuchProcessError, DeniedError):
                 self._recent.discard(pid)
                 continue
@@ -119,8 +90,7 @@ class RootWatch:
         return None
 
     def _resembles(self, pid: int) -> bool:
-        mark = self._fingerprint
-        return mark is not None and bool(mark.command) and self._take(pid) == mark
+        return self._fingerprint is not None and fingerprint(pid) == self._fingerprint
 
     def _named(self) -> tuple[int, ...]:
         if self._pid_file is None:

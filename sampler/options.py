@@ -1,0 +1,76 @@
+"""What the sampler can be told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tidemark.record.layout import ONLY_TARGET
+from tidemark.record.options import (
+    REQUIRED,
+    Option,
+    choice,
+    flag,
+    integer,
+    number,
+    one_word,
+    path,
+    some_endpoints,
+)
+from tidemark.sampler.connection_watch import SOURCES
+
+
+def _target_id(value: Any) -> str:
+    if not str(value):
+        raise ValueError("must not be empty")
+    return one_word(value)
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option("pid", integer(1), REQUIRED, "root of the target's tree", "PID"),
+    Option("brokers", some_endpoints, REQUIRED, "host:port, separated by commas", "LIST"),
+    Option("out", path, REQUIRED, "the run directory", "DIR"),
+    Option("target", _target_id, ONLY_TARGET, "the target's id in the tables", "ID"),
+    Option("interval", number(0.01), 1.0, "seconds between ticks", "SECONDS"),
+    Option(
+        "started_monotonic",
+        number(0.0),
+        None,
+        "CLOCK_MONOTONIC of the run's beginning; none: now",
+        "SECONDS",
+    ),
+    Option("join", flag, False, "write into a run that somebody else began", is_flag=True),
+    Option(
+        "budget",
+        number(0.0, exclusive=True, endless=True),
+        1.0,
+        "what the sampler may use of one core on average, in %; inf: no limit",
+        "PERCENT",
+    ),
+    Option(
+        "source",
+        choice(*SOURCES),
+        "auto",
+        f"how to read connections: {', '.join(SOURCES)}",
+        "SOURCE",
+        choices=SOURCES,
+    ),
+    Option("no_follow", flag, False, "do not go on with a target started again", is_flag=True),
+    Option("pid_file", path, None, "names the target's pid after it was started again", "FILE"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """A checked value for each of `OPTIONS`, which say what it means and in which unit."""
+
+    pid: int
+    brokers: tuple[str, ...]
+    out: Path
+    target: str
+    interval: float
+    started_monotonic: float | None
+    join: bool
+    budget: float
+    source: str
+    no_follow: bool
+    pid_file: Path | None
