@@ -122,8 +122,8 @@ def read_limits(pid: int) -> LimitsRead:
     )
 
 
-class LimitsWatch:
-    """Reads the limits of every process of the tree once, when it appears.
+class LimitsProbe:
+    """Reads the limits of every process of the tree once, when it appears; a `Probe`.
 
     Args:
         target: The target's id.
@@ -138,7 +138,7 @@ class LimitsWatch:
         self._known: set[Process] = set()
 
     def look(self, processes: Iterable[Process]) -> None:
-        """Read those of the processes that were not there the last time."""
+        """See `Probe.look`."""
         there = tuple(processes)
         for process in there:
             if process not in self._known:

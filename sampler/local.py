@@ -7,10 +7,10 @@ from tidemark.sampler.composition import CompositionWatch
 from tidemark.sampler.connection_watch import ConnectionWatch, open_source
 from tidemark.sampler.errors import ShortageError
 from tidemark.sampler.figures import FiguresReader
-from tidemark.sampler.limits import LimitsWatch
+from tidemark.sampler.limits import LimitsProbe
 from tidemark.sampler.options import Options
 from tidemark.sampler.root import RootWatch
-from tidemark.sampler.source import Sample
+from tidemark.sampler.source import Probe, Sample
 from tidemark.sampler.tree import ProcessTree, identify
 from tidemark.sampler.unreadable import Unreadable
 
@@ -44,7 +44,8 @@ class LocalSource:
         self._root_watch = RootWatch(
             self._tree, say, options.target, options.pid_file, follow=not options.no_follow
         )
-        self._limits = LimitsWatch(options.target, say, self._unreadable)
+        limits = LimitsProbe(options.target, say, self._unreadable)
+        self._probes: tuple[Probe, ...] = (limits,)
         self._figures = FiguresReader(self._unreadable)
         composition_s = _COMPOSITION_TICKS * options.interval
         self.composition = CompositionWatch(budget, self._unreadable, composition_s)
@@ -71,7 +72,8 @@ class LocalSource:
         except ShortageError as error:
             self._tree.stats = {}
             self._unreadable.tell(error)
-        self._limits.look(self._tree.members.values())
+        for probe in self._probes:
+            probe.look(self._tree.members.values())
 
     def close(self) -> None:
         """Give back what it holds."""

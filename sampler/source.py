@@ -1,6 +1,6 @@
 """Where samples come from, and what a sample is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from tidemark.record.layout import KERNEL_PID, KERNEL_PROCESS
 from tidemark.sampler.connections import Connections, state_columns
 from tidemark.sampler.errors import SamplerError
 from tidemark.sampler.figures import ProcessFigures
+from tidemark.sampler.tree import Process
 
 Row = Mapping[str, int | float | str | None]
 """A row of one of the tables, by column; times and target are added when it is written."""
@@ -50,6 +51,14 @@ class Sample:
         found = (self.connections.by_endpoint if self.connections else None) or {}
         for name, count in found.items():
             yield {"endpoint": name, "held": count.held, "time_wait": count.time_wait}
+
+
+class Probe(Protocol):
+    """Something that is done to a process when it appears; what it finds are events."""
+
+    def look(self, processes: Iterable[Process]) -> None:
+        """Do it to those of the processes that were not there the last time."""
+        ...
 
 
 class Source(Protocol):

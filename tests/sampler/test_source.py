@@ -17,7 +17,7 @@ from tidemark.sampler.connections import Connections, EndpointCount
 from tidemark.sampler.errors import DeniedError, NetlinkError, NoSuchProcessError, ShortageError
 from tidemark.sampler.figures import IN_STAT, READINGS, FiguresReader, ProcessFigures
 from tidemark.sampler.journal import Journal
-from tidemark.sampler.limits import LimitsWatch
+from tidemark.sampler.limits import LimitsProbe
 from tidemark.sampler.live import Glance
 from tidemark.sampler.local import LocalSource
 from tidemark.sampler.options import OPTIONS, Options
@@ -178,7 +178,7 @@ def test_what_was_read_before_a_process_went_stands(puppet, refuse_fds):
 def test_the_limits_of_each_process_are_read_once(monkeypatch):
     said = []
     monkeypatch.setattr(limits, "read_limits", LimitsRead)
-    watch = LimitsWatch("api", said.append, Unreadable(pytest.fail))
+    watch = LimitsProbe("api", said.append, Unreadable(pytest.fail))
     first, second, reborn = Process(1, 10, "a"), Process(2, 10, "b"), Process(1, 99, "a")
     for there in ([first], [first, second], [first, second], [second], [reborn, second]):
         watch.look(there)
@@ -200,7 +200,7 @@ def test_limits_that_cannot_be_read_are_told_once_at_most(error, expected, monke
         raise error
 
     monkeypatch.setattr(limits, "read_limits", fail)
-    watch = LimitsWatch("api", said.append, Unreadable(said.append))
+    watch = LimitsProbe("api", said.append, Unreadable(said.append))
     watch.look([Process(3, 1, "a")])
     watch.look([Process(3, 2, "a")])
     assert [type(event) for event in said] == expected
@@ -208,7 +208,7 @@ def test_limits_that_cannot_be_read_are_told_once_at_most(error, expected, monke
 
 def test_the_limits_of_a_process_name_it_and_its_target():
     said = []
-    watch = LimitsWatch("api", said.append, Unreadable(pytest.fail))
+    watch = LimitsProbe("api", said.append, Unreadable(pytest.fail))
     watch.look([Process(os.getpid(), 1, "tests")])
     (found,) = said
     assert (found.pid, found.process, found.target) == (os.getpid(), "tests", "api")
