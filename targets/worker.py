@@ -12,7 +12,9 @@ import errno
 import os
 import selectors
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 from gunicorn.workers import gthread
@@ -76,6 +78,19 @@ class TargetWorker(gthread.ThreadWorker):  # type: ignore[misc]
         """Boot, and serve until told to stop."""
         self._backoff = AcceptBackoff()
         super().init_process()
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """A pool whose threads are all there from the start.
+
+        One that starts a thread whenever more requests coincide than before grows for minutes,
+        by chance and ever more slowly, which a short run cannot tell from a leak.
+        """
+        pool: ThreadPoolExecutor = super().get_thread_pool()
+        all_started = threading.Barrier(self.cfg.threads + 1)
+        for _ in range(self.cfg.threads):
+            pool.submit(all_started.wait)
+        all_started.wait()
+        return pool
 
     def accept(self, listener: socket.socket) -> None:
         """Accept one connection and hand it to the thread pool."""

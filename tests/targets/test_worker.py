@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import signal
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -87,3 +88,13 @@ def test_a_closed_connection_has_no_data():
     ours.close()
     theirs.close()
     assert connection.wait_for_data(0.0) is False
+
+
+def test_the_threads_of_the_pool_are_there_before_the_first_request():
+    worker = TargetWorker.__new__(TargetWorker)
+    worker.cfg = SimpleNamespace(threads=5)
+    before = threading.active_count()
+    with worker.get_thread_pool() as pool:
+        assert threading.active_count() == before + 5
+        pool.submit(int).result()
+        assert threading.active_count() == before + 5
