@@ -1,10 +1,9 @@
+import functools
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sampler.rundir import RunDirectory
+from tests.eventually import eventually as wait
 
 PUPPET = Path(__file__).with_name("puppet.py")
 DEADLINE_S = 20.0
@@ -68,16 +68,7 @@ def puppet(puppets) -> Puppet:
 
 @pytest.fixture
 def eventually() -> Callable[..., object]:
-    def wait(condition: Callable[[], object], what: str = "the condition") -> object:
-        deadline = time.monotonic() + DEADLINE_S
-        while time.monotonic() < deadline:
-            found = condition()
-            if found:
-                return found
-            os.sched_yield()
-        raise AssertionError(f"{what} did not come true in {DEADLINE_S} s")
-
-    return wait
+    return functools.partial(wait, timeout_s=DEADLINE_S)
 
 
 @pytest.fixture
