@@ -171,3 +171,10 @@ def test_the_end_of_a_life_says_nothing_of_another(rng):
     fit = fit_line(points(series, life=life), 0.5)
     assert fit.end_level @ fit.weights == pytest.approx(10, abs=1.5)
     assert abs(fit.slope.mean) < 2
+
+
+def test_noise_with_a_memory_is_not_taken_for_a_walk_of_the_same_steps(ar1):
+    widths = [np.ptp(slope_interval(ar1(64, 2, 3.0))) for _ in range(20)]
+    step = 3 * np.sqrt(2 * (1 - np.exp(-1 / 2)))
+    if_it_were_a_walk = 2 * 1.645 * step * np.sqrt(63) / 63
+    assert np.median(widths) < 0.6 * if_it_were_a_walk
