@@ -6,9 +6,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
+MUTANTS := $(VENV)/.mutants-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format kafka bench-sampler bench-verdict bench-forecast bench-scale bench-faults lock clean
+.PHONY: help demo test lint format kafka bench-sampler bench-verdict bench-forecast bench-scale bench-faults mutants lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -50,6 +51,9 @@ bench-scale: $(DEV) ## reports of runs of 72 and 24 hours: seconds and memory
 bench-faults: $(DEV) ## ten runs with a random fault each: nothing left running, every ledger adds up
 	$(BIN)/python -m benchmarks.faults
 
+mutants: $(MUTANTS) ## small faults in the judge: which share its tests let through
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.mutants
+
 lock: $(DEV) ## resolve the dependencies anew
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet --upgrade \
@@ -59,6 +63,10 @@ lock: $(DEV) ## resolve the dependencies anew
 	    --no-emit-find-links --no-emit-index-url --python-version 3.11 \
 	    --constraint requirements.lock \
 	    --group dev pyproject.toml --output-file requirements-dev.lock
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet --upgrade \
+	    --no-emit-find-links --no-emit-index-url --python-version 3.11 \
+	    --constraint requirements-dev.lock \
+	    --group mutants --output-file requirements-mutants.lock
 
 clean: ## remove the virtual environment and the caches; results stay
 	rm -rf $(VENV) .kafka .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info build
@@ -76,4 +84,8 @@ $(RUNTIME): $(BIN)/python requirements.lock pyproject.toml
 
 $(DEV): $(RUNTIME) requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.lock
+	@touch $@
+
+$(MUTANTS): $(DEV) requirements-mutants.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-mutants.lock
 	@touch $@
