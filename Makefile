@@ -6,9 +6,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
+MUTANTS := $(VENV)/.mutants-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint wheel-test format kafka bench-sampler bench-verdict bench-forecast bench-scale bench-faults bench-startup lock clean
+.PHONY: help demo test lint wheel-test format kafka bench-sampler bench-verdict bench-forecast bench-scale bench-faults bench-startup mutants lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -57,6 +58,9 @@ bench-faults: $(DEV) ## ten runs with a random fault each: nothing left running,
 bench-startup: $(DEV) ## how soon help, version, the sampler and the gate answer
 	$(BIN)/python -m benchmarks.startup
 
+mutants: $(MUTANTS) ## small faults in the judge: which share its tests let through
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.mutants
+
 lock: $(DEV) ## resolve the dependencies anew
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet --upgrade \
@@ -66,6 +70,10 @@ lock: $(DEV) ## resolve the dependencies anew
 	    --no-emit-find-links --no-emit-index-url --python-version 3.11 \
 	    --constraint requirements.lock \
 	    --group dev pyproject.toml --output-file requirements-dev.lock
+	$(BIN)/uv pip compile --universal --generate-hashes --no-header --quiet --upgrade \
+	    --no-emit-find-links --no-emit-index-url --python-version 3.11 \
+	    --constraint requirements-dev.lock \
+	    --group mutants --output-file requirements-mutants.lock
 
 clean: ## remove the virtual environment and the caches; results stay
 	rm -rf $(VENV) .kafka .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info build
@@ -83,4 +91,8 @@ $(RUNTIME): $(BIN)/python requirements.lock pyproject.toml
 
 $(DEV): $(RUNTIME) requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.lock
+	@touch $@
+
+$(MUTANTS): $(DEV) requirements-mutants.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-mutants.lock
 	@touch $@

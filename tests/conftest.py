@@ -3,9 +3,16 @@
 import os
 
 import pytest
+from hypothesis import settings
 
 from tidemark.targets.brokers.java import find_installation
 from tidemark.targets.errors import TargetError
+
+# The same examples in every run, in a pipeline and at a desk, so that a failure is one that the
+# last change has made; HYPOTHESIS_PROFILE=nightly draws new ones, and more. No example is timed.
+settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True)
+settings.register_profile("nightly", max_examples=1000, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "ci")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

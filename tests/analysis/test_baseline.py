@@ -73,3 +73,47 @@ def test_growth_that_is_unknown_cannot_be_compared():
     unknown = Verdict("made", "clean", "", {n: ResourceVerdict(n, "clean", "") for n in RESOURCES})
     found = compare_verdicts(unknown, unknown)
     assert {change.change for change in found} == {"cannot tell"}
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "change"),
+    [
+        ((0.0299, 0.03, 0.0301), (0.0199, 0.02, 0.0201), "same"),
+        ((0.0309, 0.031, 0.0311), (0.0199, 0.02, 0.0201), "worse"),
+        ((0.0199, 0.02, 0.0201), (0.0309, 0.031, 0.0311), "better"),
+        ((1.039, 1.04, 1.041), (0.999, 1.0, 1.001), "same"),
+        ((1.059, 1.06, 1.061), (0.999, 1.0, 1.001), "worse"),
+    ],
+)
+def test_a_difference_that_nobody_would_act_on_is_none(now, then, change):
+    """A hundredth of a descriptor per request, or a twentieth of the larger growth."""
+    found = changes(verdict("leak", *now), verdict("leak", *then))
+    assert found["fds"].change == change
+
+
+def test_a_kilobyte_per_request_is_no_difference_in_memory():
+    for more, change in ((1000.0, "same"), (1050.0, "worse")):
+        low, high = 5000 + more - 1, 5000 + more + 1
+        now = verdict("leak", low, 5000 + more, high)
+        found = changes(now, verdict("leak", 4999.0, 5000.0, 5001.0))
+        assert found["rss_bytes"].change == change
+
+
+@pytest.mark.parametrize(
+    ("now", "decision", "change"),
+    [
+        ((0.992, 1.0, 1.008), "leak", "same"),
+        ((0.5, 1.0, 1.5), "leak", "cannot tell"),
+        ((0.5, 1.0, 1.5), "clean", "same"),
+        ((0.9, 1.0, 1.01), "leak", "cannot tell"),
+        ((0.99, 1.0, 1.1), "leak", "cannot tell"),
+    ],
+)
+def test_growth_is_the_same_if_a_difference_is_excluded_or_both_are_clean(now, decision, change):
+    then = verdict(decision, 0.992, 1.0, 1.008)
+    assert changes(verdict(decision, *now), then)["fds"].change == change
+
+
+def test_one_clean_run_of_two_does_not_make_them_the_same():
+    found = changes(verdict("clean", 0.5, 1.0, 1.5), verdict("leak", 0.9, 1.0, 1.1))
+    assert found["fds"].change == "cannot tell"

@@ -7,9 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,19 +16,12 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.eventually import eventually
+
 REPOSITORY = Path(__file__).parents[2]
 LOCUSTFILE = REPOSITORY / "locustfiles" / "ingest.py"
 TAG = "TIDEMARK_TEST_TAG"
 TIMEOUT_S = 90.0
-
-
-def eventually(holds: Callable[[], Any], timeout_s: float = 30.0) -> Any:
-    """Poll until `holds` gives something true, and return that; fail when time is up."""
-    deadline = time.monotonic() + timeout_s
-    while not (result := holds()):
-        assert time.monotonic() < deadline, f"did not happen within {timeout_s:g} s"
-        os.sched_yield()
-    return result
 
 
 @dataclass
@@ -119,7 +111,7 @@ class Workbench:
 
     def expect_nothing_left(self) -> None:
         """Fail when a process started from here goes on."""
-        eventually(lambda: not self.left(), timeout_s=15.0)
+        eventually(lambda: not self.left(), "that nothing is left", timeout_s=15.0)
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Workbench, eventually, metadata, sampled
+from tests.eventually import eventually
+
+from .conftest import Workbench, metadata, sampled
 
 pytestmark = pytest.mark.e2e
 

@@ -6,7 +6,9 @@ import socket
 
 import pytest
 
-from .conftest import Workbench, event_names, events, eventually, metadata, sampled
+from tests.eventually import eventually
+
+from .conftest import Workbench, event_names, events, metadata, sampled
 
 pytestmark = pytest.mark.e2e
 

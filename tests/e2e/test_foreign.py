@@ -11,7 +11,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from .conftest import Command, Workbench, eventually, metadata, sampled
+from tests.eventually import eventually
+
+from .conftest import Command, Workbench, metadata, sampled
 
 pytestmark = pytest.mark.e2e
 

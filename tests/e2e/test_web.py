@@ -12,7 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
-from .conftest import LOCUSTFILE, Command, Workbench, eventually, metadata, sampled
+from tests.eventually import eventually
+
+from .conftest import LOCUSTFILE, Command, Workbench, metadata, sampled
 
 pytestmark = pytest.mark.e2e
 

@@ -1,16 +1,16 @@
+import functools
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.eventually import eventually as wait
 from tidemark.record.directory import RunDirectory
 from tidemark.record.events import Kind, of_kind
 from tidemark.record.layout import SAMPLES, Table
@@ -70,16 +70,7 @@ def puppet(puppets) -> Puppet:
 
 @pytest.fixture
 def eventually() -> Callable[..., object]:
-    def wait(condition: Callable[[], object], what: str = "the condition") -> object:
-        deadline = time.monotonic() + DEADLINE_S
-        while time.monotonic() < deadline:
-            found = condition()
-            if found:
-                return found
-            os.sched_yield()
-        raise AssertionError(f"{what} did not come true in {DEADLINE_S} s")
-
-    return wait
+    return functools.partial(wait, timeout_s=DEADLINE_S)
 
 
 @pytest.fixture

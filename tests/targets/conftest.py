@@ -8,8 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ import confluent_kafka
 import psutil
 import pytest
 
+from tests.eventually import eventually
 from tidemark.record.process import before_exec
 from tidemark.targets.brokers.java import KafkaInstallation, find_installation
 from tidemark.targets.config import KafkaConfig
@@ -31,12 +30,7 @@ KAFKA_PATIENCE_S = 60.0
 
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> None:
     """Poll until the condition holds; fail saying what was waited for."""
-    deadline = time.monotonic() + timeout_s
-    pause = threading.Event()
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"gave up after {timeout_s:g} s waiting until {what}")
-        pause.wait(0.02)
+    eventually(condition, f"that {what}", timeout_s)
 
 
 def state(pid: int) -> str | None:
@@ -107,21 +101,23 @@ class Broker(Child):
             consumer.close()
 
     def last_messages(self, count: int, topic: str = "tidemark") -> list[bytes]:
-        """The last messages of the topic: at most `count` of each partition, newest first."""
+        """The last messages of the topic, oldest first.
+
+        Any partition may hold the newest ones: the last `count` of each are read, all of them.
+        """
         consumer = confluent_kafka.Consumer(
             {"bootstrap.servers": self.bootstrap, "group.id": "tests", "auto.offset.reset": "error"}
         )
         try:
+            spans = list(self._last_offsets(consumer, topic, count))
             consumer.assign(
-                [
-                    confluent_kafka.TopicPartition(topic, number, offset)
-                    for number, offset in self._last_offsets(consumer, topic, count)
-                ]
+                [confluent_kafka.TopicPartition(topic, number, low) for number, low, _ in spans]
             )
+            wanted = sum(high - low for _, low, high in spans)
             found: list[confluent_kafka.Message] = []
             wait_until(
-                lambda: len(found) >= count or bool(found.extend(consumer.consume(100, 0.5))),
-                f"{count} messages are read",
+                lambda: len(found) >= wanted or bool(found.extend(consumer.consume(100, 0.5))),
+                f"{wanted} messages are read",
             )
         finally:
             consumer.close()
@@ -131,11 +127,12 @@ class Broker(Child):
     @staticmethod
     def _last_offsets(
         consumer: confluent_kafka.Consumer, topic: str, count: int
-    ) -> Iterator[tuple[int, int]]:
+    ) -> Iterator[tuple[int, int, int]]:
+        """Of each partition its number, where its last `count` messages begin, and its end."""
         for number in consumer.list_topics(topic, timeout=5).topics[topic].partitions:
             partition = confluent_kafka.TopicPartition(topic, number)
             low, high = consumer.get_watermark_offsets(partition)
-            yield number, max(low, high - count)
+            yield number, max(low, high - count), high
 
 
 class Target(Child):

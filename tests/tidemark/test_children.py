@@ -1,30 +1,20 @@
 """Children: readiness, last words, and an end with the parent, however that ends."""
 
-import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.eventually import eventually
 from tidemark.run.children import Child
 from tidemark.run.errors import ChildError
 
 FOREVER = "import signal; signal.pause()"
 READY = "import json, sys; print(json.dumps({'port': 1}), flush=True);"
-
-
-def eventually(holds: Callable[[], bool], timeout_s: float = 10.0) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        os.sched_yield()
-    return True
 
 
 @pytest.fixture
@@ -80,7 +70,7 @@ def test_stop_kills_what_ignores_sigterm_and_its_children(start: Callable[[str],
     )
     grandchild = child.wait_ready(20.0)["pid"]
     assert child.stop(timeout_s=0.2) == -signal.SIGKILL
-    assert eventually(lambda: not _runs(grandchild))
+    assert eventually(lambda: not _runs(grandchild), "the grandchild's end")
 
 
 def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
@@ -98,7 +88,7 @@ def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     assert _runs(child_pid)
     parent.kill()
     parent.wait()
-    assert eventually(lambda: not _runs(child_pid))
+    assert eventually(lambda: not _runs(child_pid), "the child's end")
 
 
 def _runs(pid: int) -> bool:

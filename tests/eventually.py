@@ -1,0 +1,24 @@
+"""Waiting for what comes true on its own, without keeping a core busy meanwhile."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+PAUSE_S = 0.02
+Found = TypeVar("Found")
+
+
+def eventually(
+    holds: Callable[[], Found], what: str = "the condition", timeout_s: float = 30.0
+) -> Found:
+    """Poll until `holds` gives something true, and return that; fail when time is up."""
+    deadline = time.monotonic() + timeout_s
+    pause = threading.Event()
+    while not (found := holds()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not come true within {timeout_s:g} s")
+        pause.wait(PAUSE_S)
+    return found
