@@ -21,6 +21,8 @@ class Strategy(ABC):
 
     name: ClassVar[str]
     """As in the command line, the run directory and the report."""
+    is_reference: ClassVar[bool] = False
+    """Whether it is known to be clean, so that the others are measured against it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

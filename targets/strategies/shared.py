@@ -35,6 +35,7 @@ class Shared(Strategy):
     """
 
     name = "shared"
+    is_reference = True
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

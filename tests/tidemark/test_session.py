@@ -116,6 +116,18 @@ def test_a_service_of_somebody_else_has_neither_limit_nor_strategy(tmp_path: Pat
     assert metadata.targets == (Target(layout.ONLY_TARGET, URL),)
 
 
+@pytest.mark.parametrize(
+    ("strategy", "host", "wanted"),
+    [("shared", None, True), ("pooled", None, None), ("shared", URL, None)],
+)
+def test_a_run_of_the_reference_says_so_and_no_other(
+    tmp_path: Path, strategy: str, host: str | None, wanted: bool | None
+) -> None:
+    plan = Plan.of(RunOptions.parse({"results": tmp_path, "strategy": strategy}), host)
+    metadata = Journal(plan, plan.make_directory()).directory.read_metadata()
+    assert metadata.raw.get("reference") is wanted
+
+
 def test_empty_logs_are_dropped_at_the_end(journal: Journal) -> None:
     empty, full = (journal.directory.file(name) for name in ("a.log", "b.log"))
     empty.touch()

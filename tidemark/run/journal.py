@@ -42,6 +42,7 @@ class Journal:
         self._facts: dict[str, Any] = {
             "run_id": plan.run_id,
             "strategy": plan.strategy,
+            **({"reference": True} if plan.is_reference else {}),
             "started_at": utc_now(),
             "ended_at": None,
             "outcome": None,

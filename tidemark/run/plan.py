@@ -9,6 +9,7 @@ from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import TidemarkError
 from tidemark.run.folders import new_folder
 from tidemark.run.options import RunOptions
+from tidemark.targets.strategies import STRATEGIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,11 @@ class Plan:
     def strategy(self) -> str | None:
         """What the target is; None when somebody else has started it."""
         return None if self.host else self.options.strategy
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the target is known to be clean: others are measured against it."""
+        return not self.host and STRATEGIES[self.options.strategy].is_reference
 
     def make_directory(self) -> RunDirectory:
         """Make the run directory: named by the user, or by the time and what is run.
