@@ -43,7 +43,7 @@ class UnusableRunError(RunDirectoryError):
         self.remedy = remedy
 
 
-class EndpointError(TidemarkError):
+class EndpointError(TidemarkError, ValueError):
     """A `host:port` is malformed."""
 
 

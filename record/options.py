@@ -2,7 +2,8 @@
 
 All of them hand over text (or values that already have their type); `Option.read` is the one
 place that checks a value. What makes a command line of options stands in `command_line.py`
-(argparse, for what needs the standard library alone) and in `tidemark/commands/options.py`.
+(argparse, for Locust and what needs the standard library alone) and in
+`tidemark/commands/options.py` (click).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemark.record.endpoints import parse_endpoint
-from tidemark.record.errors import EndpointError, OptionError
+from tidemark.record.errors import OptionError, TidemarkError
 
 REQUIRED = object()
 """The default of an option that must be given."""
@@ -80,7 +81,7 @@ class Option:
         """
         try:
             return self.parse(value)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, TidemarkError) as error:
             raise OptionError(f"{self.shown}: {error}") from error
 
     def as_text(self, value: Any) -> str:
@@ -109,14 +110,11 @@ def read_all(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, 
     found: dict[str, Any] = {}
     for option in options:
         value = values.get(option.name)
-        if option.is_repeatable and not value:
-            value = None
-        if value is None and option.default is REQUIRED:
+        if value is None or (option.is_repeatable and not value):
+            value = option.default
+        if value is REQUIRED:
             raise OptionError(f"{option.shown} must be given")
-        if value is None and option.default is None:
-            found[option.name] = None
-        else:
-            found[option.name] = option.read(option.default if value is None else value)
+        found[option.name] = None if value is None else option.read(value)
     return found
 
 
@@ -187,10 +185,7 @@ def endpoints(value: Any) -> tuple[str, ...]:
     parts = value if isinstance(value, tuple | list) else str(value or "").split(",")
     found = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
     for one in found:
-        try:
-            parse_endpoint(one)
-        except EndpointError as error:
-            raise ValueError(str(error)) from error
+        parse_endpoint(one)
     return found
 
 

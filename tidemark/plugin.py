@@ -7,11 +7,9 @@ every hook may be called at any time and more than once.
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -21,9 +19,9 @@ from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, LocalRunner, Runner
 from locust.web import WebUI
 
-from tidemark.record.errors import OptionError, TidemarkError
+from tidemark.record.command_line import add_option
+from tidemark.record.errors import TidemarkError
 from tidemark.record.metadata import ABORTED, COMPLETED, EXHAUSTED
-from tidemark.record.options import Option
 from tidemark.run.children import run_to_terminal, say
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
@@ -50,35 +48,9 @@ def add_options(parser: Any) -> None:
         help="show this help with the options of Tidemark and exit",
     )
     for option in OPTIONS:
-        _add_option(parser, option)
-
-
-def _add_option(parser: Any, option: Option) -> None:
-    given: dict[str, Any] = {"env_var": option.environment_variable, "help": option.explained}
-    if option.is_flag:
-        parser.add_argument(option.flag, action="store_true", **given)
-        return
-    if option.is_repeatable:
-        given["action"] = "append"
-    parser.add_argument(
-        option.flag,
-        default=None if option.is_repeatable else option.as_text(option.default),
-        type=_argument_type(option),
-        metavar=option.metavar,
-        choices=option.choices,
-        **given,
-    )
-
-
-def _argument_type(option: Option) -> Callable[[str], Any]:
-    def parse(text: str) -> str:
-        try:
-            option.read(text)
-        except OptionError as error:
-            raise argparse.ArgumentTypeError(str(error).removeprefix(f"{option.flag}: ")) from error
-        return text  # kept as text: the web form hands back text too
-
-    return parse
+        for_web_form = {"choices": option.choices} if option.choices else {}
+        variable = option.environment_variable
+        add_option(parser, option, keep_text=True, env_var=variable, **for_web_form)
 
 
 @events.init.add_listener
