@@ -16,7 +16,7 @@ FOLDER = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=FOLDER)
+@click.argument("directory", metavar="DIR", type=FOLDER, help="the run to judge")
 @click.option(
     "--control", type=FOLDER, metavar="DIR", help="a run of the same load on a clean service"
 )

@@ -15,7 +15,12 @@ from tidemark.record.layout import RUN_JSON, VERDICT_JSON
 
 @click.command()
 @click.argument(
-    "directories", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path)
+    "directories",
+    metavar="DIR...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="a run, or a folder that holds several",
 )
 @click.option("--json", "as_json", is_flag=True, help="print verdict.json instead of the table")
 @click.option(
