@@ -29,8 +29,7 @@ def whole_lines(path: Path) -> bytes:
         raise UnusableRunError(
             path, f"cannot be read ({error.strerror})", "check that it exists and is readable"
         ) from error
-    end = data.rfind(b"\n") + 1
-    return data if end == len(data) else data[:end]
+    return data[: data.rfind(b"\n") + 1]
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -123,11 +122,8 @@ class RunDirectory:
             DiskFullError: There is no room for it.
             RunDirectoryError: It cannot be written.
         """
-        writer = self.events_writer()
-        try:
+        with self.events_writer() as writer:
             writer.append(encode(instant, event))
-        finally:
-            writer.close()
 
     def read_events(self) -> tuple[Recorded[Event], ...]:
         """The events so far in the order of `elapsed_s`; a torn last line is dropped.
