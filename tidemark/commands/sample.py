@@ -1,18 +1,8 @@
 """`tidemark sample`: watch a process without driving it."""
 
-from __future__ import annotations
-
-from typing import Any
-
-import click
-
-from tidemark.commands.options import table_options
-from tidemark.record.options import read_all
+from tidemark.commands.options import table_command
 from tidemark.sampler.cli import OPTIONS, watch
 
-
-@click.command()
-@table_options(OPTIONS)
-def sample(**values: Any) -> int:
-    """Watch a process and everything below it, without driving it."""
-    return watch(read_all(OPTIONS, values))
+sample = table_command(
+    watch, OPTIONS, "Watch a process and everything below it, without driving it."
+)
