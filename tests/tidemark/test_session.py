@@ -98,7 +98,7 @@ def test_a_run_is_on_disk_from_its_first_moment(journal: Journal) -> None:
 
 
 def test_the_target_stands_in_targets_too(journal: Journal) -> None:
-    journal.brokers_found(["a:1", "b:2"])
+    journal.tell(brokers=["a:1", "b:2"])
     journal.target_found(URL, 4711, "python -m thing")
     metadata = journal.directory.read_metadata()
     assert metadata.brokers == ("a:1", "b:2")

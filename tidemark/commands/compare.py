@@ -57,41 +57,32 @@ def compare(
     strategies: str, duration: int, users: int, baseline: Path | None, **values: Any
 ) -> int:
     """Run every strategy in turn under the same load and explain them together."""
-    chosen = tuple(resolve(name.strip()) for name in strategies.split(",") if name.strip())
+    chosen = dict.fromkeys(resolve(name.strip()) for name in strategies.split(",") if name.strip())
     if not chosen:
         raise click.UsageError("--strategies: name at least one")
-    comparison = Comparison(_unique(chosen), duration, users, RunOptions.parse(values))
+    options = RunOptions.parse(values)
+    folder = new_folder(options.results, options.run_name, "compare")
     console = make_console()
-    assessed = run_comparison(comparison, console, baseline)
+    progress = Progress(console)
+    try:
+        with _terminate_as_interrupt():
+            run_all(Comparison(tuple(chosen), duration, users, options), folder, progress)
+    finally:  # what was recorded is reported even when it is interrupted
+        progress.close()
+        assessed = explain([folder / name for name in chosen], folder, baseline)
+        _print(console, assessed, folder, baseline)
     return 1 if any(one.regressed for one in assessed) else 0
 
 
-def run_comparison(
-    comparison: Comparison, console: Console, baseline: Path | None = None
-) -> list[Assessment]:
-    """Run, report and print; what was recorded is reported even when it is interrupted."""
-    options = comparison.options
-    folder = new_folder(options.results, options.run_name, "compare")
-    progress = Progress(console)
-    begun: list[Path] = [folder / name for name in comparison.strategies]
-    try:
-        with _terminate_as_interrupt():
-            for _ in run_all(comparison, folder, progress):
-                pass
-    finally:
-        progress.close()
-        assessed = explain(begun, folder, baseline)
-        if not assessed:
-            console.print(f"nothing was recorded; logs are in {folder}", soft_wrap=True)
-        else:
-            print_comparison(console, assessed, folder)
-            if baseline is not None:
-                print_changes(console, assessed, baseline)
-    return assessed
-
-
-def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
+def _print(
+    console: Console, assessed: list[Assessment], folder: Path, baseline: Path | None
+) -> None:
+    if not assessed:
+        console.print(f"nothing was recorded; logs are in {folder}", soft_wrap=True)
+        return
+    print_comparison(console, assessed, folder)
+    if baseline is not None:
+        print_changes(console, assessed, baseline)
 
 
 @contextlib.contextmanager

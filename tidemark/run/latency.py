@@ -6,8 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-SIGNIFICANT_DIGITS = 3
-
 
 def percentile(ordered: Sequence[float], fraction: float) -> float | None:
     """Nearest-rank percentile of values in ascending order; None when there are none."""
@@ -28,18 +26,14 @@ class LatencyHistogram:
 
     def add(self, values_ms: Iterable[float]) -> None:
         """Count response times in milliseconds."""
-        self._counts.update(_round(value) for value in values_ms)
+        self._counts.update(float(f"{value:.3g}") for value in values_ms)
 
     def summary(self) -> dict[str, float] | None:
         """Percentiles and maximum in milliseconds, or None when nothing was counted."""
         if not self._counts:
             return None
-        return {
-            "p50": self.percentile(0.50),
-            "p95": self.percentile(0.95),
-            "p99": self.percentile(0.99),
-            "max": max(self._counts),
-        }
+        fractions = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
+        return {name: self.percentile(fraction) for name, fraction in fractions.items()}
 
     def percentile(self, fraction: float) -> float:
         """Nearest-rank percentile in milliseconds; raises ValueError when nothing was counted."""
@@ -50,10 +44,3 @@ class LatencyHistogram:
             if seen >= rank:
                 return value
         raise ValueError("no response times were counted")
-
-
-def _round(value: float) -> float:
-    if value <= 0:
-        return 0.0
-    digits = SIGNIFICANT_DIGITS - 1 - math.floor(math.log10(value))
-    return round(value, digits)

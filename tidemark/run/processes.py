@@ -113,7 +113,7 @@ class Processes:
         if options.bootstrap:
             clients = client_options(vars(options))
             brokers = cluster_brokers(",".join(options.bootstrap), CLUSTER_TIMEOUT_S, clients)
-            self._journal.brokers_found(brokers)
+            self._journal.tell(brokers=brokers)
             return None, brokers
         if self._plan.host:
             return None, []
@@ -127,7 +127,7 @@ class Processes:
         )
         broker = self._begin("broker", command, BROKER_LOG, listens=True)
         brokers = list(broker.wait_ready(BROKER_TIMEOUT_S)["bootstrap"])
-        self._journal.brokers_found(brokers)
+        self._journal.tell(brokers=brokers)
         return broker, brokers
 
     def _service(self, brokers: list[str]) -> tuple[str, Child | None]:
