@@ -36,23 +36,22 @@ def kafka_options(value: Any) -> tuple[str, ...]:
     return texts
 
 
-CLIENT_OPTIONS: tuple[Option, ...] = (
-    Option(
-        "kafka_config",
-        file,
-        "",
-        "file of librdkafka properties for the clients (TLS, SASL, acks, ...), a key=value a line",
-        "FILE",
-    ),
-    Option(
-        "kafka_option",
-        kafka_options,
-        (),
-        "one such property, no secret (a command line is public); repeatable, wins over the file",
-        "KEY=VALUE",
-        is_repeatable=True,
-    ),
+KAFKA_CONFIG = Option(
+    "kafka_config",
+    file,
+    "",
+    "file of librdkafka properties for the clients (TLS, SASL, acks, ...), a key=value a line",
+    "FILE",
 )
+KAFKA_OPTION = Option(
+    "kafka_option",
+    kafka_options,
+    (),
+    "one such property, no secret (a command line is public); repeatable, wins over the file",
+    "KEY=VALUE",
+    is_repeatable=True,
+)
+CLIENT_OPTIONS: tuple[Option, ...] = (KAFKA_CONFIG, KAFKA_OPTION)
 """The two options, for every command that makes clients."""
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -77,8 +77,12 @@ def _run_one(comparison: Comparison, path: Path, progress: Progress) -> None:
 
 
 def _locust_command(comparison: Comparison, path: Path) -> list[str]:
-    options = comparison.options.replace(
-        strategy=path.name, results=path.parent, run_name=path.name, no_report=True
+    options = replace(
+        comparison.options,
+        strategy=path.name,
+        results=path.parent,
+        run_name=path.name,
+        no_report=True,
     )
     return python_module(
         "locust",

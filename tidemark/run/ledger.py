@@ -10,8 +10,7 @@ reading the topic back says which.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 OPEN, ACCEPTED, UNDECIDED, REFUSED = 1, 2, 3, 4
 
@@ -103,10 +102,6 @@ class Balance:
     undecided_delivered: int | None
     unknown: int | None
     verified: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in run.json."""
-        return asdict(self)
 
 
 def balance_by_count(ledger: Ledger, delivered: int) -> Balance:

@@ -48,7 +48,7 @@ class Session:
         self, plan: Plan, journal: Journal, processes: Processes, services: Services
     ) -> None:
         self.plan = plan
-        self.record = RequestRecord(time.monotonic)
+        self.record = RequestRecord()
         self.ledger = Ledger(plan.options.batch_size)
         self.state = State.READY
         self.journal = journal
