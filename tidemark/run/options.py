@@ -10,7 +10,7 @@ from typing import Any
 from tidemark.record import options as value
 from tidemark.record.options import Option, read_all
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
-from tidemark.targets.client_options import CLIENT_OPTIONS, KAFKA_CONFIG, KAFKA_OPTION
+from tidemark.targets.client_options import KAFKA_CONFIG, KAFKA_OPTION
 from tidemark.targets.strategies import ALIASES, STRATEGIES, parse_strategy
 
 WORKLOADS = ("open", "closed")
@@ -138,20 +138,13 @@ class RunOptions:
         """
         return cls(**read_all(OPTIONS, values))
 
-    def as_arguments(self) -> list[str]:
-        """The command-line arguments that give the same options, defaults included."""
+    def as_arguments(self, *names: str) -> list[str]:
+        """The command-line arguments that give the same values of these options, or of all."""
         return [
             argument
             for option in OPTIONS
-            for argument in option.as_arguments(getattr(self, option.name))
-        ]
-
-    def kafka_arguments(self) -> list[str]:
-        """What a child needs to reach the brokers as we do; secrets stay in their file."""
-        return [
-            argument
-            for option in CLIENT_OPTIONS
-            if (given := getattr(self, option.name))
+            if not names or option.name in names
+            if (given := getattr(self, option.name)) not in ("", ())  # what is empty by default
             for argument in option.as_arguments(given)
         ]
 
