@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -54,8 +52,7 @@ class FaultInjector:
         brokers: Sequence[str],
         target_pid: int | None,
     ) -> None:
-        self._tell = tell
-        self._faults = faults
+        self._tell, self._faults = tell, faults
         self._broker = broker
         self._brokers = brokers
         self._target_pid = target_pid
@@ -131,6 +128,6 @@ class FaultInjector:
         workers = psutil.Process(self._target_pid).children()
         if not workers:
             raise ChildError("the target has no worker at the moment")
-        victim = max(workers, key=lambda worker: worker.num_threads())
-        os.kill(victim.pid, signal.SIGKILL)
-        return int(victim.pid)
+        victim = max(workers, key=psutil.Process.num_threads)
+        victim.kill()
+        return victim.pid

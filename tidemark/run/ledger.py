@@ -72,10 +72,6 @@ class Ledger:
         open_or_failed = self._states.count(UNDECIDED) + self._states.count(OPEN)
         return open_or_failed * self.batch_size
 
-    def sequences(self) -> int:
-        """How many sequence numbers there are."""
-        return len(self._states) * self.batch_size
-
 
 @dataclass(frozen=True)
 class Balance:
@@ -100,8 +96,8 @@ class Balance:
     duplicated: int | None
     undecided: int
     undecided_delivered: int | None
-    unknown: int | None
-    verified: bool
+    unknown: int | None = None
+    verified: bool = False
 
 
 def balance_by_count(ledger: Ledger, delivered: int) -> Balance:
@@ -113,14 +109,12 @@ def balance_by_count(ledger: Ledger, delivered: int) -> Balance:
     surplus = delivered - ledger.accepted
     decided = not ledger.undecided
     return Balance(
-        accepted=ledger.accepted,
-        delivered=delivered,
+        ledger.accepted,
+        delivered,
         lost=max(0, -surplus) if decided or surplus < 0 else None,
         duplicated=max(0, surplus) if decided else None,
         undecided=ledger.undecided,
         undecided_delivered=0 if decided else None,
-        unknown=None,
-        verified=False,
     )
 
 
@@ -132,7 +126,7 @@ def balance_by_reading(ledger: Ledger, run_id: str, messages: Iterable[str]) -> 
         run_id: the run's id.
         messages: every message that the topic got during the run.
     """
-    arrived = bytearray(ledger.sequences())
+    arrived = bytearray(len(ledger.states()) * ledger.batch_size)
     delivered = duplicated = undecided_delivered = unknown = 0
     for message in messages:
         delivered += 1
@@ -144,13 +138,6 @@ def balance_by_reading(ledger: Ledger, run_id: str, messages: Iterable[str]) -> 
         else:
             arrived[sequence] = 1
             undecided_delivered += ledger.state_of(sequence) != ACCEPTED
-    return Balance(
-        accepted=ledger.accepted,
-        delivered=delivered,
-        lost=ledger.accepted - (sum(arrived) - undecided_delivered),
-        duplicated=duplicated,
-        undecided=ledger.undecided,
-        undecided_delivered=undecided_delivered,
-        unknown=unknown,
-        verified=True,
-    )
+    lost = ledger.accepted - (sum(arrived) - undecided_delivered)
+    undecided = (ledger.undecided, undecided_delivered)
+    return Balance(ledger.accepted, delivered, lost, duplicated, *undecided, unknown, verified=True)

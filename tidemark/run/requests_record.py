@@ -59,7 +59,7 @@ class RequestRecord:
         route = self._route(f"{request_type} {name}".strip())
         self.requests += 1
         self._routes[route] += 1
-        self._tick_ms.append(response_time or 0.0)
+        self._tick_ms.append(round(response_time or 0.0, 3))
         if exception is not None:
             self.failures += 1
             self._failed_routes[route] += 1
@@ -139,8 +139,8 @@ class RequestTables:
 
 
 def percentile(ordered: Sequence[float], fraction: float) -> float | None:
-    """Nearest-rank percentile of values in ascending order, to 1/1000; None if there are none."""
-    return round(ordered[max(0, math.ceil(fraction * len(ordered)) - 1)], 3) if ordered else None
+    """Nearest-rank percentile of values in ascending order; None when there are none."""
+    return ordered[max(0, math.ceil(fraction * len(ordered)) - 1)] if ordered else None
 
 
 class LatencyHistogram:

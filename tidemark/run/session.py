@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 from tidemark.record.errors import TidemarkError
@@ -42,12 +41,16 @@ class Session:
         record: what has been sent and answered.
         ledger: what became of each batch of messages.
         state: how far it has got.
+        path: the run directory.
+        url: where requests go.
     """
 
     def __init__(
         self, plan: Plan, journal: Journal, processes: Processes, services: Services
     ) -> None:
         self.plan = plan
+        self.path = journal.directory.path
+        self.url = services.url
         self.record = RequestRecord()
         self.ledger = Ledger(plan.options.batch_size)
         self.state = State.READY
@@ -88,16 +91,6 @@ class Session:
             processes.stop()
             journal.end(Ending(ABORTED, reason))
             raise
-
-    @property
-    def path(self) -> Path:
-        """The run directory."""
-        return self.journal.directory.path
-
-    @property
-    def url(self) -> str:
-        """Where requests go."""
-        return self._services.url
 
     # -- load ----------------------------------------------------------------------------------
 
