@@ -21,7 +21,7 @@ from tidemark.targets.config import DEFAULT_TOPIC, IngestLimits, KafkaConfig, Se
 from tidemark.targets.errors import TargetError
 from tidemark.targets.rehearsal import rehearse
 from tidemark.targets.server import ServerOptions, TargetServer
-from tidemark.targets.strategies import STRATEGIES, parse_strategy
+from tidemark.targets.strategies import STRATEGIES, resolve
 
 _PROGRAM = "python -m tidemark.targets.serve"
 _BACKLOG = 2048
@@ -30,7 +30,7 @@ _LIMITS = IngestLimits()
 OPTIONS: tuple[Option, ...] = (
     Option(
         "strategy",
-        parse_strategy,
+        resolve,
         REQUIRED,
         f"how it makes its Kafka producer: {', '.join(STRATEGIES)}",
         "STRATEGY",

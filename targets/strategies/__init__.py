@@ -36,11 +36,3 @@ def resolve(name: str) -> str:
             f"unknown strategy {name!r}: choose one of {', '.join(STRATEGIES)} ({aliases})"
         )
     return full_name
-
-
-def parse_strategy(value: object) -> str:
-    """The same as the value of an option: raises ValueError."""
-    try:
-        return resolve(str(value))
-    except TargetError as error:
-        raise ValueError(str(error)) from error

@@ -30,13 +30,13 @@ class Comparison:
 
     Attributes:
         strategies: names in the order in which they run.
-        duration_s: seconds of load on each.
+        duration: seconds of load on each.
         users: Locust users; matters to the closed workload only.
         options: everything else, the same for all.
     """
 
     strategies: tuple[str, ...]
-    duration_s: float
+    duration: float
     users: int
     options: RunOptions
 
@@ -60,7 +60,7 @@ def _run_one(comparison: Comparison, path: Path, progress: Progress) -> None:
         # Nothing may steer Locust behind the comparison's back.
         {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")},
     )
-    view = RunView(path, comparison.duration_s)
+    view = RunView(path, comparison.duration)
     progress.begin(view)
     try:
         while locust.returncode is None:
@@ -91,7 +91,7 @@ def _locust_command(comparison: Comparison, path: Path) -> list[str]:
         "--only-summary",
         f"--users={comparison.users}",
         f"--spawn-rate={comparison.users}",
-        f"--run-time={comparison.duration_s:g}s",
+        f"--run-time={comparison.duration:g}s",
         *options.as_arguments(),
     )
 

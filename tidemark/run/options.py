@@ -11,7 +11,7 @@ from tidemark.record import options as value
 from tidemark.record.options import Option, read_all
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
 from tidemark.targets.client_options import KAFKA_CONFIG, KAFKA_OPTION
-from tidemark.targets.strategies import ALIASES, STRATEGIES, parse_strategy
+from tidemark.targets.strategies import ALIASES, STRATEGIES, resolve
 
 WORKLOADS = ("open", "closed")
 BROKER_KINDS = ("mock", "kafka")
@@ -35,7 +35,7 @@ class RunOptions:
     """The checked options of one run."""
 
     strategy: str = _option(
-        parse_strategy,
+        resolve,
         "per-request-leaked",
         "how the target makes its Kafka producer",
         "NAME",
