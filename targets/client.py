@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Protocol, Self
+from typing import Self
 
 import confluent_kafka
 
@@ -128,32 +128,6 @@ class Client:
                 _log.warning("metadata not refreshed: %s", error)
 
 
-class _ClientLike(Protocol):
-    """What a producer wants of a client, whoever owns it."""
-
-    config: KafkaConfig
-
-    @property
-    def handle(self) -> confluent_kafka.Producer: ...
-
-    def close(self) -> None: ...
-
-
-class _BorrowedClient:
-    """A client that is somebody else's to close (sarama's `nopCloserClient`)."""
-
-    def __init__(self, client: Client) -> None:
-        self.config = client.config
-        self._client = client
-
-    @property
-    def handle(self) -> confluent_kafka.Producer:
-        return self._client.handle
-
-    def close(self) -> None:
-        """Do nothing: the client belongs to the caller who passed it in."""
-
-
 class _DeliveryReports:
     """Counts what the brokers refused.
 
@@ -185,22 +159,19 @@ class Producer:
         OutOfBrokersError: No broker answered within the dial timeout.
     """
 
-    def __init__(self, config: KafkaConfig) -> None:
-        self._start(Client(config))
+    def __init__(self, config: KafkaConfig, *, _borrowed: Client | None = None) -> None:
+        self._client = _borrowed or Client(config)
+        self._is_borrowed = _borrowed is not None
+        self._reports = _DeliveryReports()
 
     @classmethod
     def from_client(cls, client: Client) -> Self:
         """A producer on a client of the caller's (`sarama.NewAsyncProducerFromClient`).
 
-        The client is borrowed: `close()` leaves it open, for the caller to close.
+        The client is borrowed: `close()` leaves it open, for the caller to close (as sarama's
+        `nopCloserClient` does).
         """
-        producer = cls.__new__(cls)
-        producer._start(_BorrowedClient(client))
-        return producer
-
-    def _start(self, client: _ClientLike) -> None:
-        self._client = client
-        self._reports = _DeliveryReports()
+        return cls(client.config, _borrowed=client)
 
     def send(self, message: bytes) -> None:
         """Queue one message for the configured topic, to a random partition.
@@ -227,7 +198,7 @@ class Producer:
             )
 
     def close(self) -> None:
-        """Flush, then close the client, which does nothing if the client is borrowed.
+        """Flush, then close the client unless it is borrowed.
 
         Raises:
             DeliveryError: As `flush`; the client is closed all the same.
@@ -235,4 +206,5 @@ class Producer:
         try:
             self.flush()
         finally:
-            self._client.close()
+            if not self._is_borrowed:
+                self._client.close()

@@ -13,7 +13,6 @@ import json
 import os
 import time
 import traceback
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from tidemark.record.process import count_open_descriptors, die_with_parent
@@ -32,24 +31,16 @@ _SETTLED_AFTER_LOOKS = 20
 _SETTLED_AT_LATEST_S = 2.0
 
 
-@dataclass(frozen=True)
-class Needs:
-    """What a worker was seen to need.
-
-    Attributes:
-        descriptors: Open ones with one client there, and what it still takes to write one
-            request to every broker.
-    """
-
-    descriptors: int
-
-
-def rehearse(server: TargetServer, kafka: KafkaConfig) -> Needs:
+def rehearse(server: TargetServer, kafka: KafkaConfig) -> int:
     """Boot a worker in a child process, connect it to Kafka once, and measure it.
 
     Args:
         server: The target that is about to be run.
         kafka: The cluster that it will write to. Its topic is made sure of.
+
+    Returns:
+        The descriptors that it needs: those open with one client there, and what it still
+        takes to write one request to every broker.
 
     Raises:
         TargetError: The worker could not boot, or could not reach the cluster.
@@ -69,7 +60,7 @@ def rehearse(server: TargetServer, kafka: KafkaConfig) -> Needs:
     outcome = json.loads(report)
     if "error" in outcome:
         raise TargetError(outcome["error"])
-    return Needs(outcome["descriptors"])
+    return int(outcome["descriptors"])
 
 
 def _perform(server: TargetServer, kafka: KafkaConfig, writer: int) -> NoReturn:
@@ -102,15 +93,11 @@ class _RehearsedWorker(TargetWorker):
 
     def run(self) -> None:
         """Count the descriptors while a client is there."""
-        brokers = len(
-            cluster_brokers(self.kafka.bootstrap, self.kafka.dial_timeout_s, self.kafka.options)
-        )
-        client = Client(self.kafka)
-        self.descriptors = (
-            _settled_descriptors()
-            + brokers * _DESCRIPTORS_PER_BROKER_CONNECT
-            + 1  # the accepted request
-        )
+        kafka = self.kafka
+        brokers = cluster_brokers(kafka.bootstrap, kafka.dial_timeout_s, kafka.options)
+        client = Client(kafka)
+        connecting = len(brokers) * _DESCRIPTORS_PER_BROKER_CONNECT
+        self.descriptors = _settled_descriptors() + connecting + 1  # the accepted request
         client.close()
 
 

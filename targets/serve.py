@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tidemark.record.command_line import run_command
@@ -20,7 +20,7 @@ from tidemark.targets.client_options import CLIENT_OPTIONS, client_options
 from tidemark.targets.config import DEFAULT_TOPIC, IngestLimits, KafkaConfig, Settings
 from tidemark.targets.errors import TargetError
 from tidemark.targets.rehearsal import rehearse
-from tidemark.targets.server import ServerOptions, TargetServer
+from tidemark.targets.server import TargetServer
 from tidemark.targets.strategies import STRATEGIES, resolve
 
 _PROGRAM = "python -m tidemark.targets.serve"
@@ -52,16 +52,6 @@ OPTIONS: tuple[Option, ...] = (
 """What a target can be told."""
 
 
-def main(arguments: Sequence[str] | None = None, program: str = _PROGRAM) -> None:
-    """Serve until a signal ends it. Leaves with `SystemExit`, as gunicorn does.
-
-    Args:
-        arguments: The command line; None for this process's own.
-        program: What the command is called in help and errors.
-    """
-    run_command(serve, OPTIONS, program, "Serve one target in the foreground.", arguments)
-
-
 def serve(values: Mapping[str, Any]) -> None:
     """Serve until a signal ends it. Leaves with `SystemExit`, as gunicorn does.
 
@@ -85,15 +75,14 @@ def _prepare(values: Mapping[str, Any]) -> TargetServer:
     )
     limits = IngestLimits(values["max_body_bytes"], values["max_messages"])
     settings = Settings(kafka, limits, values["pool_size"])
-    server_options = ServerOptions(
-        values["strategy"], settings, values["workers"], values["threads"]
-    )
-    server = TargetServer(server_options, _listen(values["bind"]))
-    needs = rehearse(server, kafka)
-    if values["fds_limit"] < needs.descriptors:
+    workers, threads = values["workers"], values["threads"]
+    listener = _listen(values["bind"])
+    server = TargetServer(values["strategy"], settings, workers, threads, listener)
+    needed = rehearse(server, kafka)
+    if values["fds_limit"] < needed:
         raise TargetError(
             f"a limit of {values['fds_limit']} descriptors is too low: the target needs "
-            f"{needs.descriptors} to start and answer one request; raise --fds-limit"
+            f"{needed} to start and answer one request; raise --fds-limit"
         )
     limit_descriptors(values["fds_limit"])
     return server
@@ -116,4 +105,4 @@ def _listen(bind: str) -> socket.socket:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(serve, OPTIONS, _PROGRAM, "Serve one target in the foreground.")
