@@ -41,15 +41,7 @@ def parse_batch(body: bytes, limits: IngestLimits) -> list[bytes]:
         raise BatchError(
             413, f"{len(elements)} messages are too many: the limit is {limits.max_messages}"
         )
-    messages = [_to_message(number, element) for number, element in enumerate(elements)]
-    for number, message in enumerate(messages):
-        if len(message) > limits.max_message_bytes:
-            raise BatchError(
-                413,
-                f"message {number} has {len(message)} bytes: "
-                f"the limit is {limits.max_message_bytes}",
-            )
-    return messages
+    return [_to_message(*numbered, limits.max_message_bytes) for numbered in enumerate(elements)]
 
 
 def body_too_large(limits: IngestLimits) -> BatchError:
@@ -70,13 +62,16 @@ def _load_array(body: bytes) -> list[object]:
     return document
 
 
-def _to_message(number: int, element: object) -> bytes:
+def _to_message(number: int, element: object, limit: int) -> bytes:
     try:
-        return json.dumps(element, separators=(",", ":"), allow_nan=False).encode("ascii")
+        message = json.dumps(element, separators=(",", ":"), allow_nan=False).encode("ascii")
     except ValueError as error:  # NaN and Infinity, which Python reads but JSON does not have
         raise BatchError(400, f"message {number} is not JSON: {error}") from error
     except RecursionError:
         raise BatchError(400, f"message {number} is nested too deeply") from None
+    if len(message) > limit:
+        raise BatchError(413, f"message {number} has {len(message)} bytes: the limit is {limit}")
+    return message
 
 
 _JSON_TYPES: dict[type, str] = {

@@ -33,11 +33,10 @@ from tidemark.targets.config import KafkaConfig
 from tidemark.targets.errors import (
     ClientError,
     ClosedClientError,
-    DeliveryError,
     OutOfBrokersError,
     TargetError,
 )
-from tidemark.targets.handle import queue_message, start_handle
+from tidemark.targets.handle import DeliveryReports, start_handle
 
 METADATA_REFRESH_S = 600.0
 """How often a client refreshes its metadata: every 10 minutes, sarama's default."""
@@ -128,25 +127,6 @@ class Client:
                 _log.warning("metadata not refreshed: %s", error)
 
 
-class _DeliveryReports:
-    """Counts what the brokers refused.
-
-    An object of its own, because librdkafka refers to it until the last report is in: a
-    method of the producer would make a circle through the handle and keep it from going.
-    """
-
-    def __init__(self) -> None:
-        self.failed = 0
-        self.last_error = ""
-
-    def __call__(
-        self, error: confluent_kafka.KafkaError | None, _message: confluent_kafka.Message
-    ) -> None:
-        if error is not None:
-            self.failed += 1
-            self.last_error = error.str()
-
-
 class Producer:
     """Writes messages to Kafka (`sarama.NewAsyncProducer`).
 
@@ -162,7 +142,7 @@ class Producer:
     def __init__(self, config: KafkaConfig, *, _borrowed: Client | None = None) -> None:
         self._client = _borrowed or Client(config)
         self._is_borrowed = _borrowed is not None
-        self._reports = _DeliveryReports()
+        self._reports = DeliveryReports()
 
     @classmethod
     def from_client(cls, client: Client) -> Self:
@@ -179,7 +159,7 @@ class Producer:
         Raises:
             DeliveryError: The queue is full, or librdkafka refuses the message.
         """
-        queue_message(self._client.handle, self._client.config.topic, message, self._reports)
+        self._reports.send(self._client.handle, self._client.config.topic, message)
 
     def flush(self) -> None:
         """Wait until every message sent so far is acknowledged.
@@ -188,14 +168,9 @@ class Producer:
             DeliveryError: The brokers refused some, or the acknowledgement timeout passed.
         """
         timeout_s = self._client.config.ack_timeout_s
-        unacknowledged = self._client.handle.flush(timeout_s)
-        reports, self._reports = self._reports, _DeliveryReports()
-        if unacknowledged or reports.failed:
-            reason = reports.last_error or "no answer"
-            raise DeliveryError(
-                f"{unacknowledged + reports.failed} messages were not acknowledged "
-                f"within {timeout_s:g} s: {reason}"
-            )
+        self._client.handle.flush(timeout_s)
+        reports, self._reports = self._reports, DeliveryReports()
+        reports.check(timeout_s)
 
     def close(self) -> None:
         """Flush, then close the client unless it is borrowed.

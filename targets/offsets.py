@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import confluent_kafka
 
@@ -14,8 +14,7 @@ from tidemark.targets.errors import OutOfBrokersError
 _POLL_S = 1.0
 
 
-@dataclass(frozen=True)
-class Watermarks:
+class Watermarks(NamedTuple):
     """The offsets of one partition: the first that is kept, and the next to be written."""
 
     low: int
@@ -73,12 +72,8 @@ def read_back(
     wanted = {number: high for number, high in until.items() if high > since.get(number, 0)}
     consumer = _consumer(config)
     try:
-        consumer.assign(
-            [
-                confluent_kafka.TopicPartition(config.topic, number, since.get(number, 0))
-                for number in wanted
-            ]
-        )
+        starts = ((config.topic, number, since.get(number, 0)) for number in wanted)
+        consumer.assign([confluent_kafka.TopicPartition(*start) for start in starts])
         yield from _messages(consumer, wanted, timeout_s)
     finally:
         consumer.close()

@@ -39,9 +39,8 @@ class Certificate:
         Raises:
             TargetError: keytool failed.
         """
-        certificate = cls(
-            directory / "broker.p12", directory / "authority.pem", secrets.token_urlsafe()
-        )
+        stores = (directory / "broker.p12", directory / "authority.pem")
+        certificate = cls(*stores, secrets.token_urlsafe())
         certificate._run(
             keytool,
             ["-genkeypair", "-keyalg", "EC", "-groupname", "secp256r1", "-storetype", "PKCS12"],
@@ -49,9 +48,8 @@ class Certificate:
             ["-ext", f"san=dns:localhost,ip:{LOOPBACK}", "-ext", "bc:critical=ca:true"],
         )
         certificate._run(keytool, ["-exportcert", "-rfc", "-file", str(certificate.authority)])
-        certificate.client_config.write_text(
-            "".join(f"{key}={value}\n" for key, value in certificate.client_options().items())
-        )
+        lines = [f"{key}={value}\n" for key, value in certificate.client_options().items()]
+        certificate.client_config.write_text("".join(lines))
         return certificate
 
     @property

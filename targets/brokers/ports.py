@@ -57,11 +57,7 @@ class ReservedPort:
 
 
 def reserve_ports(count: int, base_port: int | None) -> list[ReservedPort]:
-    """Reserve a port for each of some brokers.
-
-    Args:
-        count: How many.
-        base_port: The first one, the others follow; None leaves them to the kernel.
+    """Reserve a port for each of some brokers: from `base_port` on, or the kernel's choice.
 
     Raises:
         TargetError: A port is taken.
