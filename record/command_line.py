@@ -1,7 +1,5 @@
 """Command lines of options by the standard library alone, and what a child says to its parent."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

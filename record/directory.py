@@ -1,12 +1,11 @@
 """The run directory: where everything that is recorded about a run is written and read."""
 
-from __future__ import annotations
-
 import json
 import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from tidemark.record import layout
 from tidemark.record.appender import CsvAppender, LineAppender
@@ -60,7 +59,7 @@ class RunDirectory:
         self.path = Path(path)
 
     @classmethod
-    def create(cls, path: Path | str) -> RunDirectory:
+    def create(cls, path: Path | str) -> Self:
         """Make the folder for a new run; an empty or unrelated one is taken as it is.
 
         Raises:

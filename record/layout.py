@@ -3,8 +3,6 @@
 docs/run-directory.md says the same for people; a test holds the two against each other.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

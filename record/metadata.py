@@ -1,7 +1,5 @@
 """`run.json`: what ran, on what, from when to when, how it ended."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass

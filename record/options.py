@@ -6,8 +6,6 @@ place that checks a value. What makes a command line of options stands in `comma
 `tidemark/commands/options.py` (click).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Each look costs what was added since the last one. A line that is not finished y
 the next look.
 """
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

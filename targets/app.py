@@ -1,7 +1,5 @@
 """The service under load: a Flask app that writes what it is sent to Kafka."""
 
-from __future__ import annotations
-
 import ipaddress
 import logging
 

@@ -1,7 +1,5 @@
 """The body of `POST /ingest`: a JSON array, each element of which is one message."""
 
-from __future__ import annotations
-
 import json
 
 from tidemark.targets.config import IngestLimits

@@ -20,8 +20,6 @@ So a client that is made, handed to a producer and forgotten stays for ever:
 while `Producer(config)` owns the client that it makes, and closes it.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from typing import Self

@@ -7,8 +7,6 @@ line. What is wrong with a setting is said without repeating its value.
 Source: https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """librdkafka's handle and its delivery reports, with its errors turned into this room's."""
 
-from __future__ import annotations
-
 import threading
 
 import confluent_kafka

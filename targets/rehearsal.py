@@ -7,13 +7,11 @@ descriptors instead of serving. The master stays free of librdkafka and its thre
 must before a fork.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import time
 import traceback
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from tidemark.record.process import count_open_descriptors, die_with_parent
 from tidemark.targets.client import Client
@@ -65,12 +63,13 @@ def rehearse(server: TargetServer, kafka: KafkaConfig) -> int:
 
 def _perform(server: TargetServer, kafka: KafkaConfig, writer: int) -> NoReturn:
     """The child's whole life: report to `writer`, and end without any of the parent's exits."""
-    outcome: dict[str, Any] = {}
+    outcome: dict[str, int | str] = {}
     try:
         parent = os.getppid()
         die_with_parent(parent)
         ensure_topic(kafka)
-        worker = _RehearsedWorker(0, parent, [], server, 0, server.cfg, server.make_logger())
+        logger = server.cfg.logger_class(server.cfg)
+        worker = _RehearsedWorker(0, parent, [], server, 0, server.cfg, logger)
         worker.kafka = kafka
         worker.init_process()
         # The pipe to the parent is this child's alone.

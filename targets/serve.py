@@ -6,8 +6,6 @@ in one line of JSON on stdout: `{"url": "http://127.0.0.1:41231", "pid": 4711}`;
 goes to stderr. What keeps it from starting is one line on stderr, and exit code 2.
 """
 
-from __future__ import annotations
-
 import logging
 import socket
 from collections.abc import Mapping

@@ -1,14 +1,11 @@
 """gunicorn, configured for one target and embedded in this process."""
 
-from __future__ import annotations
-
 import os
 import socket
 from contextlib import suppress
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
 from tidemark.record.command_line import announce
@@ -66,10 +63,6 @@ class TargetServer(BaseApplication):  # type: ignore[misc]
     def load(self) -> Flask:
         """Called by gunicorn in each worker, after the fork."""
         return create_app(self._strategy, self._settings)
-
-    def make_logger(self) -> Logger:
-        """A logger as gunicorn's master and workers have it."""
-        return self.cfg.logger_class(self.cfg)
 
     def _announce_first_worker(self, worker: Worker) -> None:
         """From here on the target answers; a worker that replaces another is no news."""

@@ -11,8 +11,6 @@ Threads of the same name in the same stack form a group, the largest group first
 Threads that do not run Python have no stack to show, and are grouped by name alone.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import threading

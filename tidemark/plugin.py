@@ -5,8 +5,6 @@ events differs between the ways a test can end (a time limit, Ctrl-C, SIGTERM, t
 every hook may be called at any time and more than once.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

@@ -1,13 +1,12 @@
 """A certificate for brokers on loopback, made on the fly with the JDK's keytool."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import secrets
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from tidemark.targets.brokers.ports import LOOPBACK
 from tidemark.targets.errors import TargetError
@@ -33,7 +32,7 @@ class Certificate:
     password: str = field(repr=False)
 
     @classmethod
-    def make(cls, keytool: Path, directory: Path) -> Certificate:
+    def make(cls, keytool: Path, directory: Path) -> Self:
         """Make one for 127.0.0.1 and localhost, in files in the directory.
 
         Raises:

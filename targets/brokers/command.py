@@ -7,8 +7,6 @@ target's. When all brokers answer it says so in one line of JSON on stdout:
 `"kafka_config"`, the file that clients need.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

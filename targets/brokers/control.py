@@ -5,8 +5,6 @@ stdout, or with `{"error": "..."}`. A broker that is killed refuses connections 
 restarted; one that is frozen keeps them, and answers nothing until it is thawed.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import threading

@@ -1,7 +1,5 @@
 """The Java that brokers run on, and the jars of Apache Kafka."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

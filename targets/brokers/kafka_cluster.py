@@ -5,8 +5,6 @@ is led as soon as that one is up, and still is when any other broker is down; a 
 two, the alternative, would end with either of its members.
 """
 
-from __future__ import annotations
-
 import base64
 import socket
 import time

@@ -1,7 +1,5 @@
 """One node of a Kafka cluster: a JVM, its settings and its data."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

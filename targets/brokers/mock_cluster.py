@@ -6,8 +6,6 @@ The wheel exports the whole mock API; Python has no binding for it beyond
 Source: librdkafka, src/rdkafka_mock.h (an experimental API; tried with 2.16).
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import socket

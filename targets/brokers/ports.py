@@ -1,7 +1,5 @@
 """Ports for brokers, on loopback, kept from everybody else."""
 
-from __future__ import annotations
-
 import socket
 from contextlib import ExitStack, closing
 

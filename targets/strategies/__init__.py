@@ -1,7 +1,5 @@
 """The producer strategies under comparison, and how to find one by name."""
 
-from __future__ import annotations
-
 from tidemark.targets.errors import TargetError
 from tidemark.targets.strategies.base import Strategy
 from tidemark.targets.strategies.per_request_closed import PerRequestClosed

@@ -1,7 +1,5 @@
 """The one interface behind which all strategies stand."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar

@@ -1,7 +1,5 @@
 """The recommended way: one producer for the life of the process."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Sequence

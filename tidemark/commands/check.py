@@ -1,7 +1,5 @@
 """`tidemark check`: the gate for a pipeline."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

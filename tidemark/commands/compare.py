@@ -1,7 +1,5 @@
 """`tidemark compare`: run every strategy in turn, explain them together."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 from collections.abc import Iterator

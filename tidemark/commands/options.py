@@ -1,7 +1,5 @@
 """Turns a table of options into what click knows: the one style of all our commands."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`tidemark report`: rebuild what can be rebuilt from run directories."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path

@@ -5,8 +5,6 @@ which then stops its children in order. Should the parent be killed with SIGKILL
 kills the child.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Runs several strategies in turn, each by a Locust of its own, and explains them together."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time

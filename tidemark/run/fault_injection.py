@@ -1,7 +1,5 @@
 """Injects the faults of a run while its load goes on."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Sequence

@@ -3,8 +3,6 @@
 A fault is written `KIND@START[+DURATION]`, in seconds since the load began: `outage@20+10`.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a run says of itself: `run.json`, and its part of `events.jsonl`."""
 
-from __future__ import annotations
-
 import os
 import platform
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ off, after it may have written some). The brokers' own offsets say how many mess
 reading the topic back says which.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

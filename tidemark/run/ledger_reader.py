@@ -4,8 +4,6 @@
 balance against them once the target has stopped. Both print one line of JSON.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ Both are functions of a seed: it gives every strategy the same arrival times and
 so that a difference between two runs is the strategy's.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import random

@@ -1,11 +1,9 @@
 """The options of a run, once, for the command line, Locust's parser and its web form."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tidemark.record import options as value
 from tidemark.record.options import Option, read_all
@@ -130,7 +128,7 @@ class RunOptions:
     )
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> RunOptions:
+    def parse(cls, values: Mapping[str, Any]) -> Self:
         """Check `values` (what is missing or None takes its default).
 
         Raises:

@@ -1,9 +1,8 @@
 """What a run is going to be, checked as a whole before anything of it is started."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass
+from typing import Self
 
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import TidemarkError
@@ -29,7 +28,7 @@ class Plan:
     topic: str
 
     @classmethod
-    def of(cls, options: RunOptions, host: str | None) -> Plan:
+    def of(cls, options: RunOptions, host: str | None) -> Self:
         """The plan of a new run.
 
         Raises:

@@ -1,7 +1,5 @@
 """The processes of one run: brokers, target, sampler, and the reader of the ledger."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import tempfile

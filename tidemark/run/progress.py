@@ -1,7 +1,5 @@
 """Shows how a run is getting on, from its run directory alone."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

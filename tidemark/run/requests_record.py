@@ -1,7 +1,5 @@
 """What the load generator has seen so far, as rows of requests.csv and routes.csv."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections import Counter

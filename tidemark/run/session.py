@@ -1,11 +1,9 @@
 """One soak run: the processes it starts, the run directory it fills, and how it ends."""
 
-from __future__ import annotations
-
 import enum
 import threading
 import time
-from typing import Any
+from typing import Any, Self
 
 from tidemark.record.errors import TidemarkError
 from tidemark.record.events import LedgerFailed
@@ -69,7 +67,7 @@ class Session:
         self._finishing = threading.RLock()
 
     @classmethod
-    def start(cls, options: RunOptions, host: str | None = None) -> Session:
+    def start(cls, options: RunOptions, host: str | None = None) -> Self:
         """Make the run directory and start what is missing; nothing is left running on failure.
 
         Args:

@@ -1,7 +1,5 @@
 """Looks after the target while the load goes on, and says when the run has to end."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
