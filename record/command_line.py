@@ -19,13 +19,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def parser_of(options: Sequence[Option], program: str, description: str) -> argparse.ArgumentParser:
-    """A parser whose values are those of `Option.read`.
-
-    Args:
-        options: In the order in which the help lists them.
-        program: What the command is called in help and errors.
-        description: What it does, in a sentence.
-    """
+    """A parser whose values are those of `Option.read`; see `run_command`."""
     parser = OneLineParser(prog=program, description=description, allow_abbrev=False)
     for option in options:
         add_option(parser, option)
@@ -43,7 +37,7 @@ def run_command(
 
     Args:
         command: What is done with the checked values of `options`; returns the exit code.
-        options: What it can be told.
+        options: What it can be told, in the order in which the help lists them.
         program: What the command is called in help and errors.
         description: What it does, in a sentence.
         arguments: The command line; None for this process's own.

@@ -25,9 +25,8 @@ def whole_lines(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UnusableRunError(
-            path, f"cannot be read ({error.strerror})", "check that it exists and is readable"
-        ) from error
+        what = f"cannot be read ({error.strerror})"
+        raise UnusableRunError(path, what, "check that it exists and is readable") from error
     return data[: data.rfind(b"\n") + 1]
 
 
@@ -49,11 +48,7 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 class RunDirectory:
-    """One run's folder.
-
-    Args:
-        path: The folder. It need not exist for the object to be made; `create` makes it.
-    """
+    """One run's folder, which need not exist yet: `create` makes it."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -72,11 +67,11 @@ class RunDirectory:
             raise RunDirectoryError(
                 f"{folder}: cannot be made ({error.strerror}): choose another folder"
             ) from error
-        for name in layout.RECORDED_FILES:
-            if (folder / name).exists():
-                raise RunDirectoryError(
-                    f"{folder}: holds a run already ({name}): choose another folder"
-                )
+        held = [name for name in layout.RECORDED_FILES if (folder / name).exists()]
+        if held:
+            raise RunDirectoryError(
+                f"{folder}: holds a run already ({held[0]}): choose another folder"
+            )
         if not os.access(folder, os.W_OK | os.X_OK):
             raise RunDirectoryError(f"{folder}: cannot be written: choose another folder")
         return cls(folder)
@@ -88,8 +83,6 @@ class RunDirectory:
     def writer(self, table: Table) -> CsvAppender:
         """Opens one of the tables for appending."""
         return CsvAppender(self.file(table.file), table.columns)
-
-    # -- run.json ------------------------------------------------------------------------------
 
     def write_metadata(self, metadata: Mapping[str, object]) -> None:
         """Write `run.json` anew, as a whole; `format` is added.
@@ -107,8 +100,6 @@ class RunDirectory:
             UnusableRunError: It is missing or malformed, or has a format that is not known.
         """
         return read_metadata(self.file(layout.RUN_JSON))
-
-    # -- events.jsonl --------------------------------------------------------------------------
 
     def events_writer(self) -> LineAppender:
         """Opens `events.jsonl` for appending lines made by `tidemark.record.events.encode`."""
@@ -138,7 +129,6 @@ class RunDirectory:
             try:
                 found.append(decode(line))
             except ValueError as error:
-                raise UnusableRunError(
-                    f"{path}, line {number}", str(error), "mend the line or remove it"
-                ) from error
+                where = f"{path}, line {number}"
+                raise UnusableRunError(where, str(error), "mend the line or remove it") from error
         return tuple(sorted(found, key=lambda recorded: recorded.elapsed_s))

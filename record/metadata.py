@@ -87,25 +87,20 @@ def read_metadata(path: Path) -> RunMetadata:
         UnusableRunError: It is missing or malformed, or has a format that is not known.
     """
     if not path.exists():
-        raise UnusableRunError(
-            path.parent, f"holds no {path.name}, so it is no run directory", "name a run directory"
-        )
+        what = f"holds no {path.name}, so it is no run directory"
+        raise UnusableRunError(path.parent, what, "name a run directory")
     try:
         raw = parse_object(path.read_bytes())
     except OSError as error:
-        raise UnusableRunError(
-            path, f"cannot be read ({error.strerror})", "check its permissions"
-        ) from error
+        what = f"cannot be read ({error.strerror})"
+        raise UnusableRunError(path, what, "check its permissions") from error
     if raw is None:
         raise UnusableRunError(path, "is not a JSON object", "restore the file")
     found = raw.get("format")
     if isinstance(found, bool) or found not in READABLE_FORMATS:
         known = " and ".join(map(str, READABLE_FORMATS))
-        raise UnusableRunError(
-            path,
-            f"format {str(found)[:40]} is not known (only {known} are)",
-            "use the version of tidemark that recorded it",
-        )
+        what = f"format {str(found)[:40]} is not known (only {known} are)"
+        raise UnusableRunError(path, what, "use the version of tidemark that recorded it")
     return RunMetadata(
         format=found,
         outcome=_outcome(path, raw),

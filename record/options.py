@@ -7,6 +7,7 @@ place that checks a value. What makes a command line of options stands in `comma
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,9 +99,7 @@ class Option:
 
 
 def read_all(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the values of options; what nobody gave takes its default.
-
-    Nobody gave what is missing or None, and what is repeatable and has no value.
+    """Check the values of options; what is missing, None or repeated no times takes its default.
 
     Raises:
         OptionError: One line that names the option and what it wants.
@@ -116,14 +115,10 @@ def read_all(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, 
     return found
 
 
-# -- what values can be -------------------------------------------------------------------------
-
-
 def integer(low: int, high: int = _LARGEST_INTEGER) -> Callable[[Any], int]:
     """A whole number between two bounds."""
-    wanted = f"a whole number from {low:,} to {high:,}"
-    if high == _LARGEST_INTEGER:
-        wanted = f"a whole number of at least {low:,}"
+    bounds = f"of at least {low:,}" if high == _LARGEST_INTEGER else f"from {low:,} to {high:,}"
+    wanted = f"a whole number {bounds}"
 
     def parse(value: Any) -> int:
         try:
@@ -203,10 +198,8 @@ def several(value: Any) -> tuple[str, ...]:
 def pairs(value: Any) -> tuple[str, ...]:
     """KEY=VALUE pairs; what is wrong is said without repeating a value, which may be a secret."""
     texts = several(value)
-    for text in texts:
-        key, equals, _ = text.partition("=")
-        if not key or not equals:
-            raise ValueError("must be KEY=VALUE")
+    if not all("=" in text[1:] and text[0] != "=" for text in texts):
+        raise ValueError("must be KEY=VALUE")
     return texts
 
 
@@ -237,7 +230,6 @@ def topic(value: Any) -> str:
     Source: Kafka's `org.apache.kafka.common.internals.Topic.validate`.
     """
     name = str(value or "")
-    legal = all(c.isascii() and (c.isalnum() or c in "._-") for c in name)
-    if not legal or len(name) > 249 or name in {".", ".."}:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,249}", name) or name in {".", ".."}:
         raise ValueError(f"must be up to 249 letters, digits, '.', '_' or '-', not {name!r}")
     return name

@@ -49,12 +49,7 @@ class LineStream:
 
 
 class RowStream:
-    """The rows that were added to a table since the last look.
-
-    Args:
-        folder: The run directory.
-        table: Which of its tables.
-    """
+    """The rows that were added to a table of a run directory since the last look."""
 
     def __init__(self, folder: Path, table: Table) -> None:
         self._lines = LineStream(folder / table.file)

@@ -18,11 +18,7 @@ class BatchError(Exception):
 
 
 def parse_batch(body: bytes, limits: IngestLimits) -> list[bytes]:
-    """Split a request body into messages.
-
-    Args:
-        body: A JSON array in UTF-8.
-        limits: What is too much.
+    """Split a request body, a JSON array in UTF-8, into messages.
 
     Returns:
         The JSON text (RFC 8259, without white space, ASCII) of each element, in order.

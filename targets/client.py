@@ -28,12 +28,7 @@ import confluent_kafka
 
 from tidemark.record.process import name_current_thread
 from tidemark.targets.config import KafkaConfig
-from tidemark.targets.errors import (
-    ClientError,
-    ClosedClientError,
-    OutOfBrokersError,
-    TargetError,
-)
+from tidemark.targets.errors import ClientError, ClosedClientError, OutOfBrokersError, TargetError
 from tidemark.targets.handle import DeliveryReports, start_handle
 
 METADATA_REFRESH_S = 600.0
@@ -65,7 +60,10 @@ class Client:
         self._closing = threading.Event()
         try:
             self.refresh_metadata()
-            self._updater = self._start_updater()
+            self._updater = threading.Thread(
+                target=self._background_metadata_updater, name=METADATA_THREAD_NAME, daemon=True
+            )
+            self._start_updater()
         except TargetError:
             self._handle = None
             raise
@@ -106,15 +104,11 @@ class Client:
             self._handle.flush(_PURGE_TIMEOUT_S)  # serves their delivery reports
         self._handle = None
 
-    def _start_updater(self) -> threading.Thread:
-        updater = threading.Thread(
-            target=self._background_metadata_updater, name=METADATA_THREAD_NAME, daemon=True
-        )
+    def _start_updater(self) -> None:
         try:
-            updater.start()
+            self._updater.start()
         except RuntimeError as error:  # the limit of threads or memory has been reached
             raise ClientError(f"no thread for the metadata updater: {error}") from error
-        return updater
 
     def _background_metadata_updater(self) -> None:
         name_current_thread(METADATA_THREAD_NAME)

@@ -51,21 +51,13 @@ OPTIONS: tuple[Option, ...] = (
 
 
 def serve(values: Mapping[str, Any]) -> None:
-    """Serve until a signal ends it. Leaves with `SystemExit`, as gunicorn does.
-
-    Args:
-        values: The checked values of `OPTIONS`.
+    """Serve what the values of `OPTIONS` describe. Leaves with `SystemExit`, as gunicorn does.
 
     Raises:
         TargetError: It cannot be started; the message says why.
         ResourceLimitError: The descriptor limit may not be set.
     """
     logging.basicConfig(format="[%(asctime)s] [%(process)d] [%(levelname)s] %(message)s")
-    _prepare(values).run()
-
-
-def _prepare(values: Mapping[str, Any]) -> TargetServer:
-    """Everything that can go wrong before gunicorn starts. Raises as `serve` does."""
     kafka = KafkaConfig(
         ",".join(values["bootstrap"]),
         values["topic"] or DEFAULT_TOPIC,
@@ -83,7 +75,7 @@ def _prepare(values: Mapping[str, Any]) -> TargetServer:
             f"{needed} to start and answer one request; raise --fds-limit"
         )
     limit_descriptors(values["fds_limit"])
-    return server
+    server.run()
 
 
 def _listen(bind: str) -> socket.socket:

@@ -93,13 +93,7 @@ _OF_KAFKA_ALONE = ("replication", "tls", "broker_option")
 
 
 def run_brokers(values: Mapping[str, Any]) -> int:
-    """Run the brokers until a signal ends them.
-
-    Args:
-        values: The checked values of `OPTIONS`.
-
-    Returns:
-        The exit code.
+    """Run the brokers that the values of `OPTIONS` describe; returns the exit code.
 
     Raises:
         TargetError: They cannot be started, or one of them has ended.

@@ -6,6 +6,7 @@ two, the alternative, would end with either of its members.
 """
 
 import base64
+import signal
 import socket
 import time
 import uuid
@@ -146,12 +147,12 @@ class KafkaCluster:
     def freeze(self, brokers: Sequence[int]) -> None:
         """Stop brokers: connections stay, nothing answers."""
         for node_id in brokers:
-            self.nodes[node_id].freeze()
+            self.nodes[node_id].signal(signal.SIGSTOP)
 
     def thaw(self, brokers: Sequence[int]) -> None:
         """Let frozen brokers go on."""
         for node_id in brokers:
-            self.nodes[node_id].thaw()
+            self.nodes[node_id].signal(signal.SIGCONT)
 
     def check(self) -> None:
         """See whether all brokers run that should.

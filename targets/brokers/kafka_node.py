@@ -85,12 +85,6 @@ class KafkaNode:
         _write_properties(self._properties, {**properties, "log.dirs": str(directory / "data")})
 
     @property
-    def pid(self) -> int | None:
-        """The process id of its JVM; None if it is down."""
-        jvm = self._jvm
-        return jvm.pid if jvm and jvm.poll() is None else None
-
-    @property
     def exit_code(self) -> int | None:
         """How its JVM ended of itself (negative: by which signal); None if it has not."""
         jvm = self._jvm
@@ -140,15 +134,8 @@ class KafkaNode:
             with process:  # waits, and closes what it writes to
                 pass
 
-    def freeze(self) -> None:
-        """Stop its JVM: connections stay, nothing answers."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to its JVM."""
         if self._jvm is None:
             raise TargetError(f"broker {self.node_id} has not been started")
         self._jvm.send_signal(number)  # does nothing if it has ended

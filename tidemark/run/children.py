@@ -161,7 +161,5 @@ def say(line: str) -> None:
 def run_to_terminal(module: str, *arguments: str) -> int:
     """Run a Python module that writes to our own terminal; return its exit code."""
     return subprocess.call(
-        python_module(module, *arguments),
-        stdin=subprocess.DEVNULL,
-        preexec_fn=before_exec(),
+        python_module(module, *arguments), stdin=subprocess.DEVNULL, preexec_fn=before_exec()
     )

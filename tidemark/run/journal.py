@@ -94,11 +94,7 @@ def describe_target(
 ) -> dict[str, Any]:
     """`target` and `targets` of run.json."""
     options = plan.options
-    target = {
-        "url": url,
-        "command": command,
-        "fds_limit": None if plan.host else options.fds_limit,
-    }
+    target = {"url": url, "command": command, "fds_limit": None if plan.host else options.fds_limit}
     if not plan.host:
         target |= {
             "workers": options.workers,

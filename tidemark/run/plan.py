@@ -54,10 +54,9 @@ class Plan:
         Raises:
             RunDirectoryError: it holds a run already, or cannot be made or written.
         """
-        options = self.options
-        if options.run_name:
-            return RunDirectory.create(options.results / options.run_name)
-        return RunDirectory.create(new_folder(options.results, "", self.strategy or "service"))
+        results, name = self.options.results, self.options.run_name
+        folder = results / name if name else new_folder(results, "", self.strategy or "service")
+        return RunDirectory.create(folder)
 
 
 def _check(options: RunOptions, host: str | None) -> None:
