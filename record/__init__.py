@@ -1,4 +1,1 @@
-"""The ground below all rooms: what a run records, and how it is written and read.
-
-The standard library alone.
-"""
+"""The ground below all rooms: what a run records, how it is written and read; stdlib alone."""

@@ -5,9 +5,10 @@ import errno
 import fcntl
 import io
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 from tidemark.record.errors import DiskFullError, RunDirectoryError
 
@@ -15,24 +16,8 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TIME_DECIMALS = 6
 
 
-def _failed(path: Path, error: OSError) -> RunDirectoryError:
-    if error.errno in _NO_ROOM:
-        return DiskFullError(
-            f"{path}: {error.strerror}: free some space; what was recorded until now stays readable"
-        )
-    return RunDirectoryError(f"{path}: {error.strerror}: check that the folder can be written")
-
-
-def _ends_mid_line(descriptor: int) -> bool:
-    size = os.fstat(descriptor).st_size
-    return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-
-
-class LineAppender:
-    """Appends lines to a file that several processes may append to.
-
-    One `write` on an `O_APPEND` descriptor, under a lock: lines of different writers do not
-    mix. A torn line that a killed writer left is ended first, so that only that one is lost.
+class _Appender:
+    """A file that is only ever added to; see the subclasses.
 
     Args:
         path: The file; made if it is missing.
@@ -43,7 +28,53 @@ class LineAppender:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._descriptor = _open(path)
+        with _explained(path):
+            self._file = path.open("ab+", buffering=0)
+        self._descriptor = self._file.fileno()
+
+    def _ends_mid_line(self) -> bool:
+        size = os.fstat(self._descriptor).st_size
+        return size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        with _explained(self.path):
+            while view:
+                view = view[self._file.write(view) :]
+
+    def close(self) -> None:
+        """Close the file; closing twice is fine."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Errors of the operating system become ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise DiskFullError(
+                f"{path}: {error.strerror}: free some space; "
+                "what was recorded until now stays readable"
+            ) from error
+        raise RunDirectoryError(
+            f"{path}: {error.strerror}: check that the folder can be written"
+        ) from error
+
+
+class LineAppender(_Appender):
+    """Appends lines to a file that several processes may append to.
+
+    One `write` on an `O_APPEND` descriptor, under a lock: lines of different writers do not
+    mix. A torn line that a killed writer left is ended first, so that only that one is lost.
+    """
 
     def append(self, line: bytes) -> None:
         """Append one line, given without its newline.
@@ -54,30 +85,9 @@ class LineAppender:
         """
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         try:
-            start = b"\n" if _ends_mid_line(self._descriptor) else b""
-            _write_whole(self._descriptor, start + line + b"\n", self.path)
+            self._write((b"\n" if self._ends_mid_line() else b"") + line + b"\n")
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
-
-
-def _open(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise _failed(path, error) from error
-
-
-def _write_whole(descriptor: int, data: bytes, path: Path) -> None:
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(descriptor, view) :]
-        except OSError as error:
-            raise _failed(path, error) from error
 
 
 def format_field(value: object) -> str:
@@ -89,7 +99,7 @@ def format_field(value: object) -> str:
     return " ".join(str(value).split()) if isinstance(value, str) else str(value)
 
 
-class CsvAppender:
+class CsvAppender(_Appender):
     """Writes rows of fixed columns to the end of a CSV file.
 
     The header is written when the file is made; a torn last line (the former writer was
@@ -105,12 +115,8 @@ class CsvAppender:
     """
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self.path = path
+        super().__init__(path)
         self.columns = tuple(columns)
-        self._buffer = io.StringIO()
-        self._csv = csv.writer(self._buffer, lineterminator="\n")
-        self._descriptor = _open(path)
-        self._open = True
         try:
             self._prepare()
         except BaseException:
@@ -118,8 +124,8 @@ class CsvAppender:
             raise
 
     def _prepare(self) -> None:
-        if _ends_mid_line(self._descriptor):
-            os.ftruncate(self._descriptor, self._end_of_last_line())
+        if self._ends_mid_line():
+            os.ftruncate(self._descriptor, self.path.read_bytes().rfind(b"\n") + 1)
         header = (",".join(self.columns) + "\n").encode()
         if os.fstat(self._descriptor).st_size == 0:
             self._write(header)
@@ -127,9 +133,6 @@ class CsvAppender:
             raise RunDirectoryError(
                 f"{self.path}: has other columns: written by another version; use a new folder"
             )
-
-    def _end_of_last_line(self) -> int:
-        return self.path.read_bytes().rfind(b"\n") + 1
 
     def append(self, row: Mapping[str, object]) -> None:
         """Append one row; what is None or missing in `row` becomes an empty field.
@@ -142,36 +145,19 @@ class CsvAppender:
 
     def append_all(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Append several rows in one write, or none of them. Raises as `append` does."""
-        self._buffer.seek(0)
-        self._buffer.truncate()
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
         for row in rows:
             if not row.keys() <= set(self.columns):
                 unknown = ", ".join(sorted(row.keys() - set(self.columns)))
                 raise RunDirectoryError(f"{self.path}: no such column: {unknown}")
-            self._csv.writerow([format_field(row.get(name)) for name in self.columns])
-        self._write(self._buffer.getvalue().encode())
+            writer.writerow([format_field(row.get(name)) for name in self.columns])
+        self._write(text.getvalue().encode())
 
     def _write(self, data: bytes) -> None:
         end = os.fstat(self._descriptor).st_size
         try:
-            _write_whole(self._descriptor, data, self.path)
+            super()._write(data)
         except DiskFullError:
             os.ftruncate(self._descriptor, end)
             raise
-
-    def close(self) -> None:
-        """Close the file; closing twice is fine."""
-        if self._open:
-            self._open = False
-            os.close(self._descriptor)
-
-    def __enter__(self) -> "CsvAppender":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -1,11 +1,9 @@
 """Command lines of options by the standard library alone, and what a child says to its parent."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from tidemark.record.errors import OptionError, TidemarkError
@@ -21,22 +19,11 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def parser_of(options: Sequence[Option], program: str, description: str) -> argparse.ArgumentParser:
-    """A parser whose values are those of `Option.read`.
-
-    Args:
-        options: In the order in which the help lists them.
-        program: What the command is called in help and errors.
-        description: What it does, in a sentence.
-    """
+    """A parser whose values are those of `Option.read`; see `run_command`."""
     parser = OneLineParser(prog=program, description=description, allow_abbrev=False)
-    add_options(parser, options)
-    return parser
-
-
-def add_options(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
-    """Add some options to a parser."""
     for option in options:
-        _add(parser, option)
+        add_option(parser, option)
+    return parser
 
 
 def run_command(
@@ -50,7 +37,7 @@ def run_command(
 
     Args:
         command: What is done with the checked values of `options`; returns the exit code.
-        options: What it can be told.
+        options: What it can be told, in the order in which the help lists them.
         program: What the command is called in help and errors.
         description: What it does, in a sentence.
         arguments: The command line; None for this process's own.
@@ -62,22 +49,19 @@ def run_command(
         fail(program, error)
 
 
-def _add(parser: argparse.ArgumentParser, option: Option) -> None:
-    explained = option.explained.replace("%", "%%")
-    if option.is_flag:
-        parser.add_argument(option.flag, action="store_true", help=explained)
-        return
-    given: dict[str, Any] = {"type": _checked(option), "metavar": option.metavar, "help": explained}
-    if option.is_positional:
-        parser.add_argument(option.name, **given)
-        return
-    if option.is_repeatable:
-        given["action"] = "append"
-    default = None if option.is_repeatable or option.default is REQUIRED else option.default
-    parser.add_argument(option.flag, default=default, required=option.default is REQUIRED, **given)
+def add_option(
+    parser: argparse.ArgumentParser, option: Option, *, keep_text: bool = False, **given: Any
+) -> None:
+    """Add an option to a parser.
 
+    Args:
+        parser: The parser, argparse's or one that takes more.
+        option: The option.
+        keep_text: Whether a value stays the text that it was given as, once found good; for
+            Locust, whose web form hands back text too.
+        given: Further arguments for `parser.add_argument`.
+    """
 
-def _checked(option: Option) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
         try:
             # One value, whatever is in it: spaces separate values in the environment only.
@@ -85,9 +69,21 @@ def _checked(option: Option) -> Callable[[str], Any]:
         except OptionError as error:
             message = str(error).removeprefix(f"{option.shown}: ")
             raise argparse.ArgumentTypeError(message) from error
-        return found[0] if option.is_repeatable else found
+        return text if keep_text else found[0] if option.is_repeatable else found
 
-    return parse
+    given["help"] = option.explained.replace("%", "%%")
+    if option.is_flag:
+        parser.add_argument(option.flag, action="store_true", **given)
+        return
+    given |= {"type": parse, "metavar": option.metavar}
+    if option.is_positional:
+        parser.add_argument(option.name, **given)
+        return
+    if option.is_repeatable:
+        given["action"] = "append"
+    elif option.default is not REQUIRED:
+        given["default"] = option.as_text(option.default) if keep_text else option.default
+    parser.add_argument(option.flag, required=option.default is REQUIRED, **given)
 
 
 def announce(**facts: object) -> None:

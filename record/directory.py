@@ -1,12 +1,11 @@
 """The run directory: where everything that is recorded about a run is written and read."""
 
-from __future__ import annotations
-
 import json
 import os
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 from tidemark.record import layout
 from tidemark.record.appender import CsvAppender, LineAppender
@@ -26,11 +25,9 @@ def whole_lines(path: Path) -> bytes:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UnusableRunError(
-            path, f"cannot be read ({error.strerror})", "check that it exists and is readable"
-        ) from error
-    end = data.rfind(b"\n") + 1
-    return data if end == len(data) else data[:end]
+        what = f"cannot be read ({error.strerror})"
+        raise UnusableRunError(path, what, "check that it exists and is readable") from error
+    return data[: data.rfind(b"\n") + 1]
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -51,17 +48,13 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 class RunDirectory:
-    """One run's folder.
-
-    Args:
-        path: The folder. It need not exist for the object to be made; `create` makes it.
-    """
+    """One run's folder, which need not exist yet: `create` makes it."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
 
     @classmethod
-    def create(cls, path: Path | str) -> RunDirectory:
+    def create(cls, path: Path | str) -> Self:
         """Make the folder for a new run; an empty or unrelated one is taken as it is.
 
         Raises:
@@ -74,11 +67,11 @@ class RunDirectory:
             raise RunDirectoryError(
                 f"{folder}: cannot be made ({error.strerror}): choose another folder"
             ) from error
-        for name in layout.RECORDED_FILES:
-            if (folder / name).exists():
-                raise RunDirectoryError(
-                    f"{folder}: holds a run already ({name}): choose another folder"
-                )
+        held = [name for name in layout.RECORDED_FILES if (folder / name).exists()]
+        if held:
+            raise RunDirectoryError(
+                f"{folder}: holds a run already ({held[0]}): choose another folder"
+            )
         if not os.access(folder, os.W_OK | os.X_OK):
             raise RunDirectoryError(f"{folder}: cannot be written: choose another folder")
         return cls(folder)
@@ -90,8 +83,6 @@ class RunDirectory:
     def writer(self, table: Table) -> CsvAppender:
         """Opens one of the tables for appending."""
         return CsvAppender(self.file(table.file), table.columns)
-
-    # -- run.json ------------------------------------------------------------------------------
 
     def write_metadata(self, metadata: Mapping[str, object]) -> None:
         """Write `run.json` anew, as a whole; `format` is added.
@@ -110,8 +101,6 @@ class RunDirectory:
         """
         return read_metadata(self.file(layout.RUN_JSON))
 
-    # -- events.jsonl --------------------------------------------------------------------------
-
     def events_writer(self) -> LineAppender:
         """Opens `events.jsonl` for appending lines made by `tidemark.record.events.encode`."""
         return LineAppender(self.file(layout.EVENTS_JSONL))
@@ -123,11 +112,8 @@ class RunDirectory:
             DiskFullError: There is no room for it.
             RunDirectoryError: It cannot be written.
         """
-        writer = self.events_writer()
-        try:
+        with self.events_writer() as writer:
             writer.append(encode(instant, event))
-        finally:
-            writer.close()
 
     def read_events(self) -> tuple[Recorded[Event], ...]:
         """The events so far in the order of `elapsed_s`; a torn last line is dropped.
@@ -143,7 +129,6 @@ class RunDirectory:
             try:
                 found.append(decode(line))
             except ValueError as error:
-                raise UnusableRunError(
-                    f"{path}, line {number}", str(error), "mend the line or remove it"
-                ) from error
+                where = f"{path}, line {number}"
+                raise UnusableRunError(where, str(error), "mend the line or remove it") from error
         return tuple(sorted(found, key=lambda recorded: recorded.elapsed_s))

@@ -20,17 +20,3 @@ def parse_endpoint(text: str) -> tuple[str, int]:
             "for example localhost:9092 or [::1]:9092"
         )
     return host, int(port)
-
-
-def parse_endpoints(text: str) -> tuple[str, ...]:
-    """Split a comma-separated list of `host:port`; doubles are dropped, order is kept.
-
-    Raises:
-        EndpointError: One is malformed, or there is none.
-    """
-    endpoints = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-    if not endpoints:
-        raise EndpointError("no broker given: give host:port, separated by commas")
-    for endpoint in endpoints:
-        parse_endpoint(endpoint)
-    return endpoints

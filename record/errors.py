@@ -1,15 +1,6 @@
 """The root of the exception tree, and what concerns every room.
 
-TidemarkError              exit code 2; caught once, by the command line
-+-- RunDirectoryError      a run directory that cannot be made, written or read
-|   +-- DiskFullError      nothing more can be written; what is on disk stays readable
-|   +-- UnusableRunError   what is in it cannot be read, or does not say enough
-+-- EndpointError          `host:port` that is malformed
-+-- OptionError            an option with a value that cannot be used
-+-- ResourceLimitError     a limit of the operating system that may not be set
-
-What concerns one room alone stands in that room's `errors`, under the same root. Each message
-is one line: what is wrong, where, and what to do.
+What concerns one room alone stands in that room's `errors`, under the same root.
 """
 
 from pathlib import Path
@@ -19,7 +10,8 @@ from typing import ClassVar
 class TidemarkError(Exception):
     """Base of every error that a user can do something about.
 
-    The message is one line: what is wrong, where, and what to do.
+    The message is one line: what is wrong, where, and what to do. Caught once, by the command
+    line, which leaves with the exit code.
     """
 
     exit_code: ClassVar[int] = 2
@@ -38,12 +30,9 @@ class UnusableRunError(RunDirectoryError):
 
     def __init__(self, where: Path | str, what: str, remedy: str) -> None:
         super().__init__(f"{where}: {what}; {remedy}")
-        self.where = where
-        self.what = what
-        self.remedy = remedy
 
 
-class EndpointError(TidemarkError):
+class EndpointError(TidemarkError, ValueError):
     """A `host:port` is malformed."""
 
 

@@ -8,24 +8,37 @@ is an `Unknown`, and keeps its fields.
 from __future__ import annotations
 
 import json
-import types
+import re
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tidemark.record.clock import Instant
 
 LARGEST = 1e15
 """No figure of a run is larger: counts, bytes and Unix times stay exact in a float below it."""
 
+KINDS: dict[str, type[Event]] = {}
+"""Every type of event by its name in the file, in the order of this module."""
 
-@dataclass(frozen=True, slots=True)
+Text = str | None
+Whole = int | None
+Real = float | None
+
+
+@typing.dataclass_transform(frozen_default=True)
 class Event:
-    """Something that happened; see the subclasses."""
+    """Something that happened. A subclass is a type of event, called in the file as in code."""
 
-    NAME: ClassVar[str] = ""
+    NAME = ""
+
+    def __init_subclass__(cls, *, is_known: bool = True) -> None:
+        cls.NAME = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+        dataclass(frozen=True)(cls)
+        if is_known:
+            KINDS[cls.NAME] = cls
 
     @property
     def name(self) -> str:
@@ -34,286 +47,205 @@ class Event:
 
     def details(self) -> dict[str, Any]:
         """The fields that are known."""
-        values = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
-# -- the run ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
 class RunStarted(Event):
     """The run directory was made."""
 
-    NAME = "run_started"
 
-
-@dataclass(frozen=True, slots=True)
 class RunEnded(Event):
     """Everything was stopped; `outcome` is that of `run.json`."""
 
-    NAME = "run_ended"
-    outcome: str | None = None
-    reason: str | None = None
+    outcome: Text = None
+    reason: Text = None
 
 
-# -- the target ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
 class TargetStarted(Event):
     """The service answers."""
 
-    NAME = "target_started"
-    pid: int | None = None
-    url: str | None = None
-    target: str | None = None
+    pid: Whole = None
+    url: Text = None
+    target: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class TargetExited(Event):
     """The root of the target's processes is not there any more."""
 
-    NAME = "target_exited"
-    pid: int | None = None
-    process: str | None = None
-    target: str | None = None
+    pid: Whole = None
+    process: Text = None
+    target: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class TargetRestarted(Event):
     """Another process has taken its place."""
 
-    NAME = "target_restarted"
-    pid: int | None = None
-    process: str | None = None
-    former_pid: int | None = None
-    target: str | None = None
+    pid: Whole = None
+    process: Text = None
+    former_pid: Whole = None
+    target: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class Emfile(Event):
-    """The target's log says for the first time that it ran out of descriptors.
+    """The target's log first says that descriptors ran out; `requests` were answered by then."""
 
-    `requests` counts those that had been answered by then.
-    """
-
-    NAME = "emfile"
-    line: str | None = None
-    requests: int | None = None
-    target: str | None = None
+    line: Text = None
+    requests: Whole = None
+    target: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class Stalled(Event):
     """No request has been answered for `silent_s` seconds while some were waiting."""
 
-    NAME = "stalled"
-    silent_s: float | None = None
+    silent_s: Real = None
 
 
-# -- the brokers --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
 class BrokerDown(Event):
     """A broker was made to fail; `action` is `kill` or `freeze`."""
 
-    NAME = "broker_down"
-    broker: str | None = None
-    action: str | None = None
+    broker: Text = None
+    action: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class BrokerUp(Event):
     """A broker was brought back; `action` is `restart` or `thaw`."""
 
-    NAME = "broker_up"
-    broker: str | None = None
-    action: str | None = None
+    broker: Text = None
+    action: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class RefusedByBroker(Event):
     """A broker's log says for the first time that it keeps a client out."""
 
-    NAME = "refused_by_broker"
-    line: str | None = None
+    line: Text = None
 
 
-# -- faults that were asked for -----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
 class FaultStarted(Event):
     """A fault begins; `fault` is what was asked for, `kind` what is done."""
 
-    NAME = "fault_started"
-    fault: str | None = None
-    kind: str | None = None
+    fault: Text = None
+    kind: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class FaultEnded(Event):
     """What a fault did is undone."""
 
-    NAME = "fault_ended"
-    fault: str | None = None
-    kind: str | None = None
+    fault: Text = None
+    kind: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class FaultFailed(Event):
     """A fault could not be injected, or not be ended."""
 
-    NAME = "fault_failed"
-    fault: str | None = None
-    reason: str | None = None
+    fault: Text = None
+    reason: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class WorkerKilled(Event):
     """A worker of the target was killed by a fault."""
 
-    NAME = "worker_killed"
-    pid: int | None = None
+    pid: Whole = None
 
 
-# -- the load -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
 class GeneratorSaturated(Event):
     """A request left `lateness_s` seconds late: the generator cannot keep up."""
 
-    NAME = "generator_saturated"
-    lateness_s: float | None = None
+    lateness_s: Real = None
 
 
-@dataclass(frozen=True, slots=True)
 class WorkerLost(Event):
     """A worker of the load generator is gone."""
 
-    NAME = "worker_lost"
-    worker: str | None = None
+    worker: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class LedgerFailed(Event):
     """What became of the messages cannot be told."""
 
-    NAME = "ledger_failed"
-    reason: str | None = None
+    reason: Text = None
 
 
-# -- the sampler --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
 class SamplerStarted(Event):
     """The sampler begins; `reason` says why it has no better source of connections."""
 
-    NAME = "sampler_started"
-    source: str | None = None
-    interval_s: float | None = None
-    budget_share: float | None = None
-    reason: str | None = None
+    source: Text = None
+    interval_s: Real = None
+    budget_share: Real = None
+    reason: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class SourceChanged(Event):
     """Connections are read in another way from now on."""
 
-    NAME = "source_changed"
-    source: str | None = None
-    reason: str | None = None
+    source: Text = None
+    reason: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class SamplerLost(Event):
     """The sampler is gone."""
 
-    NAME = "sampler_lost"
-    reason: str | None = None
+    reason: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class LimitsRead(Event):
-    """What bounds a process that was seen for the first time; None where nothing does.
+    """What bounds a process seen for the first time; a source sets it: `cgroup pids.max`."""
 
-    A source is what sets the limit, for example `cgroup pids.max`.
-    """
-
-    NAME = "limits_read"
-    pid: int | None = None
-    process: str | None = None
-    fds_limit: int | None = None
-    threads_limit: int | None = None
-    threads_limit_source: str | None = None
-    rss_bytes_limit: int | None = None
-    rss_bytes_limit_source: str | None = None
-    local_ports_low: int | None = None
-    local_ports_high: int | None = None
-    target: str | None = None
+    pid: Whole = None
+    process: Text = None
+    fds_limit: Whole = None
+    threads_limit: Whole = None
+    threads_limit_source: Text = None
+    rss_bytes_limit: Whole = None
+    rss_bytes_limit_source: Text = None
+    local_ports_low: Whole = None
+    local_ports_high: Whole = None
+    target: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class PermissionDenied(Event):
     """Something of a process may not be read; its fields stay empty."""
 
-    NAME = "permission_denied"
-    pid: int | None = None
-    what: str | None = None
-    missing: str | None = None
+    pid: Whole = None
+    what: Text = None
+    missing: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class Unread(Event):
     """Something could not be read for another reason."""
 
-    NAME = "unread"
-    pid: int | None = None
-    reason: str | None = None
+    pid: Whole = None
+    reason: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class Gap(Event):
     """So many ticks, of so many seconds each, were missed until now."""
 
-    NAME = "gap"
-    missed_ticks: int | None = None
-    interval_s: float | None = None
+    missed_ticks: Whole = None
+    interval_s: Real = None
 
 
-@dataclass(frozen=True, slots=True)
 class ClockSet(Event):
     """Somebody set the clock by so many seconds."""
 
-    NAME = "clock_set"
-    by_s: float | None = None
+    by_s: Real = None
 
 
-@dataclass(frozen=True, slots=True)
 class DiskFull(Event):
     """There is no room for samples from now on."""
 
-    NAME = "disk_full"
-    reason: str | None = None
+    reason: Text = None
 
 
-@dataclass(frozen=True, slots=True)
 class DiskHasRoom(Event):
     """There is room again; so many samples were lost meanwhile."""
 
-    NAME = "disk_has_room"
-    lost_samples: int | None = None
+    lost_samples: Whole = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown(Event):
+class Unknown(Event, is_known=False):
     """An event that this version does not know."""
 
-    event: str = ""
+    event: str
     given: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -326,14 +258,6 @@ class Unknown(Event):
         return dict(self.given)
 
 
-# Not `__subclasses__`: a dataclass with slots is a second class, and the first is there as well.
-KINDS: dict[str, type[Event]] = {
-    kind.NAME: kind
-    for kind in list(globals().values())
-    if isinstance(kind, type) and issubclass(kind, Event) and kind.NAME
-}
-"""Every type of event by its name in the file, in the order of this module."""
-
 Kind = TypeVar("Kind", bound=Event)
 
 
@@ -343,7 +267,7 @@ class Recorded(Generic[Kind]):
 
     Attributes:
         time_s: Unix time.
-        elapsed_s: Seconds since the run began, monotonic.
+        elapsed_s: Real since the run began, monotonic.
         event: What happened.
     """
 
@@ -359,12 +283,8 @@ def of_kind(events: Iterable[Recorded[Any]], kind: type[Kind]) -> list[Recorded[
 
 def encode(instant: Instant, event: Event) -> bytes:
     """One line of `events.jsonl`, without its newline."""
-    record = {
-        "time_s": round(instant.time_s, 6),
-        "elapsed_s": round(instant.elapsed_s, 6),
-        "event": event.name,
-        **event.details(),
-    }
+    times = {"time_s": round(instant.time_s, 6), "elapsed_s": round(instant.elapsed_s, 6)}
+    record = {**times, "event": event.name, **event.details()}
     return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
 
 
@@ -375,17 +295,12 @@ def decode(line: bytes) -> Recorded[Event]:
         ValueError: It is no event, or a field of it is not what the event's type wants; the
             message says which.
     """
-    raw = parse_object(line)
-    if raw is None or not isinstance(raw.get("event"), str):
+    given = parse_object(line) or {}
+    time_s, elapsed_s, name = (given.pop(key, None) for key in ("time_s", "elapsed_s", "event"))
+    if not (_is_time(time_s) and _is_time(elapsed_s) and isinstance(name, str)):
         raise ValueError("is not an event (an object with time_s, elapsed_s and event)")
-    time_s, elapsed_s = (_time(raw, name) for name in ("time_s", "elapsed_s"))
-    given = {name: value for name, value in raw.items() if name not in _COMMON}
-    kind = KINDS.get(raw["event"])
-    event = Unknown(raw["event"], given) if kind is None else _typed(kind, given)
-    return Recorded(time_s, elapsed_s, event)
-
-
-_COMMON = {"time_s", "elapsed_s", "event"}
+    event = _typed(name, given) if name in KINDS else Unknown(name, given)
+    return Recorded(float(time_s), float(elapsed_s), event)
 
 
 def parse_object(data: bytes) -> dict[str, Any] | None:
@@ -401,38 +316,27 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _time(raw: Mapping[str, Any], name: str) -> float:
-    value = raw.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LARGEST:
-        raise ValueError("is not an event (an object with time_s, elapsed_s and event)")
-    return float(value)
+def _is_time(value: Any) -> typing.TypeGuard[float]:
+    return _fits(value, float) and 0 <= value <= LARGEST
 
 
-def _typed(kind: type[Event], given: Mapping[str, Any]) -> Event:
-    """The event of a type; fields that the type does not have are left out."""
-    values = {}
-    for name, wanted in _wanted(kind.NAME).items():
-        value = given.get(name)
-        if value is not None and not _fits(value, wanted):
-            raise ValueError(f"is an event {kind.NAME} whose {name} cannot be read")
-        values[name] = value
-    return kind(**values)
+def _typed(event: str, given: Mapping[str, Any]) -> Event:
+    """The event of that name; fields that its type does not have are left out."""
+    wanted = _types(event)
+    for name, types in wanted.items():
+        if not _fits(given.get(name), types):
+            raise ValueError(f"is an event {event} whose {name} cannot be read")
+    return KINDS[event](**{name: given.get(name) for name in wanted})
 
 
 @cache
-def _wanted(name: str) -> dict[str, tuple[type, ...]]:
-    """Field of the events of a name -> the types that it takes besides None."""
-    kind = KINDS[name]
-    hints = typing.get_type_hints(kind)
-    found = {}
-    for one in fields(kind):
-        allowed = [t for t in typing.get_args(hints[one.name]) if t is not types.NoneType]
-        found[one.name] = (*allowed, int) if float in allowed else tuple(allowed)
-    return found
+def _types(event: str) -> dict[str, Any]:
+    """Field of the events of a name -> what it takes."""
+    return typing.get_type_hints(KINDS[event])
 
 
-def _fits(value: object, wanted: tuple[type, ...]) -> bool:
-    """Whether a value has one of these types; a bool is no number, and no float is endless."""
-    if isinstance(value, bool) or not isinstance(value, wanted):
+def _fits(value: object, types: Any) -> bool:
+    """Whether a value has one of these types; a bool is no number, an integer will do for float."""
+    if isinstance(value, bool) or (isinstance(value, float) and abs(value) > LARGEST):
         return False
-    return not isinstance(value, float) or abs(value) <= LARGEST
+    return isinstance(value, types) or (isinstance(value, int) and isinstance(0.0, types))

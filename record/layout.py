@@ -3,8 +3,6 @@
 docs/run-directory.md says the same for people; a test holds the two against each other.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -107,11 +105,7 @@ REQUESTS = Table(
     ),
     never_falling=("elapsed_s", "requests", "failures", "messages_accepted"),
 )
-ROUTES = Table(
-    "routes.csv",
-    (*TIME_COLUMNS, "route", "requests", "failures"),
-    text=("route",),
-)
+ROUTES = Table("routes.csv", (*TIME_COLUMNS, "route", "requests", "failures"), text=("route",))
 ENDPOINTS = Table(
     "endpoints.csv",
     (*TIME_COLUMNS, "target", "endpoint", "held", "time_wait"),

@@ -1,10 +1,9 @@
 """`run.json`: what ran, on what, from when to when, how it ended."""
 
-from __future__ import annotations
-
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +41,7 @@ class Target:
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in `targets` of run.json."""
-        return {
-            "id": self.id,
-            "url": self.url,
-            "pids": list(self.pids),
-            "command": self.command,
-            "host": self.host,
-            "clock_offset_s": self.clock_offset_s,
-        }
+        return {**asdict(self), "pids": list(self.pids)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,119 +83,90 @@ def utc_now() -> str:
 def read_metadata(path: Path) -> RunMetadata:
     """Read `run.json`.
 
-    Args:
-        path: The file.
-
     Raises:
         UnusableRunError: It is missing or malformed, or has a format that is not known.
     """
     if not path.exists():
-        raise UnusableRunError(
-            path.parent, f"holds no {path.name}, so it is no run directory", "name a run directory"
-        )
+        what = f"holds no {path.name}, so it is no run directory"
+        raise UnusableRunError(path.parent, what, "name a run directory")
     try:
         raw = parse_object(path.read_bytes())
     except OSError as error:
-        raise UnusableRunError(
-            path, f"cannot be read ({error.strerror})", "check its permissions"
-        ) from error
+        what = f"cannot be read ({error.strerror})"
+        raise UnusableRunError(path, what, "check its permissions") from error
     if raw is None:
         raise UnusableRunError(path, "is not a JSON object", "restore the file")
     found = raw.get("format")
     if isinstance(found, bool) or found not in READABLE_FORMATS:
         known = " and ".join(map(str, READABLE_FORMATS))
-        raise UnusableRunError(
-            path,
-            f"format {str(found)[:40]} is not known (only {known} are)",
-            "use the version of tidemark that recorded it",
-        )
-    return _parse(path, raw)
-
-
-def _parse(path: Path, raw: dict[str, Any]) -> RunMetadata:
-    outcome = raw.get("outcome")
-    if raw.get("ended_at") is None or outcome is None:
-        outcome = ABORTED
-    if outcome not in OUTCOMES:
-        raise UnusableRunError(
-            path,
-            f"the outcome {str(outcome)[:40]!r} is not known",
-            f"use one of {', '.join(OUTCOMES)}",
-        )
-    brokers = raw.get("brokers") or []
-    if not isinstance(brokers, list) or not all(isinstance(name, str) for name in brokers):
-        raise UnusableRunError(path, "brokers is not a list of host:port", "mend the file")
-    strategy = raw.get("strategy")
-    if strategy is not None and not isinstance(strategy, str):
-        raise UnusableRunError(path, "strategy is not a text", "mend the file")
-    target = _object(path, raw, "target")
+        what = f"format {str(found)[:40]} is not known (only {known} are)"
+        raise UnusableRunError(path, what, "use the version of tidemark that recorded it")
     return RunMetadata(
-        format=raw["format"],
-        strategy=strategy,
-        started_at=_moment(path, raw, "started_at"),
-        ended_at=_moment(path, raw, "ended_at"),
-        outcome=outcome,
-        brokers=tuple(brokers),
-        target=target,
-        targets=_targets(path, raw, target),
-        load=_object(path, raw, "load"),
-        host=_object(path, raw, "host"),
+        format=found,
+        outcome=_outcome(path, raw),
         raw=raw,
+        **{name: _value(path, raw, name) for name in _WANTED},
     )
 
 
-def _targets(path: Path, raw: dict[str, Any], only: Mapping[str, Any]) -> tuple[Target, ...]:
-    listed = raw.get("targets")
-    if listed is None:
-        pid = only.get("pid")
-        pids = (pid,) if isinstance(pid, int) and not isinstance(pid, bool) else ()
-        return (Target(ONLY_TARGET, _text(only, "url"), pids, _text(only, "command")),)
-    if not isinstance(listed, list) or not all(_is_target(one) for one in listed):
-        raise UnusableRunError(path, "targets is not a list of objects with an id", "mend the file")
-    return tuple(
-        Target(
-            one["id"],
-            _text(one, "url"),
-            tuple(pid for pid in one.get("pids") or () if isinstance(pid, int)),
-            _text(one, "command"),
-            _text(one, "host"),
-            float(one.get("clock_offset_s") or 0.0),
-        )
-        for one in listed
-    )
+def _outcome(path: Path, raw: Mapping[str, Any]) -> str:
+    found = raw.get("outcome")
+    if raw.get("ended_at") is None or found is None:
+        return ABORTED
+    if found in OUTCOMES:
+        return str(found)
+    known = f"use one of {', '.join(OUTCOMES)}"
+    raise UnusableRunError(path, f"the outcome {str(found)[:40]!r} is not known", known)
 
 
-def _is_target(value: object) -> bool:
-    if not isinstance(value, dict) or not isinstance(value.get("id"), str):
-        return False
-    offset = value.get("clock_offset_s") or 0.0
-    pids = value.get("pids") or []
-    number = isinstance(offset, int | float) and not isinstance(offset, bool)
-    return number and isinstance(pids, list)
-
-
-def _text(value: Mapping[str, Any], name: str) -> str | None:
-    found = value.get(name)
-    return found if isinstance(found, str) else None
-
-
-def _object(path: Path, raw: dict[str, Any], name: str) -> dict[str, Any]:
+def _value(path: Path, raw: Mapping[str, Any], name: str) -> Any:
+    """What run.json says under a name, checked; `targets` of format 1 is its `target` alone."""
+    read, missing, wanted = _WANTED[name]
     value = raw.get(name)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise UnusableRunError(path, f"{name} is not an object", "mend the file")
+    if name == "targets" and value is None:
+        only = _value(path, raw, "target")
+        told = {name: only.get(name) for name in ("url", "command")}
+        value = [{"id": ONLY_TARGET, "pids": [only.get("pid")], **told}]
+    try:
+        return missing if value is None else read(value)
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        raise UnusableRunError(path, f"{name} is not {wanted}", "mend the file") from error
+
+
+def _is(kind: Any, value: Any) -> Any:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(value)
     return value
 
 
-def _moment(path: Path, raw: dict[str, Any], name: str) -> dt.datetime | None:
-    value = raw.get(name)
-    if value is None:
-        return None
-    try:
-        moment = dt.datetime.fromisoformat(value)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise UnusableRunError(
-            path, f"{name} is not a time in ISO 8601", "mend the file"
-        ) from error
+def _each(read: Callable[[Any], Any], values: Any) -> tuple[Any, ...]:
+    return tuple(map(read, _is(list, values)))
+
+
+def _moment(value: Any) -> dt.datetime:
+    moment = dt.datetime.fromisoformat(value)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+
+
+def _target(value: Any) -> Target:
+    texts = {name: value.get(name) for name in ("url", "command", "host")}
+    return Target(
+        _is(str, value["id"]),
+        pids=tuple(pid for pid in _is(list, value.get("pids") or []) if type(pid) is int),
+        clock_offset_s=float(_is(int | float, value.get("clock_offset_s") or 0.0)),
+        **{name: text for name, text in texts.items() if isinstance(text, str)},
+    )
+
+
+_object = partial(_is, dict)
+_WANTED: Mapping[str, tuple[Callable[[Any], Any], Any, str]] = {
+    "strategy": (partial(_is, str), None, "a text"),
+    "started_at": (_moment, None, "a time in ISO 8601"),
+    "ended_at": (_moment, None, "a time in ISO 8601"),
+    "brokers": (partial(_each, partial(_is, str)), (), "a list of host:port"),
+    "target": (_object, {}, "an object"),
+    "targets": (partial(_each, _target), (), "a list of objects with an id"),
+    "load": (_object, {}, "an object"),
+    "host": (_object, {}, "an object"),
+}
+"""Key -> how its value is read, what stands for one that is not there, and what it has to be."""

@@ -5,8 +5,6 @@ measure, the names in sentences and tables, the panels of the pictures and the r
 threshold can name all follow from it. How it is read stands in `sampler/figures.py`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

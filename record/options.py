@@ -2,19 +2,19 @@
 
 All of them hand over text (or values that already have their type); `Option.read` is the one
 place that checks a value. What makes a command line of options stands in `command_line.py`
-(argparse, for what needs the standard library alone) and in `tidemark/commands/options.py`.
+(argparse, for Locust and what needs the standard library alone) and in
+`tidemark/commands/options.py` (click).
 """
 
-from __future__ import annotations
-
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tidemark.record.endpoints import parse_endpoint
-from tidemark.record.errors import EndpointError, OptionError
+from tidemark.record.errors import OptionError, TidemarkError
 
 REQUIRED = object()
 """The default of an option that must be given."""
@@ -80,7 +80,7 @@ class Option:
         """
         try:
             return self.parse(value)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, TidemarkError) as error:
             raise OptionError(f"{self.shown}: {error}") from error
 
     def as_text(self, value: Any) -> str:
@@ -99,9 +99,7 @@ class Option:
 
 
 def read_all(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the values of options; what nobody gave takes its default.
-
-    Nobody gave what is missing or None, and what is repeatable and has no value.
+    """Check the values of options; what is missing, None or repeated no times takes its default.
 
     Raises:
         OptionError: One line that names the option and what it wants.
@@ -109,25 +107,18 @@ def read_all(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, 
     found: dict[str, Any] = {}
     for option in options:
         value = values.get(option.name)
-        if option.is_repeatable and not value:
-            value = None
-        if value is None and option.default is REQUIRED:
+        if value is None or (option.is_repeatable and not value):
+            value = option.default
+        if value is REQUIRED:
             raise OptionError(f"{option.shown} must be given")
-        if value is None and option.default is None:
-            found[option.name] = None
-        else:
-            found[option.name] = option.read(option.default if value is None else value)
+        found[option.name] = None if value is None else option.read(value)
     return found
-
-
-# -- what values can be -------------------------------------------------------------------------
 
 
 def integer(low: int, high: int = _LARGEST_INTEGER) -> Callable[[Any], int]:
     """A whole number between two bounds."""
-    wanted = f"a whole number from {low:,} to {high:,}"
-    if high == _LARGEST_INTEGER:
-        wanted = f"a whole number of at least {low:,}"
+    bounds = f"of at least {low:,}" if high == _LARGEST_INTEGER else f"from {low:,} to {high:,}"
+    wanted = f"a whole number {bounds}"
 
     def parse(value: Any) -> int:
         try:
@@ -187,10 +178,7 @@ def endpoints(value: Any) -> tuple[str, ...]:
     parts = value if isinstance(value, tuple | list) else str(value or "").split(",")
     found = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
     for one in found:
-        try:
-            parse_endpoint(one)
-        except EndpointError as error:
-            raise ValueError(str(error)) from error
+        parse_endpoint(one)
     return found
 
 
@@ -210,10 +198,8 @@ def several(value: Any) -> tuple[str, ...]:
 def pairs(value: Any) -> tuple[str, ...]:
     """KEY=VALUE pairs; what is wrong is said without repeating a value, which may be a secret."""
     texts = several(value)
-    for text in texts:
-        key, equals, _ = text.partition("=")
-        if not key or not equals:
-            raise ValueError("must be KEY=VALUE")
+    if not all("=" in text[1:] and text[0] != "=" for text in texts):
+        raise ValueError("must be KEY=VALUE")
     return texts
 
 
@@ -244,7 +230,6 @@ def topic(value: Any) -> str:
     Source: Kafka's `org.apache.kafka.common.internals.Topic.validate`.
     """
     name = str(value or "")
-    legal = all(c.isascii() and (c.isalnum() or c in "._-") for c in name)
-    if not legal or len(name) > 249 or name in {".", ".."}:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,249}", name) or name in {".", ".."}:
         raise ValueError(f"must be up to 249 letters, digits, '.', '_' or '-', not {name!r}")
     return name

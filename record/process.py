@@ -3,8 +3,6 @@
 Sources: prctl(2), getrlimit(2), proc(5).
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import resource

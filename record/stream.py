@@ -4,13 +4,9 @@ Each look costs what was added since the last one. A line that is not finished y
 the next look.
 """
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 
-from tidemark.record import layout
-from tidemark.record.events import Event, Recorded, decode
 from tidemark.record.layout import Table
 
 _MOST_BYTES = 1 << 20
@@ -53,12 +49,7 @@ class LineStream:
 
 
 class RowStream:
-    """The rows that were added to a table since the last look.
-
-    Args:
-        folder: The run directory.
-        table: Which of its tables.
-    """
+    """The rows that were added to a table of a run directory since the last look."""
 
     def __init__(self, folder: Path, table: Table) -> None:
         self._lines = LineStream(folder / table.file)
@@ -68,28 +59,7 @@ class RowStream:
         """Column -> text of each new row; a row of another width (it was torn) is left out."""
         lines = [line.decode("utf-8", "replace") for line in self._lines.new_lines()]
         rows = list(csv.reader(lines))
-        if rows and not self._columns:
-            self._columns = rows.pop(0)
-        columns, width = self._columns, len(self._columns)
+        columns = self._columns = self._columns or (rows[0] if rows else [])
         # The header comes again where the file was begun anew.
-        rows = [row for row in rows if len(row) == width and row != columns]
+        rows = [row for row in rows if len(row) == len(columns) and row != columns]
         return [dict(zip(columns, row, strict=True)) for row in rows]
-
-
-class EventStream:
-    """The events that were added to a run since the last look.
-
-    Args:
-        folder: The run directory.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._lines = LineStream(folder / layout.EVENTS_JSONL)
-
-    def new_events(self) -> list[Recorded[Event]]:
-        """The new events in the order of the file.
-
-        Raises:
-            ValueError: A line is no event.
-        """
-        return [decode(line) for line in self._lines.new_lines()]

@@ -1,7 +1,5 @@
 """The service under load: a Flask app that writes what it is sent to Kafka."""
 
-from __future__ import annotations
-
 import ipaddress
 import logging
 
@@ -45,8 +43,8 @@ def create_app(strategy: str, settings: Settings) -> Flask:
     writer = STRATEGIES[resolve(strategy)](settings)
     app.extensions[STRATEGY_EXTENSION] = writer
     _add_ingest(app, writer, settings)
-    _add_health(app, writer)
-    _add_thread_profile(app)
+    app.add_url_rule("/healthz", view_func=lambda: jsonify(status="ok", strategy=writer.name))
+    app.add_url_rule("/debug/threads", view_func=_debug_threads)
     app.register_error_handler(HTTPException, _http_error)
     return app
 
@@ -70,21 +68,13 @@ def _add_ingest(app: Flask, writer: Strategy, settings: Settings) -> None:
         return refuse(body_too_large(settings.limits))
 
 
-def _add_health(app: Flask, writer: Strategy) -> None:
-    @app.get("/healthz")
-    def healthz() -> ResponseReturnValue:
-        return jsonify(status="ok", strategy=writer.name)
-
-
-def _add_thread_profile(app: Flask) -> None:
-    @app.get("/debug/threads")
-    def debug_threads() -> ResponseReturnValue:
-        if not _is_loopback(request.remote_addr):
-            return _error(403, "only callers on the same host may see the threads")
-        profile = take_profile()
-        if request.args.get("format") == "json":
-            return jsonify(profile.to_json())
-        return Response(profile.to_text(), mimetype="text/plain")
+def _debug_threads() -> ResponseReturnValue:
+    if not _is_loopback(request.remote_addr):
+        return _error(403, "only callers on the same host may see the threads")
+    profile = take_profile()
+    if request.args.get("format") == "json":
+        return jsonify(profile.to_json())
+    return Response(profile.to_text(), mimetype="text/plain")
 
 
 def _is_loopback(address: str | None) -> bool:

@@ -1,7 +1,5 @@
 """The body of `POST /ingest`: a JSON array, each element of which is one message."""
 
-from __future__ import annotations
-
 import json
 
 from tidemark.targets.config import IngestLimits
@@ -20,11 +18,7 @@ class BatchError(Exception):
 
 
 def parse_batch(body: bytes, limits: IngestLimits) -> list[bytes]:
-    """Split a request body into messages.
-
-    Args:
-        body: A JSON array in UTF-8.
-        limits: What is too much.
+    """Split a request body, a JSON array in UTF-8, into messages.
 
     Returns:
         The JSON text (RFC 8259, without white space, ASCII) of each element, in order.
@@ -41,15 +35,7 @@ def parse_batch(body: bytes, limits: IngestLimits) -> list[bytes]:
         raise BatchError(
             413, f"{len(elements)} messages are too many: the limit is {limits.max_messages}"
         )
-    messages = [_to_message(number, element) for number, element in enumerate(elements)]
-    for number, message in enumerate(messages):
-        if len(message) > limits.max_message_bytes:
-            raise BatchError(
-                413,
-                f"message {number} has {len(message)} bytes: "
-                f"the limit is {limits.max_message_bytes}",
-            )
-    return messages
+    return [_to_message(*numbered, limits.max_message_bytes) for numbered in enumerate(elements)]
 
 
 def body_too_large(limits: IngestLimits) -> BatchError:
@@ -70,13 +56,16 @@ def _load_array(body: bytes) -> list[object]:
     return document
 
 
-def _to_message(number: int, element: object) -> bytes:
+def _to_message(number: int, element: object, limit: int) -> bytes:
     try:
-        return json.dumps(element, separators=(",", ":"), allow_nan=False).encode("ascii")
+        message = json.dumps(element, separators=(",", ":"), allow_nan=False).encode("ascii")
     except ValueError as error:  # NaN and Infinity, which Python reads but JSON does not have
         raise BatchError(400, f"message {number} is not JSON: {error}") from error
     except RecursionError:
         raise BatchError(400, f"message {number} is nested too deeply") from None
+    if len(message) > limit:
+        raise BatchError(413, f"message {number} has {len(message)} bytes: the limit is {limit}")
+    return message
 
 
 _JSON_TYPES: dict[type, str] = {

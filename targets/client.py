@@ -20,24 +20,16 @@ So a client that is made, handed to a producer and forgotten stays for ever:
 while `Producer(config)` owns the client that it makes, and closes it.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
-from typing import Protocol, Self
+from typing import Self
 
 import confluent_kafka
 
 from tidemark.record.process import name_current_thread
 from tidemark.targets.config import KafkaConfig
-from tidemark.targets.errors import (
-    ClientError,
-    ClosedClientError,
-    DeliveryError,
-    OutOfBrokersError,
-    TargetError,
-)
-from tidemark.targets.handle import queue_message, start_handle
+from tidemark.targets.errors import ClientError, ClosedClientError, OutOfBrokersError, TargetError
+from tidemark.targets.handle import DeliveryReports, start_handle
 
 METADATA_REFRESH_S = 600.0
 """How often a client refreshes its metadata: every 10 minutes, sarama's default."""
@@ -68,7 +60,10 @@ class Client:
         self._closing = threading.Event()
         try:
             self.refresh_metadata()
-            self._updater = self._start_updater()
+            self._updater = threading.Thread(
+                target=self._background_metadata_updater, name=METADATA_THREAD_NAME, daemon=True
+            )
+            self._start_updater()
         except TargetError:
             self._handle = None
             raise
@@ -109,15 +104,11 @@ class Client:
             self._handle.flush(_PURGE_TIMEOUT_S)  # serves their delivery reports
         self._handle = None
 
-    def _start_updater(self) -> threading.Thread:
-        updater = threading.Thread(
-            target=self._background_metadata_updater, name=METADATA_THREAD_NAME, daemon=True
-        )
+    def _start_updater(self) -> None:
         try:
-            updater.start()
+            self._updater.start()
         except RuntimeError as error:  # the limit of threads or memory has been reached
             raise ClientError(f"no thread for the metadata updater: {error}") from error
-        return updater
 
     def _background_metadata_updater(self) -> None:
         name_current_thread(METADATA_THREAD_NAME)
@@ -126,51 +117,6 @@ class Client:
                 self.refresh_metadata()
             except OutOfBrokersError as error:
                 _log.warning("metadata not refreshed: %s", error)
-
-
-class _ClientLike(Protocol):
-    """What a producer wants of a client, whoever owns it."""
-
-    config: KafkaConfig
-
-    @property
-    def handle(self) -> confluent_kafka.Producer: ...
-
-    def close(self) -> None: ...
-
-
-class _BorrowedClient:
-    """A client that is somebody else's to close (sarama's `nopCloserClient`)."""
-
-    def __init__(self, client: Client) -> None:
-        self.config = client.config
-        self._client = client
-
-    @property
-    def handle(self) -> confluent_kafka.Producer:
-        return self._client.handle
-
-    def close(self) -> None:
-        """Do nothing: the client belongs to the caller who passed it in."""
-
-
-class _DeliveryReports:
-    """Counts what the brokers refused.
-
-    An object of its own, because librdkafka refers to it until the last report is in: a
-    method of the producer would make a circle through the handle and keep it from going.
-    """
-
-    def __init__(self) -> None:
-        self.failed = 0
-        self.last_error = ""
-
-    def __call__(
-        self, error: confluent_kafka.KafkaError | None, _message: confluent_kafka.Message
-    ) -> None:
-        if error is not None:
-            self.failed += 1
-            self.last_error = error.str()
 
 
 class Producer:
@@ -185,22 +131,19 @@ class Producer:
         OutOfBrokersError: No broker answered within the dial timeout.
     """
 
-    def __init__(self, config: KafkaConfig) -> None:
-        self._start(Client(config))
+    def __init__(self, config: KafkaConfig, *, _borrowed: Client | None = None) -> None:
+        self._client = _borrowed or Client(config)
+        self._is_borrowed = _borrowed is not None
+        self._reports = DeliveryReports()
 
     @classmethod
     def from_client(cls, client: Client) -> Self:
         """A producer on a client of the caller's (`sarama.NewAsyncProducerFromClient`).
 
-        The client is borrowed: `close()` leaves it open, for the caller to close.
+        The client is borrowed: `close()` leaves it open, for the caller to close (as sarama's
+        `nopCloserClient` does).
         """
-        producer = cls.__new__(cls)
-        producer._start(_BorrowedClient(client))
-        return producer
-
-    def _start(self, client: _ClientLike) -> None:
-        self._client = client
-        self._reports = _DeliveryReports()
+        return cls(client.config, _borrowed=client)
 
     def send(self, message: bytes) -> None:
         """Queue one message for the configured topic, to a random partition.
@@ -208,7 +151,7 @@ class Producer:
         Raises:
             DeliveryError: The queue is full, or librdkafka refuses the message.
         """
-        queue_message(self._client.handle, self._client.config.topic, message, self._reports)
+        self._reports.send(self._client.handle, self._client.config.topic, message)
 
     def flush(self) -> None:
         """Wait until every message sent so far is acknowledged.
@@ -217,17 +160,12 @@ class Producer:
             DeliveryError: The brokers refused some, or the acknowledgement timeout passed.
         """
         timeout_s = self._client.config.ack_timeout_s
-        unacknowledged = self._client.handle.flush(timeout_s)
-        reports, self._reports = self._reports, _DeliveryReports()
-        if unacknowledged or reports.failed:
-            reason = reports.last_error or "no answer"
-            raise DeliveryError(
-                f"{unacknowledged + reports.failed} messages were not acknowledged "
-                f"within {timeout_s:g} s: {reason}"
-            )
+        self._client.handle.flush(timeout_s)
+        reports, self._reports = self._reports, DeliveryReports()
+        reports.check(timeout_s)
 
     def close(self) -> None:
-        """Flush, then close the client, which does nothing if the client is borrowed.
+        """Flush, then close the client unless it is borrowed.
 
         Raises:
             DeliveryError: As `flush`; the client is closed all the same.
@@ -235,4 +173,5 @@ class Producer:
         try:
             self.flush()
         finally:
-            self._client.close()
+            if not self._is_borrowed:
+                self._client.close()

@@ -7,10 +7,8 @@ line. What is wrong with a setting is said without repeating its value.
 Source: https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md
 """
 
-from __future__ import annotations
-
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -29,66 +27,51 @@ _BROKERS = frozenset({"bootstrap.servers", "metadata.broker.list"})
 def kafka_options(value: Any) -> tuple[str, ...]:
     """KEY=VALUE pairs that are properties of a Kafka client, none of them a secret."""
     texts = pairs(value)
-    try:
-        read_client_options(None, map(_split, texts))
-    except ClientError as error:
-        raise ValueError(str(error).removeprefix("--kafka-option ")) from error
+    for text in texts:
+        key = _split(text)[0]
+        _check_key(key, key)
+        if is_secret(key):
+            raise ClientError(
+                f"{key}: a secret does not belong in a command line, which everybody can read: "
+                "put it into a file and name that with --kafka-config"
+            )
     return texts
 
 
-CLIENT_OPTIONS: tuple[Option, ...] = (
-    Option(
-        "kafka_config",
-        file,
-        "",
-        "file of librdkafka properties for the clients (TLS, SASL, acks, ...), a key=value a line",
-        "FILE",
-    ),
-    Option(
-        "kafka_option",
-        kafka_options,
-        (),
-        "one such property, no secret (a command line is public); repeatable, wins over the file",
-        "KEY=VALUE",
-        is_repeatable=True,
-    ),
+KAFKA_CONFIG = Option(
+    "kafka_config",
+    file,
+    "",
+    "file of librdkafka properties for the clients (TLS, SASL, acks, ...), a key=value a line",
+    "FILE",
 )
+KAFKA_OPTION = Option(
+    "kafka_option",
+    kafka_options,
+    (),
+    "one such property, no secret (a command line is public); repeatable, wins over the file",
+    "KEY=VALUE",
+    is_repeatable=True,
+)
+CLIENT_OPTIONS: tuple[Option, ...] = (KAFKA_CONFIG, KAFKA_OPTION)
 """The two options, for every command that makes clients."""
 
 
 def client_options(values: Mapping[str, Any]) -> Mapping[str, str]:
-    """All client settings, for `KafkaConfig.options`, from the values of `CLIENT_OPTIONS`.
-
-    Raises:
-        ClientError: As `read_client_options` does.
-    """
-    path = Path(values["kafka_config"]) if values["kafka_config"] else None
-    return read_client_options(path, map(_split, values["kafka_option"]))
-
-
-def read_client_options(
-    path: Path | None, options: Iterable[tuple[str, str]] = ()
-) -> Mapping[str, str]:
-    """All client settings, for `KafkaConfig.options`.
+    """All client settings, for `KafkaConfig.options`; the last one of a name wins.
 
     Args:
-        path: What `--kafka-config` names, or None.
-        options: What the `--kafka-option`s say, in their order; the last one of a name wins.
+        values: The values of `CLIENT_OPTIONS`.
 
     Raises:
         ClientError: The file cannot be read, or something does not belong there. Whether
             librdkafka knows a property, and likes its value, is seen when it starts.
     """
-    settings: dict[str, str] = {} if path is None else _read_file(path)
-    for key, value in options:
-        _check_key(key, "--kafka-option")
-        if is_secret(key):
-            raise ClientError(
-                f"--kafka-option {key}: a secret does not belong in a command line, which "
-                "everybody can read: put it into a file and name that with --kafka-config"
-            )
-        settings[key] = value
-    return MappingProxyType(settings)
+    path = values["kafka_config"]
+    settings = _read_file(Path(path)) if path else {}
+    return MappingProxyType(
+        {**settings, **dict(map(_split, kafka_options(values["kafka_option"])))}
+    )
 
 
 def is_secret(key: str) -> bool:

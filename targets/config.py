@@ -1,7 +1,5 @@
 """The settings of a target: where it writes to, how long it waits, what it refuses."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType

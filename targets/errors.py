@@ -1,15 +1,4 @@
-"""What can go wrong in this room; see `tidemark.record.errors` for the root.
-
-* `TargetError`: the base
-
-  * `ClientError`: librdkafka could not start a client
-  * `OutOfBrokersError`: no broker answered within the dial timeout
-  * `DeliveryError`: messages were handed over, but not acknowledged in time
-  * `PoolExhaustedError`: every pooled producer is in use
-  * `ClosedClientError`: a client was used after `close()`, a bug in the caller
-"""
-
-from __future__ import annotations
+"""What can go wrong in this room; see `tidemark.record.errors` for the root."""
 
 from tidemark.record.errors import TidemarkError
 
@@ -35,4 +24,4 @@ class PoolExhaustedError(TargetError):
 
 
 class ClosedClientError(TargetError):
-    """The client has been closed (sarama's `ErrClosedClient`)."""
+    """A client was used after `close()`, a bug in the caller (sarama's `ErrClosedClient`)."""

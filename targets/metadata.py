@@ -42,14 +42,8 @@ def cluster_brokers(
     return [f"{broker.host}:{broker.port}" for _, broker in sorted(metadata.brokers.items())]
 
 
-def ensure_topic(config: KafkaConfig) -> dict[int, int]:
+def ensure_topic(config: KafkaConfig) -> None:
     """Make sure that the topic is there, on a cluster that makes topics when asked for them.
-
-    Args:
-        config: Where to ask, and for which topic.
-
-    Returns:
-        The leader's broker id for each partition; -1 for a partition without one.
 
     Raises:
         OutOfBrokersError: Nobody answered in time, or the topic is not there.
@@ -59,7 +53,7 @@ def ensure_topic(config: KafkaConfig) -> dict[int, int]:
     while True:
         topic = _list_topics(config, config.dial_timeout_s, config.topic).topics[config.topic]
         if topic.error is None:
-            return {number: partition.leader for number, partition in topic.partitions.items()}
+            return
         if topic.error.code() not in _IN_THE_MAKING or time.monotonic() > deadline:
             raise OutOfBrokersError(
                 f"topic {config.topic!r} cannot be written to at {config.bootstrap}: "

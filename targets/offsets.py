@@ -1,10 +1,8 @@
 """What the brokers hold of a topic: offsets, and the messages between them."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import confluent_kafka
 
@@ -14,8 +12,7 @@ from tidemark.targets.errors import OutOfBrokersError
 _POLL_S = 1.0
 
 
-@dataclass(frozen=True)
-class Watermarks:
+class Watermarks(NamedTuple):
     """The offsets of one partition: the first that is kept, and the next to be written."""
 
     low: int
@@ -33,7 +30,16 @@ def watermarks(config: KafkaConfig, timeout_s: float = 5.0) -> dict[int, Waterma
         topic = consumer.list_topics(config.topic, timeout=timeout_s).topics[config.topic]
         if topic.error is not None:
             return {}
-        return {number: _of(consumer, config, number, timeout_s) for number in topic.partitions}
+        found = {}
+        for number in topic.partitions:
+            partition = confluent_kafka.TopicPartition(config.topic, number)
+            offsets = consumer.get_watermark_offsets(partition, timeout=timeout_s, cached=False)
+            if offsets is None:
+                raise OutOfBrokersError(
+                    f"partition {number} of {config.topic!r} did not tell its offsets "
+                    f"within {timeout_s:g} s"
+                )
+            found[number] = Watermarks(*offsets)
     except confluent_kafka.KafkaException as error:
         raise OutOfBrokersError(
             f"the offsets of {config.topic!r} cannot be read at {config.bootstrap}: "
@@ -41,19 +47,7 @@ def watermarks(config: KafkaConfig, timeout_s: float = 5.0) -> dict[int, Waterma
         ) from error
     finally:
         consumer.close()
-
-
-def _of(
-    consumer: confluent_kafka.Consumer, config: KafkaConfig, number: int, timeout_s: float
-) -> Watermarks:
-    partition = confluent_kafka.TopicPartition(config.topic, number)
-    offsets = consumer.get_watermark_offsets(partition, timeout=timeout_s, cached=False)
-    if offsets is None:
-        raise OutOfBrokersError(
-            f"partition {number} of {config.topic!r} did not tell its offsets "
-            f"within {timeout_s:g} s"
-        )
-    return Watermarks(*offsets)
+    return found
 
 
 def read_back(
@@ -73,12 +67,8 @@ def read_back(
     wanted = {number: high for number, high in until.items() if high > since.get(number, 0)}
     consumer = _consumer(config)
     try:
-        consumer.assign(
-            [
-                confluent_kafka.TopicPartition(config.topic, number, since.get(number, 0))
-                for number in wanted
-            ]
-        )
+        starts = ((config.topic, number, since.get(number, 0)) for number in wanted)
+        consumer.assign([confluent_kafka.TopicPartition(*start) for start in starts])
         yield from _messages(consumer, wanted, timeout_s)
     finally:
         consumer.close()
@@ -110,18 +100,14 @@ def _messages(
 
 
 def _consumer(config: KafkaConfig) -> confluent_kafka.Consumer:
-    properties = {
-        key: value
-        for key, value in config.librdkafka().items()
-        if not key.startswith(("linger.", "sticky.", "message.timeout", "request.timeout"))
+    of_producers = ("linger.", "sticky.", "message.timeout", "request.timeout")
+    properties = config.librdkafka() | {
+        "group.id": "tidemark-ledger",
+        "enable.auto.commit": False,
+        "auto.offset.reset": "error",
+        "enable.partition.eof": True,
+        "log_level": 0,
     }
     return confluent_kafka.Consumer(
-        {
-            **properties,
-            "group.id": "tidemark-ledger",
-            "enable.auto.commit": False,
-            "auto.offset.reset": "error",
-            "enable.partition.eof": True,
-            "log_level": 0,
-        }
+        {key: value for key, value in properties.items() if not key.startswith(of_producers)}
     )

@@ -7,14 +7,11 @@ descriptors instead of serving. The master stays free of librdkafka and its thre
 must before a fork.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import time
 import traceback
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from tidemark.record.process import count_open_descriptors, die_with_parent
 from tidemark.targets.client import Client
@@ -32,24 +29,16 @@ _SETTLED_AFTER_LOOKS = 20
 _SETTLED_AT_LATEST_S = 2.0
 
 
-@dataclass(frozen=True)
-class Needs:
-    """What a worker was seen to need.
-
-    Attributes:
-        descriptors: Open ones with one client there, and what it still takes to write one
-            request to every broker.
-    """
-
-    descriptors: int
-
-
-def rehearse(server: TargetServer, kafka: KafkaConfig) -> Needs:
+def rehearse(server: TargetServer, kafka: KafkaConfig) -> int:
     """Boot a worker in a child process, connect it to Kafka once, and measure it.
 
     Args:
         server: The target that is about to be run.
         kafka: The cluster that it will write to. Its topic is made sure of.
+
+    Returns:
+        The descriptors that it needs: those open with one client there, and what it still
+        takes to write one request to every broker.
 
     Raises:
         TargetError: The worker could not boot, or could not reach the cluster.
@@ -69,17 +58,18 @@ def rehearse(server: TargetServer, kafka: KafkaConfig) -> Needs:
     outcome = json.loads(report)
     if "error" in outcome:
         raise TargetError(outcome["error"])
-    return Needs(outcome["descriptors"])
+    return int(outcome["descriptors"])
 
 
 def _perform(server: TargetServer, kafka: KafkaConfig, writer: int) -> NoReturn:
     """The child's whole life: report to `writer`, and end without any of the parent's exits."""
-    outcome: dict[str, Any] = {}
+    outcome: dict[str, int | str] = {}
     try:
         parent = os.getppid()
         die_with_parent(parent)
         ensure_topic(kafka)
-        worker = _RehearsedWorker(0, parent, [], server, 0, server.cfg, server.make_logger())
+        logger = server.cfg.logger_class(server.cfg)
+        worker = _RehearsedWorker(0, parent, [], server, 0, server.cfg, logger)
         worker.kafka = kafka
         worker.init_process()
         # The pipe to the parent is this child's alone.
@@ -102,15 +92,11 @@ class _RehearsedWorker(TargetWorker):
 
     def run(self) -> None:
         """Count the descriptors while a client is there."""
-        brokers = len(
-            cluster_brokers(self.kafka.bootstrap, self.kafka.dial_timeout_s, self.kafka.options)
-        )
-        client = Client(self.kafka)
-        self.descriptors = (
-            _settled_descriptors()
-            + brokers * _DESCRIPTORS_PER_BROKER_CONNECT
-            + 1  # the accepted request
-        )
+        kafka = self.kafka
+        brokers = cluster_brokers(kafka.bootstrap, kafka.dial_timeout_s, kafka.options)
+        client = Client(kafka)
+        connecting = len(brokers) * _DESCRIPTORS_PER_BROKER_CONNECT
+        self.descriptors = _settled_descriptors() + connecting + 1  # the accepted request
         client.close()
 
 

@@ -6,11 +6,9 @@ in one line of JSON on stdout: `{"url": "http://127.0.0.1:41231", "pid": 4711}`;
 goes to stderr. What keeps it from starting is one line on stderr, and exit code 2.
 """
 
-from __future__ import annotations
-
 import logging
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tidemark.record.command_line import run_command
@@ -20,8 +18,8 @@ from tidemark.targets.client_options import CLIENT_OPTIONS, client_options
 from tidemark.targets.config import DEFAULT_TOPIC, IngestLimits, KafkaConfig, Settings
 from tidemark.targets.errors import TargetError
 from tidemark.targets.rehearsal import rehearse
-from tidemark.targets.server import ServerOptions, TargetServer
-from tidemark.targets.strategies import STRATEGIES, parse_strategy
+from tidemark.targets.server import TargetServer
+from tidemark.targets.strategies import STRATEGIES, resolve
 
 _PROGRAM = "python -m tidemark.targets.serve"
 _BACKLOG = 2048
@@ -30,7 +28,7 @@ _LIMITS = IngestLimits()
 OPTIONS: tuple[Option, ...] = (
     Option(
         "strategy",
-        parse_strategy,
+        resolve,
         REQUIRED,
         f"how it makes its Kafka producer: {', '.join(STRATEGIES)}",
         "STRATEGY",
@@ -52,32 +50,14 @@ OPTIONS: tuple[Option, ...] = (
 """What a target can be told."""
 
 
-def main(arguments: Sequence[str] | None = None, program: str = _PROGRAM) -> None:
-    """Serve until a signal ends it. Leaves with `SystemExit`, as gunicorn does.
-
-    Args:
-        arguments: The command line; None for this process's own.
-        program: What the command is called in help and errors.
-    """
-    run_command(serve, OPTIONS, program, "Serve one target in the foreground.", arguments)
-
-
 def serve(values: Mapping[str, Any]) -> None:
-    """Serve until a signal ends it. Leaves with `SystemExit`, as gunicorn does.
-
-    Args:
-        values: The checked values of `OPTIONS`.
+    """Serve what the values of `OPTIONS` describe. Leaves with `SystemExit`, as gunicorn does.
 
     Raises:
         TargetError: It cannot be started; the message says why.
         ResourceLimitError: The descriptor limit may not be set.
     """
     logging.basicConfig(format="[%(asctime)s] [%(process)d] [%(levelname)s] %(message)s")
-    _prepare(values).run()
-
-
-def _prepare(values: Mapping[str, Any]) -> TargetServer:
-    """Everything that can go wrong before gunicorn starts. Raises as `serve` does."""
     kafka = KafkaConfig(
         ",".join(values["bootstrap"]),
         values["topic"] or DEFAULT_TOPIC,
@@ -85,18 +65,17 @@ def _prepare(values: Mapping[str, Any]) -> TargetServer:
     )
     limits = IngestLimits(values["max_body_bytes"], values["max_messages"])
     settings = Settings(kafka, limits, values["pool_size"])
-    server_options = ServerOptions(
-        values["strategy"], settings, values["workers"], values["threads"]
-    )
-    server = TargetServer(server_options, _listen(values["bind"]))
-    needs = rehearse(server, kafka)
-    if values["fds_limit"] < needs.descriptors:
+    workers, threads = values["workers"], values["threads"]
+    listener = _listen(values["bind"])
+    server = TargetServer(values["strategy"], settings, workers, threads, listener)
+    needed = rehearse(server, kafka)
+    if values["fds_limit"] < needed:
         raise TargetError(
             f"a limit of {values['fds_limit']} descriptors is too low: the target needs "
-            f"{needs.descriptors} to start and answer one request; raise --fds-limit"
+            f"{needed} to start and answer one request; raise --fds-limit"
         )
     limit_descriptors(values["fds_limit"])
-    return server
+    server.run()
 
 
 def _listen(bind: str) -> socket.socket:
@@ -116,4 +95,4 @@ def _listen(bind: str) -> socket.socket:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(serve, OPTIONS, _PROGRAM, "Serve one target in the foreground.")

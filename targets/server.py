@@ -1,17 +1,11 @@
 """gunicorn, configured for one target and embedded in this process."""
 
-from __future__ import annotations
-
 import os
 import socket
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
 
 from tidemark.record.command_line import announce
@@ -24,33 +18,22 @@ GRACEFUL_STOP_S = 4
 _HANG_S = 30
 
 
-@dataclass(frozen=True)
-class ServerOptions:
-    """How the service is served.
-
-    Attributes:
-        strategy: The full name of the producer strategy.
-        settings: What the app needs.
-        workers: Number of worker processes.
-        threads: Number of request threads of each.
-    """
-
-    strategy: str
-    settings: Settings
-    workers: int = 1
-    threads: int = 16
-
-
 class TargetServer(BaseApplication):  # type: ignore[misc]
     """The target under gunicorn: `run()` makes this process its master.
 
     Args:
-        options: What to serve, and how.
+        strategy: The full name of the producer strategy.
+        settings: What the app needs.
+        workers: Number of worker processes.
+        threads: Number of request threads of each.
         listener: The bound socket to serve on; its descriptor is taken over.
     """
 
-    def __init__(self, options: ServerOptions, listener: socket.socket) -> None:
-        self._options = options
+    def __init__(
+        self, strategy: str, settings: Settings, workers: int, threads: int, listener: socket.socket
+    ) -> None:
+        self._strategy, self._settings = strategy, settings
+        self._workers, self._threads = workers, threads
         host, port = listener.getsockname()[:2]
         self._url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._listener_descriptor = listener.detach()
@@ -58,34 +41,28 @@ class TargetServer(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         """Called by gunicorn: put our settings in."""
-        for name, value in self._gunicorn_settings().items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Flask:
-        """Called by gunicorn in each worker, after the fork."""
-        return create_app(self._options.strategy, self._options.settings)
-
-    def make_logger(self) -> Logger:
-        """A logger as gunicorn's master and workers have it."""
-        return self.cfg.logger_class(self.cfg)
-
-    def _gunicorn_settings(self) -> Mapping[str, Any]:
-        return {
+        settings = {
             "bind": f"fd://{self._listener_descriptor}",
             "worker_class": "tidemark.targets.worker.TargetWorker",
-            "workers": self._options.workers,
-            "threads": self._options.threads,
+            "workers": self._workers,
+            "threads": self._threads,
             "keepalive": KEEP_ALIVE_S,
             "graceful_timeout": GRACEFUL_STOP_S,
             "timeout": _HANG_S,
             "control_socket_disable": True,
             "errorlog": "-",
-            "proc_name": f"targets.serve {self._options.strategy}",
+            "proc_name": f"targets.serve {self._strategy}",
             "post_fork": _bind_worker_to_master,
             "post_worker_init": self._announce_first_worker,
             "worker_exit": _close_strategy,
             "on_exit": _wait_for_workers,
         }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Called by gunicorn in each worker, after the fork."""
+        return create_app(self._strategy, self._settings)
 
     def _announce_first_worker(self, worker: Worker) -> None:
         """From here on the target answers; a worker that replaces another is no news."""

@@ -11,14 +11,11 @@ Threads of the same name in the same stack form a group, the largest group first
 Threads that do not run Python have no stack to show, and are grouped by name alone.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import threading
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -74,21 +71,7 @@ class ThreadProfile:
 
     def to_json(self) -> dict[str, object]:
         """The same for programs."""
-        return {
-            "total": self.total,
-            "groups": [
-                {
-                    "count": group.count,
-                    "name": group.name,
-                    "native": group.native,
-                    "stack": [
-                        {"function": frame.function, "file": frame.file, "line": frame.line}
-                        for frame in group.stack
-                    ],
-                }
-                for group in self.groups
-            ],
-        }
+        return {"total": self.total, **asdict(self)}
 
 
 def take_profile() -> ThreadProfile:
@@ -103,12 +86,14 @@ def take_profile() -> ThreadProfile:
     groups: Counter[tuple[str, bool, tuple[Frame, ...]]] = Counter()
     for ident, frame in frames.items():
         thread = known.get(ident)
-        native_id = _kernel_id(thread) if thread is not None else None
-        fallback = thread.name if thread is not None else "unknown"
-        groups[(names.pop(native_id, fallback), False, _walk(frame))] += 1
-    for name in names.values():
-        groups[(name, True, ())] += 1
-    return _largest_first(groups)
+        # Python 3.11 still has the parent's id for a forked main thread.
+        is_main = thread is threading.main_thread()
+        native_id = os.getpid() if is_main else getattr(thread, "native_id", None)
+        name = names.pop(native_id, thread.name if thread else "unknown")
+        groups[(name, False, _walk(frame))] += 1
+    groups.update((name, True, ()) for name in names.values())
+    ordered = sorted(groups.items(), key=lambda item: (-item[1], item[0][1], item[0][0]))
+    return ThreadProfile(tuple(ThreadGroup(*group, count) for group, count in ordered))
 
 
 def read_thread_names(task_directory: Path = Path("/proc/self/task")) -> dict[int | None, str]:
@@ -129,20 +114,6 @@ def read_thread_names(task_directory: Path = Path("/proc/self/task")) -> dict[in
             continue
         names[int(thread_id)] = comm.removesuffix(b"\n").decode(errors="replace")
     return names
-
-
-def _largest_first(
-    groups: Mapping[tuple[str, bool, tuple[Frame, ...]], int],
-) -> ThreadProfile:
-    ordered = sorted(groups.items(), key=lambda item: (-item[1], item[0][1], item[0][0]))
-    return ThreadProfile(
-        tuple(ThreadGroup(name, native, stack, count) for (name, native, stack), count in ordered)
-    )
-
-
-def _kernel_id(thread: threading.Thread) -> int | None:
-    """The thread's id in /proc; Python 3.11 still has the parent's for a forked main thread."""
-    return os.getpid() if thread is threading.main_thread() else thread.native_id
 
 
 def _walk(frame: FrameType | None) -> tuple[Frame, ...]:

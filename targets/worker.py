@@ -6,10 +6,7 @@ story's server, says `accept4: too many open files; retrying in 160ms` and stays
 this worker.
 """
 
-from __future__ import annotations
-
 import errno
-import os
 import selectors
 import socket
 import threading
@@ -97,7 +94,13 @@ class TargetWorker(gthread.ThreadWorker):  # type: ignore[misc]
         try:
             client, address = listener.accept()
         except OSError as error:
-            self._accept_failed(error)
+            if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED):
+                return  # another worker was faster, or the client has gone
+            if error.errno not in _OUT_OF_DESCRIPTORS:
+                raise
+            pause_s = self._backoff.fail(time.monotonic())
+            self.log.error("accept: %s; retrying in %g s", error, pause_s)  # noqa: TRY400 - no trace
+            self.set_accept_enabled(False)
             return
         self._backoff.succeed()
         self.nr_conns += 1
@@ -122,13 +125,3 @@ class TargetWorker(gthread.ThreadWorker):  # type: ignore[misc]
         pool's lock is not re-entrant. The interpreter's exit ends the pool as well.
         """
         Worker.handle_quit(self, sig, frame)
-
-    def _accept_failed(self, error: OSError) -> None:
-        if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED):
-            return  # another worker was faster, or the client has gone
-        if error.errno not in _OUT_OF_DESCRIPTORS:
-            raise error
-        pause_s = self._backoff.fail(time.monotonic())
-        reason = f"[Errno {error.errno}] {os.strerror(error.errno)}"
-        self.log.error("accept: %s; retrying in %g s", reason, pause_s)
-        self.set_accept_enabled(False)

@@ -4,8 +4,6 @@ A command's module is imported when it is used: `tidemark sample` on a staging h
 that draws or drives, and help comes at once.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Mapping, Sequence

@@ -5,14 +5,11 @@ events differs between the ways a test can end (a time limit, Ctrl-C, SIGTERM, t
 every hook may be called at any time and more than once.
 """
 
-from __future__ import annotations
-
-import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import gevent
 from flask import Response, jsonify, request
@@ -21,9 +18,9 @@ from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, LocalRunner, Runner
 from locust.web import WebUI
 
-from tidemark.record.errors import OptionError, TidemarkError
+from tidemark.record.command_line import add_option
+from tidemark.record.errors import TidemarkError
 from tidemark.record.metadata import ABORTED, COMPLETED, EXHAUSTED
-from tidemark.record.options import Option
 from tidemark.run.children import run_to_terminal, say
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
@@ -50,35 +47,9 @@ def add_options(parser: Any) -> None:
         help="show this help with the options of Tidemark and exit",
     )
     for option in OPTIONS:
-        _add_option(parser, option)
-
-
-def _add_option(parser: Any, option: Option) -> None:
-    given: dict[str, Any] = {"env_var": option.environment_variable, "help": option.explained}
-    if option.is_flag:
-        parser.add_argument(option.flag, action="store_true", **given)
-        return
-    if option.is_repeatable:
-        given["action"] = "append"
-    parser.add_argument(
-        option.flag,
-        default=None if option.is_repeatable else option.as_text(option.default),
-        type=_argument_type(option),
-        metavar=option.metavar,
-        choices=option.choices,
-        **given,
-    )
-
-
-def _argument_type(option: Option) -> Callable[[str], Any]:
-    def parse(text: str) -> str:
-        try:
-            option.read(text)
-        except OptionError as error:
-            raise argparse.ArgumentTypeError(str(error).removeprefix(f"{option.flag}: ")) from error
-        return text  # kept as text: the web form hands back text too
-
-    return parse
+        for_web_form = {"choices": option.choices} if option.choices else {}
+        variable = option.environment_variable
+        add_option(parser, option, keep_text=True, env_var=variable, **for_web_form)
 
 
 @events.init.add_listener
@@ -87,13 +58,13 @@ def install(
 ) -> None:
     """Hook the plugin into a Locust process; ends it with one line when it cannot work."""
     if not isinstance(runner, LocalRunner):
-        sys.exit(_refusal("distributed runs are not supported: leave out --master and --worker"))
+        _refuse("distributed runs are not supported: leave out --master and --worker")
     Plugin(environment, runner, web_ui).install()
 
 
-def _refusal(message: str) -> int:
+def _refuse(message: str) -> NoReturn:
     say(message)
-    return EXIT_UNUSABLE
+    sys.exit(EXIT_UNUSABLE)
 
 
 class Plugin:
@@ -108,7 +79,7 @@ class Plugin:
         self._loops: list[gevent.Greenlet[..., None]] = []
         self._own_urls: set[str] = set()
         self._asked_ending: Ending | None = None
-        self._to_report: Session | None = None
+        self._unreported: Path | None = None
 
     def install(self) -> None:
         """Register the hooks; headless and with --autostart, start the first run at once."""
@@ -118,7 +89,9 @@ class Plugin:
         on.quitting.add_listener(self.on_quitting)
         on.quit.add_listener(self.on_quit)
         on.request.add_listener(self.on_request)
-        self._end_on_sigterm()
+        if self.environment.shape_class and not self.web_ui:
+            # Locust would handle SIGTERM only once such a run has ended.
+            gevent.signal_handler(signal.SIGTERM, os.kill, os.getpid(), signal.SIGINT)
         if self.web_ui and self.web_ui.app:
             self.environment.host = self.environment.host or EMBEDDED_HOST
             self.web_ui.app.before_request(self.before_swarm)
@@ -128,12 +101,7 @@ class Plugin:
             else:
                 self._read_options()
         except TidemarkError as error:
-            sys.exit(_refusal(str(error)))
-
-    def _end_on_sigterm(self) -> None:
-        # Locust handles SIGTERM only once a headless run with a load shape has ended.
-        if self.environment.shape_class and not self.web_ui:
-            gevent.signal_handler(signal.SIGTERM, os.kill, os.getpid(), signal.SIGINT)
+            _refuse(str(error))
 
     # -- start ---------------------------------------------------------------------------------
 
@@ -207,18 +175,15 @@ class Plugin:
             try:
                 session = self.prepare()
             except TidemarkError as error:
-                self._refuse_start(error)
+                say(str(error))
+                self.environment.process_exit_code = EXIT_UNUSABLE
+                gevent.spawn(self.runner.stop if self.web_ui else self.runner.quit)
                 return
         self.environment.host = session.url
         set_load(self.environment, Load(session))
         session.begin_load(self.runner.target_user_count)
         self._loops = [gevent.spawn(loop, session) for loop in (self._tick_loop, self._watch_loop)]
         gevent.spawn(session.inject_faults)  # not stopped with them: it must bring brokers back
-
-    def _refuse_start(self, error: Exception) -> None:
-        say(str(error))
-        self.environment.process_exit_code = EXIT_UNUSABLE
-        gevent.spawn(self.runner.quit if not self.web_ui else self.runner.stop)
 
     # -- while it runs -------------------------------------------------------------------------
 
@@ -247,18 +212,14 @@ class Plugin:
         self._asked_ending = ending
         if ending.outcome != EXHAUSTED:
             self.environment.process_exit_code = 1
-        if self.web_ui:
-            self.runner.stop()
-        else:
-            self.runner.quit()
+        (self.runner.stop if self.web_ui else self.runner.quit)()
 
     # -- end -----------------------------------------------------------------------------------
 
     def on_test_stop(self, **_: Any) -> None:
         """The load has ended: by its time limit, by the web form, or because we ended it."""
-        ending = self._asked_ending or Ending(COMPLETED, "the load came to its end")
-        self._asked_ending = None
-        self._finish(ending)
+        ending, self._asked_ending = self._asked_ending, None
+        self._finish(ending or Ending(COMPLETED, "the load came to its end"))
 
     def on_quitting(self, **_: Any) -> None:
         """Locust is about to exit, perhaps with users still running."""
@@ -280,18 +241,13 @@ class Plugin:
         session.finish(ending)
         if session.url in self._own_urls and self.web_ui:
             self.environment.host = EMBEDDED_HOST
-        if not was_loaded:
-            return
-        if self.web_ui:
-            gevent.spawn(self._report, session)
-        else:
-            self._to_report = session
-
-    def _report(self, session: Session) -> None:
-        if not session.plan.options.no_report:
-            run_to_terminal("tidemark", "report", str(session.path))
+        if was_loaded and not session.plan.options.no_report:
+            self._unreported = session.path
+            if self.web_ui:
+                gevent.spawn(self.on_quit)
 
     def on_quit(self, **_: Any) -> None:
-        """Explain the headless run, below Locust's own tables."""
-        if self._to_report:
-            self._report(self._to_report)
+        """Explain the run; a headless one at the very end, below Locust's own tables."""
+        path, self._unreported = self._unreported, None
+        if path:
+            run_to_terminal("tidemark", "report", str(path))

@@ -1,7 +1,5 @@
 """The Locust user that soaks a service, in an open or a closed workload."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 from weakref import WeakKeyDictionary

@@ -2,6 +2,9 @@
 
 import sys
 
-from tidemark.targets.brokers.command import main
+from tidemark.record.command_line import run_command
+from tidemark.targets.brokers.command import OPTIONS, run_brokers
 
-sys.exit(main())
+_PROGRAM = "python -m tidemark.targets.brokers"
+
+sys.exit(run_command(run_brokers, OPTIONS, _PROGRAM, "Run Kafka brokers on loopback, for tests."))

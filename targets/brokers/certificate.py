@@ -1,13 +1,12 @@
 """A certificate for brokers on loopback, made on the fly with the JDK's keytool."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import secrets
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from tidemark.targets.brokers.ports import LOOPBACK
 from tidemark.targets.errors import TargetError
@@ -33,15 +32,14 @@ class Certificate:
     password: str = field(repr=False)
 
     @classmethod
-    def make(cls, keytool: Path, directory: Path) -> Certificate:
+    def make(cls, keytool: Path, directory: Path) -> Self:
         """Make one for 127.0.0.1 and localhost, in files in the directory.
 
         Raises:
             TargetError: keytool failed.
         """
-        certificate = cls(
-            directory / "broker.p12", directory / "authority.pem", secrets.token_urlsafe()
-        )
+        stores = (directory / "broker.p12", directory / "authority.pem")
+        certificate = cls(*stores, secrets.token_urlsafe())
         certificate._run(
             keytool,
             ["-genkeypair", "-keyalg", "EC", "-groupname", "secp256r1", "-storetype", "PKCS12"],
@@ -49,9 +47,8 @@ class Certificate:
             ["-ext", f"san=dns:localhost,ip:{LOOPBACK}", "-ext", "bc:critical=ca:true"],
         )
         certificate._run(keytool, ["-exportcert", "-rfc", "-file", str(certificate.authority)])
-        certificate.client_config.write_text(
-            "".join(f"{key}={value}\n" for key, value in certificate.client_options().items())
-        )
+        lines = [f"{key}={value}\n" for key, value in certificate.client_options().items()]
+        certificate.client_config.write_text("".join(lines))
         return certificate
 
     @property

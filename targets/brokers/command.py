@@ -7,17 +7,15 @@ target's. When all brokers answer it says so in one line of JSON on stdout:
 `"kafka_config"`, the file that clients need.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import FrameType
 from typing import Any, NoReturn
 
-from tidemark.record.command_line import announce, run_command
+from tidemark.record.command_line import announce
 from tidemark.record.options import Option, choice, flag, integer, pairs, several, topic
 from tidemark.record.process import raise_descriptor_limit
 from tidemark.targets.brokers.control import take_commands
@@ -27,8 +25,6 @@ from tidemark.targets.config import DEFAULT_TOPIC
 from tidemark.targets.errors import TargetError
 
 KINDS = ("mock", "kafka")
-
-_PROGRAM = "python -m tidemark.targets.brokers"
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CHECK_INTERVAL_S = 0.5
 
@@ -96,35 +92,14 @@ OPTIONS: tuple[Option, ...] = (
 _OF_KAFKA_ALONE = ("replication", "tls", "broker_option")
 
 
-def main(arguments: Sequence[str] | None = None, program: str = _PROGRAM) -> int:
-    """Run the brokers until a signal ends them.
-
-    Args:
-        arguments: The command line; None for this process's own.
-        program: What the command is called in help and errors.
-
-    Returns:
-        The exit code.
-    """
-    described = "Run Kafka brokers on loopback, for tests."
-    return run_command(run_brokers, OPTIONS, program, described, arguments)
-
-
 def run_brokers(values: Mapping[str, Any]) -> int:
-    """Run the brokers until a signal ends them.
-
-    Args:
-        values: The checked values of `OPTIONS`.
-
-    Returns:
-        The exit code.
+    """Run the brokers that the values of `OPTIONS` describe; returns the exit code.
 
     Raises:
         TargetError: They cannot be started, or one of them has ended.
     """
-    run = _run_kafka if values["kind"] == "kafka" else _run_mock
     raise_descriptor_limit()
-    return run(values)
+    return _run_kafka(values) if values["kind"] == "kafka" else _run_mock(values)
 
 
 def _run_mock(values: Mapping[str, Any]) -> int:
@@ -153,7 +128,9 @@ def _run_kafka(values: Mapping[str, Any]) -> NoReturn:
     # Kafka takes its time to start, and must not be waited for by who no longer wants it.
     for number in _ENDING_SIGNALS:
         signal.signal(number, _leave)
-    properties = {"num.partitions": str(values["partitions"]), **_settings(values["broker_option"])}
+    properties = {"num.partitions": str(values["partitions"])}
+    for key, _, value in (text.partition("=") for text in values["broker_option"]):
+        properties[key.strip()] = value.strip()
     cluster = KafkaCluster(count, values["port"] or None, tls=values["tls"], properties=properties)
     try:
         for name in values["topic"]:
@@ -170,17 +147,8 @@ def _run_kafka(values: Mapping[str, Any]) -> NoReturn:
         cluster.close()
 
 
-def _settings(texts: Sequence[str]) -> dict[str, str]:
-    split = (text.partition("=") for text in texts)
-    return {key.strip(): value.strip() for key, _, value in split}
-
-
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
     """End in order, once: a second signal must not interrupt that."""
     for number in _ENDING_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     sys.exit(0)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,45 +5,25 @@ stdout, or with `{"error": "..."}`. A broker that is killed refuses connections 
 restarted; one that is frozen keeps them, and answers nothing until it is thawed.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import threading
-from collections.abc import Sequence
-from typing import Protocol
 
 from tidemark.record.command_line import announce
+from tidemark.targets.brokers.kafka_cluster import KafkaCluster
+from tidemark.targets.brokers.mock_cluster import MockCluster
 from tidemark.targets.errors import TargetError
 
 ACTIONS = ("kill", "restart", "freeze", "thaw")
 
 
-class Controllable(Protocol):
-    """A cluster of which single brokers can be made to fail."""
-
-    def kill(self, brokers: Sequence[int]) -> None:
-        """End brokers as a crash would."""
-
-    def restart(self, brokers: Sequence[int]) -> None:
-        """Start killed brokers again, and return when they answer."""
-
-    def freeze(self, brokers: Sequence[int]) -> None:
-        """Let brokers answer nothing."""
-
-    def thaw(self, brokers: Sequence[int]) -> None:
-        """Let frozen brokers go on."""
-
-
-def take_commands(cluster: Controllable, broker_count: int) -> None:
+def take_commands(cluster: KafkaCluster | MockCluster, broker_count: int) -> None:
     """Begin to obey the commands on stdin, in a thread of its own."""
-    thread = threading.Thread(
-        target=_obey_all, args=(cluster, broker_count), name="control", daemon=True
-    )
-    thread.start()
+    given = (cluster, broker_count)
+    threading.Thread(target=_obey_all, args=given, name="control", daemon=True).start()
 
 
-def _obey_all(cluster: Controllable, broker_count: int) -> None:
+def _obey_all(cluster: KafkaCluster | MockCluster, broker_count: int) -> None:
     for line in sys.stdin:
         try:
             action, brokers = parse_command(line, broker_count)

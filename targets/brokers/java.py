@@ -1,7 +1,5 @@
 """The Java that brokers run on, and the jars of Apache Kafka."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -50,7 +48,8 @@ def find_installation() -> KafkaInstallation:
     """
     java = _find_java()
     _check_java(java)
-    jars = _find_jars()
+    home = Path(os.environ.get("KAFKA_HOME") or FETCHED_JARS)
+    jars = home / "libs" if (home / "libs").is_dir() else home
     return KafkaInstallation(java, jars, _kafka_version(jars))
 
 
@@ -98,21 +97,14 @@ def java_release(answer: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def _find_jars() -> Path:
-    home = os.environ.get("KAFKA_HOME")
-    if not home:
-        return FETCHED_JARS
-    return Path(home) / "libs" if (Path(home) / "libs").is_dir() else Path(home)
-
-
 def _kafka_version(jars: Path) -> str:
     remedy = "fetch them (make kafka) or set KAFKA_HOME to an unpacked Kafka"
     names = [path.stem for path in sorted(jars.glob("kafka_2.1[0-9]-*.jar"))]
-    versions = [re.fullmatch(r"kafka_2\.\d+-(\d+)(\.[0-9.]+)?", name) for name in names]
-    found = [match for match in versions if match]
+    versions = [re.fullmatch(r"kafka_2\.\d+-(\d+(?:\.[0-9.]+)?)", name) for name in names]
+    found = [match[1] for match in versions if match]
     if not found:
         raise TargetError(f"no Kafka jars in {jars}: {remedy}")
-    version = (found[-1].group(1)) + (found[-1].group(2) or "")
-    if int(found[-1].group(1)) < OLDEST_KAFKA:
+    version = found[-1]
+    if int(version.partition(".")[0]) < OLDEST_KAFKA:
         raise TargetError(f"Kafka {version} in {jars} is too old, 4.0 is needed: {remedy}")
     return version

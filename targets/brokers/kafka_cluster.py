@@ -5,15 +5,13 @@ is led as soon as that one is up, and still is when any other broker is down; a 
 two, the alternative, would end with either of its members.
 """
 
-from __future__ import annotations
-
 import base64
+import signal
 import socket
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from functools import partial
 
 import confluent_kafka
 from confluent_kafka.admin import AdminClient
@@ -64,16 +62,16 @@ class KafkaCluster:
         self._scratch = ScratchDirectory()
         self.nodes: dict[int, KafkaNode] = {}
         try:
-            self.certificate = (
-                Certificate.make(installation.keytool, self._scratch.path) if tls else None
-            )
+            folder = self._scratch.path
+            self.certificate = Certificate.make(installation.keytool, folder) if tls else None
+            secured = self.certificate.broker_properties() if self.certificate else {}
             for node_id, port in enumerate(ports, start=1):
-                settings = _node_properties(node_id, port, self._controller_port, broker_count)
-                if self.certificate is not None:
-                    settings |= self.certificate.broker_properties()
-                    settings["listener.security.protocol.map"] = _protocols("SSL")
-                settings |= properties or {}
-                directory = self._scratch.path / f"broker{node_id}"
+                settings = {
+                    **_node_properties(node_id, port, self._controller_port, broker_count, tls=tls),
+                    **secured,
+                    **(properties or {}),
+                }
+                directory = folder / f"broker{node_id}"
                 self.nodes[node_id] = KafkaNode(node_id, port, installation, directory, settings)
             self._start()
         except BaseException:
@@ -84,10 +82,6 @@ class KafkaCluster:
     def bootstrap(self) -> list[str]:
         """Each broker's `host:port`, in the order of their ids."""
         return [node.port.address for node in self.nodes.values()]
-
-    def client_options(self) -> dict[str, str]:
-        """What a client needs to know beside the addresses, as librdkafka properties."""
-        return {} if self.certificate is None else self.certificate.client_options()
 
     def create_topic(self, name: str, partitions: int, replication: int = 1) -> None:
         """Create a topic whose partitions are led by the brokers in turn.
@@ -102,7 +96,7 @@ class KafkaCluster:
             [ids[(partition + copy) % len(ids)] for copy in range(replication)]
             for partition in range(partitions)
         ]
-        admin = AdminClient(self._handle_options(",".join(self.bootstrap)))
+        admin = AdminClient(self._client_options(",".join(self.bootstrap)))
         topic = NewTopic(name, partitions, replica_assignment=replicas)
         created: Future[None] = admin.create_topics([topic], request_timeout=_TOPIC_TIMEOUT_S)[name]
         try:
@@ -111,10 +105,11 @@ class KafkaCluster:
             raise TargetError(
                 f"Kafka could not create topic {name!r}: {error.args[0].str()}"
             ) from error
-        leaders = {partition: chosen[0] for partition, chosen in enumerate(replicas)}
+        leaders = [chosen[0] for chosen in replicas]
         for node in self.nodes.values():
+            handle = confluent_kafka.Producer(self._client_options(node.port.address))
             self._wait(
-                partial(self._is_led, node, name, leaders),
+                lambda handle=handle: _leaders(handle, name) == leaders,  # type: ignore[misc]
                 f"broker {node.node_id} knows who leads topic {name!r}",
             )
 
@@ -127,9 +122,9 @@ class KafkaCluster:
         node = self.nodes[node_id]
         # A first look without librdkafka, which waits longer after each refusal.
         self._wait(lambda: _accepts(node.port), f"broker {node_id} accepts connections")
-        handle = confluent_kafka.Producer(self._handle_options(node.port.address))
+        handle = confluent_kafka.Producer(self._client_options(node.port.address))
         self._wait(
-            lambda: self._known_brokers(handle) == list(self.nodes),
+            lambda: _known_brokers(handle) == list(self.nodes),
             f"broker {node_id} knows all the others",
         )
 
@@ -152,12 +147,12 @@ class KafkaCluster:
     def freeze(self, brokers: Sequence[int]) -> None:
         """Stop brokers: connections stay, nothing answers."""
         for node_id in brokers:
-            self.nodes[node_id].freeze()
+            self.nodes[node_id].signal(signal.SIGSTOP)
 
     def thaw(self, brokers: Sequence[int]) -> None:
         """Let frozen brokers go on."""
         for node_id in brokers:
-            self.nodes[node_id].thaw()
+            self.nodes[node_id].signal(signal.SIGCONT)
 
     def check(self) -> None:
         """See whether all brokers run that should.
@@ -198,32 +193,30 @@ class KafkaCluster:
                 raise TargetError(f"after {_START_TIMEOUT_S:g} s still not: {what}")
             time.sleep(_LOOK_INTERVAL_S)
 
-    def _handle_options(self, bootstrap: str) -> dict[str, str | int | float | bool]:
-        options: dict[str, str | int | float | bool] = {
-            "bootstrap.servers": bootstrap,
-            "log_level": 0,
-        }
-        return options | self.client_options()
+    def _client_options(self, bootstrap: str) -> dict[str, str | int | float | bool]:
+        options = self.certificate.client_options() if self.certificate else {}
+        return {"bootstrap.servers": bootstrap, "log_level": 0, **options}
 
-    def _known_brokers(self, handle: confluent_kafka.Producer) -> list[int]:
-        try:
-            return sorted(handle.list_topics(timeout=_ANSWER_TIMEOUT_S).brokers)
-        except confluent_kafka.KafkaException:
-            return []  # not yet: `_wait` gives up in the end
 
-    def _is_led(self, node: KafkaNode, topic: str, leaders: Mapping[int, int]) -> bool:
-        """Whether this broker says that these are the leaders of the topic's partitions."""
-        handle = confluent_kafka.Producer(self._handle_options(node.port.address))
-        try:
-            topics = handle.list_topics(timeout=_ANSWER_TIMEOUT_S).topics
-        except confluent_kafka.KafkaException:
-            return False
-        partitions = topics[topic].partitions if topic in topics else {}
-        return {number: partition.leader for number, partition in partitions.items()} == leaders
+def _known_brokers(handle: confluent_kafka.Producer) -> list[int]:
+    try:
+        return sorted(handle.list_topics(timeout=_ANSWER_TIMEOUT_S).brokers)
+    except confluent_kafka.KafkaException:
+        return []  # not yet: `_wait` gives up in the end
+
+
+def _leaders(handle: confluent_kafka.Producer, topic: str) -> list[int]:
+    """Who leads the topic's partitions, as far as this broker knows."""
+    try:
+        topics = handle.list_topics(timeout=_ANSWER_TIMEOUT_S).topics
+    except confluent_kafka.KafkaException:
+        return []
+    partitions = topics[topic].partitions if topic in topics else {}
+    return [partitions[number].leader for number in sorted(partitions)]
 
 
 def _node_properties(
-    node_id: int, port: ReservedPort, controller_port: ReservedPort, broker_count: int
+    node_id: int, port: ReservedPort, controller_port: ReservedPort, broker_count: int, *, tls: bool
 ) -> dict[str, str]:
     """A node's settings.
 
@@ -245,7 +238,9 @@ def _node_properties(
         "controller.listener.names": "CONTROLLER",
         "listeners": advertised + controller,
         "advertised.listeners": advertised,
-        "listener.security.protocol.map": _protocols("PLAINTEXT"),
+        "listener.security.protocol.map": (
+            f"CLIENTS:{'SSL' if tls else 'PLAINTEXT'},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT"
+        ),
         "inter.broker.listener.name": "INTERNAL",
         # A killed broker may register again only once its former session has run out.
         "broker.session.timeout.ms": "3000",
@@ -260,10 +255,6 @@ def _node_properties(
         "transaction.state.log.min.isr": "1",
         "group.initial.rebalance.delay.ms": "0",
     }
-
-
-def _protocols(clients: str) -> str:
-    return f"CLIENTS:{clients},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT"
 
 
 def _accepts(port: ReservedPort) -> bool:

@@ -1,7 +1,5 @@
 """One node of a Kafka cluster: a JVM, its settings and its data."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal
@@ -79,7 +77,7 @@ class KafkaNode:
         self._installation = installation
         self._directory = directory
         self._jvm: subprocess.Popen[bytes] | None = None
-        self._formatting: subprocess.Popen[str] | None = None
+        self._formatting: subprocess.Popen[bytes] | None = None
         directory.mkdir()
         self._properties = directory / "server.properties"
         self._logging = directory / "log4j2.properties"
@@ -87,16 +85,10 @@ class KafkaNode:
         _write_properties(self._properties, {**properties, "log.dirs": str(directory / "data")})
 
     @property
-    def pid(self) -> int | None:
-        """The process id of its JVM; None if it is down."""
-        jvm = self._jvm
-        return jvm.pid if jvm is not None and jvm.poll() is None else None
-
-    @property
     def exit_code(self) -> int | None:
         """How its JVM ended of itself (negative: by which signal); None if it has not."""
         jvm = self._jvm
-        return None if jvm is None else jvm.poll()
+        return jvm.poll() if jvm else None
 
     def begin_format(self, cluster_id: str) -> None:
         """Begin to make its empty data directory part of the cluster."""
@@ -106,7 +98,6 @@ class KafkaNode:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
         )
 
     def end_format(self) -> None:
@@ -123,7 +114,7 @@ class KafkaNode:
             self._formatting.communicate()
             raise TargetError(f"broker {self.node_id}: no data directory in time") from error
         if self._formatting.returncode != 0:
-            raise TargetError(f"broker {self.node_id}: {_reason(output)}")
+            raise TargetError(f"broker {self.node_id}: {_reason(output.decode(errors='replace'))}")
 
     def start(self) -> None:
         """Start its JVM, the first time or after `kill`. It answers a few seconds later."""
@@ -138,39 +129,25 @@ class KafkaNode:
         # Taken away first: nobody must see it end and take that for its own doing.
         processes = (self._jvm, self._formatting)
         self._jvm = self._formatting = None
-        for process in processes:
-            if process is not None:
-                process.kill()
-                process.wait()
-                if process.stdout is not None:
-                    process.stdout.close()
+        for process in filter(None, processes):
+            process.kill()
+            with process:  # waits, and closes what it writes to
+                pass
 
-    def freeze(self) -> None:
-        """Stop its JVM: connections stay, nothing answers."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let it go on."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to its JVM."""
         if self._jvm is None:
             raise TargetError(f"broker {self.node_id} has not been started")
         self._jvm.send_signal(number)  # does nothing if it has ended
 
     def _java(self, heap: tuple[str, ...], main_class: str, *arguments: str) -> list[str]:
-        command = [
-            str(self._installation.java),
-            *_JVM_OPTIONS,
-            *heap,
+        places = (
             f"-Dnode={self.node_id}",
             f"-Djava.io.tmpdir={self._directory}",
             f"-Dlog4j2.configurationFile={self._logging.as_uri()}",
-            "-cp",
-            f"{self._installation.jars}/*",
-            main_class,
-            *arguments,
-        ]
+        )
+        program = ("-cp", f"{self._installation.jars}/*", main_class, *arguments)
+        command = [str(self._installation.java), *_JVM_OPTIONS, *heap, *places, *program]
         return bound_to_this_process(command)
 
 

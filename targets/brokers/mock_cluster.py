@@ -6,8 +6,6 @@ The wheel exports the whole mock API; Python has no binding for it beyond
 Source: librdkafka, src/rdkafka_mock.h (an experimental API; tried with 2.16).
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import socket
@@ -46,51 +44,40 @@ class MockCluster:
         if not self._cluster:
             raise TargetError("librdkafka could not start its mock cluster")
         self._listeners = _by_port(_listening_descriptors() - before)
-        self.bootstrap = self._read_bootstrap()
-        if base_port is not None:
-            self._move_to(base_port)
+        addresses: bytes = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster)
+        self.bootstrap = addresses.decode().split(",")
+        if self._ports:
+            self._move()
         self._widen_backlog()
 
-    def create_topic(self, name: str, partitions: int) -> None:
-        """Create a topic whose partitions are led by the brokers in turn.
+    def _do(self, action: str, *arguments: object) -> None:
+        """Call `rd_kafka_mock_<action>`.
 
         Raises:
             TargetError: librdkafka refused.
         """
-        self._check(
-            self._library.rd_kafka_mock_topic_create(
-                self._cluster, name.encode(), partitions, min(3, self.broker_count)
-            ),
-            f"create topic {name!r} with {partitions} partitions",
-        )
+        error = getattr(self._library, f"rd_kafka_mock_{action}")(self._cluster, *arguments)
+        if error:
+            reason: bytes = self._library.rd_kafka_err2str(error)
+            raise TargetError(f"the mock cluster refused {action}{arguments}: {reason.decode()}")
+
+    def create_topic(self, name: str, partitions: int) -> None:
+        """Create a topic whose partitions are led by the brokers in turn."""
+        self._do("topic_create", name.encode(), partitions, min(3, self.broker_count))
         for partition in range(partitions):
-            self._check(
-                self._library.rd_kafka_mock_partition_set_leader(
-                    self._cluster, name.encode(), partition, partition % self.broker_count + 1
-                ),
-                f"set the leader of {name}/{partition}",
-            )
+            leader = partition % self.broker_count + 1
+            self._do("partition_set_leader", name.encode(), partition, leader)
 
     def kill(self, brokers: Sequence[int]) -> None:
-        """Close the brokers' connections and refuse new ones.
-
-        Raises:
-            TargetError: librdkafka refused.
-        """
+        """Close the brokers' connections and refuse new ones."""
         for broker in brokers:
-            error = self._library.rd_kafka_mock_broker_set_down(self._cluster, broker)
-            self._check(error, f"take broker {broker} down")
+            self._do("broker_set_down", broker)
 
     def restart(self, brokers: Sequence[int]) -> None:
-        """Let killed brokers accept connections again.
-
-        Raises:
-            TargetError: librdkafka refused.
-        """
+        """Let killed brokers accept connections again."""
         before = _listening_descriptors()
         for broker in brokers:
-            error = self._library.rd_kafka_mock_broker_set_up(self._cluster, broker)
-            self._check(error, f"bring broker {broker} up")
+            self._do("broker_set_up", broker)
         # A broker that comes up binds its first port again, with a backlog of 5.
         self._listeners = _by_port(_listening_descriptors() - before)
         if self._ports:
@@ -99,16 +86,13 @@ class MockCluster:
 
     def freeze(self, brokers: Sequence[int]) -> None:
         """Let brokers accept and read, and answer nothing."""
-        self._set_round_trip(brokers, _NEVER_MS)
+        for broker in brokers:
+            self._do("broker_set_rtt", broker, _NEVER_MS)
 
     def thaw(self, brokers: Sequence[int]) -> None:
         """Let frozen brokers answer, what has waited too."""
-        self._set_round_trip(brokers, 0)
-
-    def _set_round_trip(self, brokers: Sequence[int], milliseconds: int) -> None:
         for broker in brokers:
-            error = self._library.rd_kafka_mock_broker_set_rtt(self._cluster, broker, milliseconds)
-            self._check(error, f"set the round trip of broker {broker}")
+            self._do("broker_set_rtt", broker, 0)
 
     def _new_handle(self) -> int:
         error = ctypes.create_string_buffer(512)
@@ -120,11 +104,7 @@ class MockCluster:
             raise TargetError(f"librdkafka could not start: {error.value.decode()}")
         return handle
 
-    def _read_bootstrap(self) -> list[str]:
-        addresses: bytes = self._library.rd_kafka_mock_cluster_bootstraps(self._cluster)
-        return addresses.decode().split(",")
-
-    def _move_to(self, base_port: int) -> None:
+    def _move(self) -> None:
         """Put our own listening sockets in the place of librdkafka's, which chose its ports.
 
         The cluster knows its listeners by descriptor, so that a descriptor that now means
@@ -133,15 +113,15 @@ class MockCluster:
         self._own_ports = [int(address.rsplit(":", 1)[1]) for address in self.bootstrap]
         self._take_ports()
         set_host_port = self._library.rd_kafka_mock_broker_set_host_port
-        for index in range(self.broker_count):
-            set_host_port(self._cluster, index + 1, LOOPBACK.encode(), base_port + index)
-        self.bootstrap = [f"{LOOPBACK}:{base_port + i}" for i in range(self.broker_count)]
+        for broker, port in enumerate(self._ports, start=1):
+            set_host_port(self._cluster, broker, LOOPBACK.encode(), port.number)
+        self.bootstrap = [port.address for port in self._ports]
 
     def _take_ports(self) -> None:
-        for index, own_port in enumerate(self._own_ports):
+        for own_port, port in zip(self._own_ports, self._ports, strict=True):
             if own_port not in self._listeners:
                 continue  # this broker's listener has been ours all along
-            listener = self._ports[index].listen(_LISTEN_BACKLOG)
+            listener = port.listen(_LISTEN_BACKLOG)
             listener.setblocking(False)
             os.dup2(listener.fileno(), self._listeners[own_port], inheritable=False)
             listener.close()
@@ -154,11 +134,6 @@ class MockCluster:
         for descriptor in self._listeners.values():
             with socket.socket(fileno=os.dup(descriptor)) as duplicate:
                 duplicate.listen(_LISTEN_BACKLOG)
-
-    def _check(self, error: int, action: str) -> None:
-        if error:
-            reason: bytes = self._library.rd_kafka_err2str(error)
-            raise TargetError(f"the mock cluster could not {action}: {reason.decode()}")
 
 
 def _load_library() -> ctypes.CDLL:
@@ -197,8 +172,7 @@ def _load_library() -> ctypes.CDLL:
 
 def _listening_descriptors() -> set[int]:
     """The descriptors of this process that are listening sockets."""
-    descriptors = {int(entry.name) for entry in Path("/dev/fd").iterdir()}
-    return {descriptor for descriptor in descriptors if _is_listening(descriptor)}
+    return set(filter(_is_listening, map(int, os.listdir("/proc/self/fd"))))  # noqa: PTH208
 
 
 def _is_listening(descriptor: int) -> bool:

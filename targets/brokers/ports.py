@@ -1,7 +1,5 @@
 """Ports for brokers, on loopback, kept from everybody else."""
 
-from __future__ import annotations
-
 import socket
 from contextlib import ExitStack, closing
 
@@ -57,11 +55,7 @@ class ReservedPort:
 
 
 def reserve_ports(count: int, base_port: int | None) -> list[ReservedPort]:
-    """Reserve a port for each of some brokers.
-
-    Args:
-        count: How many.
-        base_port: The first one, the others follow; None leaves them to the kernel.
+    """Reserve a port for each of some brokers: from `base_port` on, or the kernel's choice.
 
     Raises:
         TargetError: A port is taken.

@@ -1,7 +1,5 @@
 """A temporary directory that goes, whatever happens to the process that it is for."""
 
-from __future__ import annotations
-
 import fcntl
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The producer strategies under comparison, and how to find one by name."""
 
-from __future__ import annotations
-
 from tidemark.targets.errors import TargetError
 from tidemark.targets.strategies.base import Strategy
 from tidemark.targets.strategies.per_request_closed import PerRequestClosed
@@ -36,11 +34,3 @@ def resolve(name: str) -> str:
             f"unknown strategy {name!r}: choose one of {', '.join(STRATEGIES)} ({aliases})"
         )
     return full_name
-
-
-def parse_strategy(value: object) -> str:
-    """The same as the value of an option: raises ValueError."""
-    try:
-        return resolve(str(value))
-    except TargetError as error:
-        raise ValueError(str(error)) from error

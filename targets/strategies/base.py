@@ -1,7 +1,5 @@
 """The one interface behind which all strategies stand."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
@@ -21,6 +19,8 @@ class Strategy(ABC):
 
     name: ClassVar[str]
     """As in the command line, the run directory and the report."""
+    is_reference: ClassVar[bool] = False
+    """Whether it is known to be clean, so that the others are measured against it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

@@ -1,7 +1,5 @@
 """The story's fix: a client per request, closed as well."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import ExitStack
 

@@ -1,7 +1,5 @@
 """The story's bug: a client per request, of which only the producer is closed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import ExitStack
 

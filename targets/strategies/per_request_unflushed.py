@@ -1,7 +1,5 @@
 """Messages lost in silence: a bare producer per request, dropped without a flush."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from tidemark.targets.handle import start_handle

@@ -1,7 +1,5 @@
 """A bounded pool of producers: growth that ends, and therefore is no leak."""
 
-from __future__ import annotations
-
 import queue
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The recommended way: one producer for the life of the process."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Sequence
@@ -10,8 +8,7 @@ import confluent_kafka
 
 from tidemark.record.process import name_current_thread
 from tidemark.targets.config import Settings
-from tidemark.targets.errors import DeliveryError
-from tidemark.targets.handle import queue_message, start_handle
+from tidemark.targets.handle import DeliveryReports, start_handle
 from tidemark.targets.strategies.base import Strategy
 
 _POLL_S = 0.1
@@ -35,6 +32,7 @@ class Shared(Strategy):
     """
 
     name = "shared"
+    is_reference = True
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -45,10 +43,10 @@ class Shared(Strategy):
     def ingest(self, messages: Sequence[bytes]) -> int:
         """Write the messages with the process's producer, and wait for their reports."""
         producer = self._shared_producer()
-        pending = _Acknowledgements(len(messages))
+        reports = DeliveryReports()
         for message in messages:
-            queue_message(producer, self.settings.kafka.topic, message, pending)
-        pending.wait(self.settings.kafka.ack_timeout_s)
+            reports.send(producer, self.settings.kafka.topic, message)
+        reports.wait(self.settings.kafka.ack_timeout_s)
         return len(messages)
 
     def close(self) -> None:
@@ -77,41 +75,3 @@ class Shared(Strategy):
         name_current_thread(_POLL_THREAD_NAME)
         while not self._closing.is_set():
             producer.poll(_POLL_S)
-
-
-class _Acknowledgements:
-    """Collects the delivery reports of one request's messages."""
-
-    def __init__(self, expected: int) -> None:
-        self._expected = expected
-        self._outstanding = expected
-        self._failed = 0
-        self._last_error = ""
-        self._changed = threading.Condition()
-
-    def __call__(
-        self, error: confluent_kafka.KafkaError | None, _message: confluent_kafka.Message
-    ) -> None:
-        with self._changed:
-            self._outstanding -= 1
-            if error is not None:
-                self._failed += 1
-                self._last_error = error.str()
-            if self._outstanding == 0:
-                self._changed.notify_all()
-
-    def wait(self, timeout_s: float) -> None:
-        """Wait for all reports.
-
-        Raises:
-            DeliveryError: Some messages failed, or had no report when the timeout passed.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: self._outstanding == 0, timeout=timeout_s)
-            missing = self._failed + self._outstanding
-            reason = self._last_error or "no answer"
-        if missing:
-            raise DeliveryError(
-                f"{missing} of {self._expected} messages were not acknowledged "
-                f"within {timeout_s:g} s: {reason}"
-            )

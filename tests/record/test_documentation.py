@@ -81,7 +81,8 @@ def test_what_is_read_of_run_json_is_named():
     text = section("run.json")
     of_run, _, of_targets = text.partition("Each of `targets`:")
     named = {name for row in rows(of_run) for name in names(row[0])}
-    assert {field.name for field in dataclasses.fields(RunMetadata)} - {"raw"} <= named
+    read = {field.name for field in dataclasses.fields(RunMetadata)} - {"raw"}
+    assert read | {"reference"} <= named
     assert [names(row[0])[0] for row in rows(of_targets)] == list(Target("x").to_json())
     (outcomes,) = [row[1] for row in rows(of_run) if row[0] == "`outcome`"]
     assert names(outcomes) == list(OUTCOMES)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.record.endpoints import parse_endpoint, parse_endpoints
+from tidemark.record.endpoints import parse_endpoint
 from tidemark.record.errors import EndpointError
 
 PORTS = st.integers(1, 65535)
@@ -41,15 +41,3 @@ def test_what_is_none(text):
     ) as caught:
         parse_endpoint(text)
     assert caught.value.exit_code == 2
-
-
-def test_a_list_keeps_its_order_and_drops_doubles():
-    assert parse_endpoints(" b:1, a:2,,b:1 ") == ("b:1", "a:2")
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"), [("", "no broker given"), ("a:1,b", "'b' is not host")]
-)
-def test_a_list_that_cannot_be_used(text, reason):
-    with pytest.raises(EndpointError, match=reason):
-        parse_endpoints(text)

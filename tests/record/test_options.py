@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.record import options as value
-from tidemark.record.command_line import announce, fail, parser_of, run_command
+from tidemark.record.command_line import (
+    OneLineParser,
+    add_option,
+    announce,
+    fail,
+    parser_of,
+    run_command,
+)
 from tidemark.record.errors import OptionError, TidemarkError
 from tidemark.record.options import REQUIRED, Option, read_all
 
@@ -202,6 +209,18 @@ def test_a_command_gets_checked_values():
     assert got[0]["setting"] == ("a=b c",), "a space is part of a value on a command line"
     assert got[0]["word"] == ("a", "b")
     assert run_command(lambda values: 3, TABLE, "program", "", ["w", "--name=n"]) == 3
+
+
+def test_a_parser_that_keeps_texts_checks_them_all_the_same(capsys):
+    parser = OneLineParser(prog="program")
+    for option in (COUNT, PAIRS, QUIET):
+        add_option(parser, option, keep_text=True)
+    found = vars(parser.parse_args(["--setting", "a=b c", "--setting=d="]))
+    assert found == {"fds_limit": "1024", "setting": ["a=b c", "d="], "quiet": False}
+    assert read_all((PAIRS,), found) == {"setting": ("a=b c", "d=")}
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--fds-limit=0"])
+    assert "--fds-limit: must be a whole number" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

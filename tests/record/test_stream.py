@@ -6,13 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.record.clock import Instant
 from tidemark.record.directory import RunDirectory
-from tidemark.record.events import Gap, Stalled
 from tidemark.record.layout import ROUTES
-from tidemark.record.stream import EventStream, LineStream, RowStream
-
-NOW = Instant(1_700_000_000.0, 1.0)
+from tidemark.record.stream import LineStream, RowStream
 
 
 def look_when_told(path, connection):
@@ -131,7 +127,7 @@ def test_however_it_is_cut_each_line_is_seen_once(tmp_path_factory, parts):
     assert stream.offset == written.rfind(b"\n") + 1
 
 
-# Rows and events
+# Rows
 
 
 def test_rows_come_with_the_names_of_their_columns(tmp_path):
@@ -158,18 +154,3 @@ def test_a_table_that_was_begun_anew_has_its_header_once(tmp_path):
     assert len(stream.new_rows()) == 2
     (tmp_path / "routes.csv").write_text(f"{header}\n9,9,/,9,9\n")
     assert [row["requests"] for row in stream.new_rows()] == ["9"]
-
-
-def test_new_events(tmp_path):
-    directory, stream = RunDirectory(tmp_path), EventStream(tmp_path)
-    assert stream.new_events() == []
-    directory.append_event(NOW, Gap(missed_ticks=1))
-    assert [one.event for one in stream.new_events()] == [Gap(missed_ticks=1)]
-    directory.append_event(NOW, Stalled(silent_s=2.0))
-    assert [one.event for one in stream.new_events()] == [Stalled(silent_s=2.0)]
-
-
-def test_a_line_that_is_no_event_is_said(tmp_path):
-    (tmp_path / "events.jsonl").write_text("nonsense\n")
-    with pytest.raises(ValueError, match="is not an event"):
-        EventStream(tmp_path).new_events()

@@ -194,6 +194,11 @@ def test_locust_takes_the_load_of_the_example(own_services, inside, ask_locust):
     check_load(told, load)
 
 
+def test_locust_takes_a_value_with_a_space_as_one(ask_locust):
+    arguments = ["--kafka-option", "client.id=a b", "--kafka-option=acks=all"]
+    assert ask_locust(arguments, {}).parsed["kafka_option"] == ["client.id=a b", "acks=all"]
+
+
 def test_the_load_is_as_the_options_have_it_by_default(services):
     options = {option.environment_variable: option for option in OPTIONS}
     environment = services["load-shared"]["environment"]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.targets.client_options import is_secret, parse_properties, read_client_options
+from tidemark.targets.client_options import client_options, is_secret, parse_properties
 from tidemark.targets.config import KafkaConfig, Settings
 from tidemark.targets.errors import ClientError
 from tidemark.targets.handle import start_handle
@@ -19,6 +19,12 @@ from tidemark.targets.handle import start_handle
 SECRET = "correct-horse-battery"
 KEYS = st.text(string.ascii_lowercase + ".", min_size=1).filter(lambda key: key.strip("."))
 VALUES = st.text(st.characters(exclude_categories=("C", "Z")))
+
+
+def read_client_options(path=None, options=()):
+    """All settings, of a file and of `--kafka-option`s."""
+    texts = tuple(f"{key}={value}" for key, value in options)
+    return client_options({"kafka_config": path, "kafka_option": texts})
 
 
 @pytest.fixture

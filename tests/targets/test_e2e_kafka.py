@@ -212,7 +212,7 @@ def test_a_broker_comes_back_where_it_was_with_what_it_had(cluster, wait_until):
     assert producer.flush(KAFKA_PATIENCE_S) == 0
 
     node.kill()
-    assert node.pid is None
+    assert node._jvm is None
     cluster.check()  # it was meant to
     node.start()
     cluster.await_broker(1)
@@ -227,10 +227,10 @@ def test_a_broker_comes_back_where_it_was_with_what_it_had(cluster, wait_until):
             consumer.close()
 
     wait_until(lambda: high_watermark() == 1, "the message is there again", KAFKA_PATIENCE_S)
-    jvm = psutil.Process(node.pid)
-    node.freeze()
+    jvm = psutil.Process(node._jvm.pid)
+    cluster.freeze([1])
     wait_until(lambda: jvm.status() == psutil.STATUS_STOPPED, "it is frozen")
-    node.thaw()
+    cluster.thaw([1])
     wait_until(lambda: jvm.status() != psutil.STATUS_STOPPED, "it goes on")
 
 

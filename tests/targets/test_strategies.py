@@ -33,6 +33,10 @@ def test_a_name_resolves_to_itself(name):
     assert STRATEGIES[name].name == name
 
 
+def test_the_recommended_way_alone_is_what_the_others_are_measured_against():
+    assert [name for name, kind in STRATEGIES.items() if kind.is_reference] == ["shared"]
+
+
 def test_aliases():
     assert ALIASES == {"broken": "per-request-leaked", "fixed": "per-request-closed"}
     assert resolve("broken") == "per-request-leaked"

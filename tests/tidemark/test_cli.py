@@ -102,6 +102,13 @@ def test_every_help_has_the_same_shape(name):
     assert rest.rstrip().endswith("Show this message and exit.")
 
 
+@pytest.mark.parametrize("name", ["check", "report", "target"])
+def test_the_help_explains_what_stands_without_a_name(name):
+    output = CliRunner().invoke(cli, [name, "--help"]).output
+    explained = output.partition("\nPositional arguments:\n")[2].partition("\n\n")[0]
+    assert len(explained.split()) > 2
+
+
 def test_the_list_is_in_the_order_of_use():
     result = CliRunner().invoke(cli, ["--help"])
     lines = result.output.partition("Commands:\n")[2].splitlines()

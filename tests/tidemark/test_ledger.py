@@ -114,4 +114,4 @@ def test_counts_alone_say_what_they_can(
 def test_the_states_survive_a_file() -> None:
     ledger = ledger_of(ACCEPTED, UNDECIDED)
     again = Ledger(2, ledger.states())
-    assert (again.accepted, again.undecided, again.sequences()) == (2, 2, 4)
+    assert (again.accepted, again.undecided, len(again.states())) == (2, 2, 2)

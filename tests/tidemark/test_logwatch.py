@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tidemark.run.logwatch import OUT_OF_DESCRIPTORS, REFUSED_BY_BROKER, LogWatch
+from tidemark.run.watch import OUT_OF_DESCRIPTORS, REFUSED_BY_BROKER, LogWatch
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ ROWS = (
 
 @pytest.fixture
 def view(tmp_path: Path) -> RunView:
-    return RunView("shared", tmp_path, 30.0)
+    (tmp_path / "shared").mkdir()
+    return RunView(tmp_path / "shared", 30.0)
 
 
 def test_a_run_without_files_is_starting(view: RunView) -> None:

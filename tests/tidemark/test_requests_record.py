@@ -11,8 +11,14 @@ from tidemark.record.clock import Instant
 from tidemark.record.directory import RunDirectory
 from tidemark.record.layout import REQUESTS, ROUTES
 from tidemark.record.stream import RowStream
-from tidemark.run.latency import LatencyHistogram, percentile
-from tidemark.run.requests_record import MOST_ROUTES, OTHER_ROUTES, RequestRecord, RequestTables
+from tidemark.run.requests_record import (
+    MOST_ROUTES,
+    OTHER_ROUTES,
+    LatencyHistogram,
+    RequestRecord,
+    RequestTables,
+    percentile,
+)
 
 NOW = Instant(1000.0, 1.0)
 

@@ -98,7 +98,7 @@ def test_a_run_is_on_disk_from_its_first_moment(journal: Journal) -> None:
 
 
 def test_the_target_stands_in_targets_too(journal: Journal) -> None:
-    journal.brokers_found(["a:1", "b:2"])
+    journal.tell(brokers=["a:1", "b:2"])
     journal.target_found(URL, 4711, "python -m thing")
     metadata = journal.directory.read_metadata()
     assert metadata.brokers == ("a:1", "b:2")
@@ -114,6 +114,18 @@ def test_a_service_of_somebody_else_has_neither_limit_nor_strategy(tmp_path: Pat
     assert metadata.strategy is None
     assert metadata.target["fds_limit"] is None
     assert metadata.targets == (Target(layout.ONLY_TARGET, URL),)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "host", "wanted"),
+    [("shared", None, True), ("pooled", None, None), ("shared", URL, None)],
+)
+def test_a_run_of_the_reference_says_so_and_no_other(
+    tmp_path: Path, strategy: str, host: str | None, wanted: bool | None
+) -> None:
+    plan = Plan.of(RunOptions.parse({"results": tmp_path, "strategy": strategy}), host)
+    metadata = Journal(plan, plan.make_directory()).directory.read_metadata()
+    assert metadata.raw.get("reference") is wanted
 
 
 def test_empty_logs_are_dropped_at_the_end(journal: Journal) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tidemark.run.ledger import read_label
-from tidemark.run.workload import arrival_times, batches, time_of_arrival
+from tidemark.run.load import arrival_times, batches, time_of_arrival
 
 RUN = "0a1b2c3d"
 

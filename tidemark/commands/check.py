@@ -1,7 +1,5 @@
 """`tidemark check`: the gate for a pipeline."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click
@@ -16,7 +14,7 @@ FOLDER = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=FOLDER)
+@click.argument("directory", metavar="DIR", type=FOLDER, help="the run to judge")
 @click.option(
     "--control", type=FOLDER, metavar="DIR", help="a run of the same load on a clean service"
 )

@@ -1,7 +1,5 @@
 """`tidemark compare`: run every strategy in turn, explain them together."""
 
-from __future__ import annotations
-
 import contextlib
 import signal
 from collections.abc import Iterator
@@ -14,38 +12,31 @@ from rich.console import Console
 from tidemark.analysis.reports.terminal import make_console, print_changes, print_comparison
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.commands.options import table_options
+from tidemark.record.options import Option, integer, read_all
 from tidemark.run.compare import Comparison, explain, run_all
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress
 from tidemark.targets.strategies import STRATEGIES, resolve
 
-DEFAULT_DURATION_S = 60
+
+def _strategies(given: Any) -> tuple[str, ...]:
+    names = given if isinstance(given, tuple) else str(given).split(",")
+    chosen = tuple(dict.fromkeys(resolve(name.strip()) for name in names if name.strip()))
+    if not chosen:
+        raise ValueError("name at least one")
+    return chosen
+
+
+OWN_OPTIONS = (
+    Option("strategies", _strategies, tuple(STRATEGIES), "which to compare, in order", "NAME,..."),
+    Option("duration", integer(1, 7 * 86_400), 60, "seconds of load on each strategy", "S"),
+    Option("users", integer(1), 1, "users of the closed workload; the open one needs only one"),
+)
 
 
 @click.command()
-@click.option(
-    "--strategies",
-    default=",".join(STRATEGIES),
-    metavar="NAME,...",
-    help="which to compare, in this order  [default: all]",
-)
-@click.option(
-    "--duration",
-    type=click.IntRange(min=1, max=7 * 86_400),
-    default=DEFAULT_DURATION_S,
-    show_default=True,
-    metavar="S",
-    help="seconds of load on each strategy",
-)
-@click.option(
-    "--users",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="users of the closed workload; the open one needs only one",
-)
+@table_options(OWN_OPTIONS)
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -53,45 +44,32 @@ DEFAULT_DURATION_S = 60
     help="an earlier comparison: say per strategy what got worse; exit 1 when something did",
 )
 @table_options(OPTIONS, leave_out=("strategy", "target_pid", "no_report"), from_environment=True)
-def compare(
-    strategies: str, duration: int, users: int, baseline: Path | None, **values: Any
-) -> int:
+def compare(baseline: Path | None, **values: Any) -> int:
     """Run every strategy in turn under the same load and explain them together."""
-    chosen = tuple(resolve(name.strip()) for name in strategies.split(",") if name.strip())
-    if not chosen:
-        raise click.UsageError("--strategies: name at least one")
-    comparison = Comparison(_unique(chosen), duration, users, RunOptions.parse(values))
+    comparison = Comparison(**read_all(OWN_OPTIONS, values), options=RunOptions.parse(values))
+    options = comparison.options
+    folder = new_folder(options.results, options.run_name, "compare")
     console = make_console()
-    assessed = run_comparison(comparison, console, baseline)
+    progress = Progress(console)
+    try:
+        with _terminate_as_interrupt():
+            run_all(comparison, folder, progress)
+    finally:  # what was recorded is reported even when it is interrupted
+        progress.close()
+        assessed = explain([folder / name for name in comparison.strategies], folder, baseline)
+        _print(console, assessed, folder, baseline)
     return 1 if any(one.regressed for one in assessed) else 0
 
 
-def run_comparison(
-    comparison: Comparison, console: Console, baseline: Path | None = None
-) -> list[Assessment]:
-    """Run, report and print; what was recorded is reported even when it is interrupted."""
-    options = comparison.options
-    folder = new_folder(options.results, options.run_name, "compare")
-    progress = Progress(console)
-    begun: list[Path] = [folder / name for name in comparison.strategies]
-    try:
-        with _terminate_as_interrupt():
-            for _ in run_all(comparison, folder, progress):
-                pass
-    finally:
-        progress.close()
-        assessed = explain(begun, folder, baseline)
-        if not assessed:
-            console.print(f"nothing was recorded; logs are in {folder}", soft_wrap=True)
-        else:
-            print_comparison(console, assessed, folder)
-            if baseline is not None:
-                print_changes(console, assessed, baseline)
-    return assessed
-
-
-def _unique(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
+def _print(
+    console: Console, assessed: list[Assessment], folder: Path, baseline: Path | None
+) -> None:
+    if not assessed:
+        console.print(f"nothing was recorded; logs are in {folder}", soft_wrap=True)
+        return
+    print_comparison(console, assessed, folder)
+    if baseline is not None:
+        print_changes(console, assessed, baseline)
 
 
 @contextlib.contextmanager

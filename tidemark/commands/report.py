@@ -1,7 +1,5 @@
 """`tidemark report`: rebuild what can be rebuilt from run directories."""
 
-from __future__ import annotations
-
 import json
 import os
 from pathlib import Path
@@ -15,7 +13,12 @@ from tidemark.record.layout import RUN_JSON, VERDICT_JSON
 
 @click.command()
 @click.argument(
-    "directories", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path)
+    "directories",
+    metavar="DIR...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="a run, or a folder that holds several",
 )
 @click.option("--json", "as_json", is_flag=True, help="print verdict.json instead of the table")
 @click.option(

@@ -5,8 +5,6 @@ which then stops its children in order. Should the parent be killed with SIGKILL
 kills the child.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -18,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from tidemark.record.process import before_exec
 from tidemark.run.errors import ChildError
@@ -56,13 +54,13 @@ class Child:
         self._log_offset = log.stat().st_size if log.exists() else 0
         with log.open("ab") as stderr:
             self._process = subprocess.Popen(
-                list(arguments),
+                arguments,
                 stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
                 stdout=self._stdout,
                 stderr=stderr,
                 start_new_session=True,
                 preexec_fn=before_exec(),  # noqa: PLW1509 - two system calls
-                env=None if environment is None else dict(environment),
+                env=environment,
             )
 
     @property
@@ -84,13 +82,10 @@ class Child:
         ready = self._next_line(timeout_s)
         if ready is not None:
             return ready
-        silent = self.returncode is None
+        late = f"the {self.name} was not ready within {timeout_s:g} s; see {self.log}"
+        is_silent = self.returncode is None
         self.stop()
-        if silent:
-            raise ChildError(
-                f"the {self.name} was not ready within {timeout_s:g} s; see {self.log}"
-            )
-        raise ChildError(self.last_words())
+        raise ChildError(late if is_silent else self.last_words())
 
     def ask(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         """Write one line of JSON to its standard input and return the line that it answers with.
@@ -135,25 +130,14 @@ class Child:
             return COMPLAINT_PREFIX.sub("", lines[-1])
         return f"the {self.name} ended with code {self.returncode} and said nothing"
 
-    def wait(self, timeout_s: float) -> int | None:
-        """Wait for the end and return the exit code, or None when it still runs."""
-        try:
-            return self._process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return None
-
-    def send_signal(self, signum: int) -> None:
-        """Send a signal to the process itself, not to its children."""
-        if self.returncode is None:
-            self._process.send_signal(signum)
-
     def stop(self, signum: int = signal.SIGTERM, timeout_s: float = 8.0) -> int:
         """End it and its process group: `signum` first, SIGKILL after `timeout_s`.
 
         Safe to call again. Returns the exit code.
         """
-        self.send_signal(signum)
-        self.wait(timeout_s)
+        self._process.send_signal(signum)  # does nothing if it has ended
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout_s)
         with contextlib.suppress(ProcessLookupError):
             # Grandchildren share the group; a leader that is gone leaves the group to them.
             os.killpg(self.pid, signal.SIGKILL)
@@ -169,16 +153,13 @@ def python_module(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", module, *arguments]
 
 
-def say(line: str, stream: TextIO | None = None) -> None:
+def say(line: str) -> None:
     """Write one line for the user to standard error, marked as ours."""
-    print(f"tidemark: {line}", file=stream or sys.stderr, flush=True)
+    sys.stderr.write(f"tidemark: {line}\n")
 
 
 def run_to_terminal(module: str, *arguments: str) -> int:
     """Run a Python module that writes to our own terminal; return its exit code."""
-    process = subprocess.Popen(
-        python_module(module, *arguments),
-        stdin=subprocess.DEVNULL,
-        preexec_fn=before_exec(),  # noqa: PLW1509 - two system calls
+    return subprocess.call(
+        python_module(module, *arguments), stdin=subprocess.DEVNULL, preexec_fn=before_exec()
     )
-    return process.wait()

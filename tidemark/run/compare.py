@@ -1,12 +1,10 @@
 """Runs several strategies in turn, each by a Locust of its own, and explains them together."""
 
-from __future__ import annotations
-
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -30,36 +28,37 @@ class Comparison:
 
     Attributes:
         strategies: names in the order in which they run.
-        duration_s: seconds of load on each.
+        duration: seconds of load on each.
         users: Locust users; matters to the closed workload only.
         options: everything else, the same for all.
     """
 
     strategies: tuple[str, ...]
-    duration_s: float
+    duration: float
     users: int
     options: RunOptions
 
 
-def run_all(comparison: Comparison, folder: Path, progress: Progress) -> Iterator[Path]:
-    """Run every strategy in turn and yield its run directory once it is complete.
+def run_all(comparison: Comparison, folder: Path, progress: Progress) -> None:
+    """Run every strategy in turn, each into a folder of its name.
 
     Raises:
         ChildError: a run could not be started; the message is the run's own.
     """
     for strategy in comparison.strategies:
-        yield _run_one(comparison, strategy, folder / strategy, progress)
+        _run_one(comparison, folder / strategy, progress)
 
 
-def _run_one(comparison: Comparison, strategy: str, path: Path, progress: Progress) -> Path:
+def _run_one(comparison: Comparison, path: Path, progress: Progress) -> None:
     path.mkdir()
     locust = Child(
         "load generator",
         _locust_command(comparison, path),
         path / LOCUST_LOG,
-        _environment_without_locust(),
+        # Nothing may steer Locust behind the comparison's back.
+        {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")},
     )
-    view = RunView(strategy, path, comparison.duration_s)
+    view = RunView(path, comparison.duration)
     progress.begin(view)
     try:
         while locust.returncode is None:
@@ -71,14 +70,17 @@ def _run_one(comparison: Comparison, strategy: str, path: Path, progress: Progre
         raise
     code = locust.stop()
     if code not in (0, LOCUST_LOAD_FAILED):
-        raise ChildError(f"{strategy}: {locust.last_words()}")
+        raise ChildError(f"{path.name}: {locust.last_words()}")
     progress.end(view)
-    return path
 
 
 def _locust_command(comparison: Comparison, path: Path) -> list[str]:
-    options = comparison.options.replace(
-        strategy=path.name, results=path.parent, run_name=path.name, no_report=True
+    options = replace(
+        comparison.options,
+        strategy=path.name,
+        results=path.parent,
+        run_name=path.name,
+        no_report=True,
     )
     return python_module(
         "locust",
@@ -87,14 +89,9 @@ def _locust_command(comparison: Comparison, path: Path) -> list[str]:
         "--only-summary",
         f"--users={comparison.users}",
         f"--spawn-rate={comparison.users}",
-        f"--run-time={comparison.duration_s:g}s",
+        f"--run-time={comparison.duration:g}s",
         *options.as_arguments(),
     )
-
-
-def _environment_without_locust() -> dict[str, str]:
-    """Our environment without what would steer Locust behind the comparison's back."""
-    return {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")}
 
 
 def explain(paths: Sequence[Path], folder: Path, baseline: Path | None = None) -> list[Assessment]:
@@ -106,6 +103,6 @@ def explain(paths: Sequence[Path], folder: Path, baseline: Path | None = None) -
         baseline: An earlier comparison; strategies that it lacks are compared with nothing.
     """
     recorded = [path for path in paths if (path / SAMPLES.file).exists()]
-    earlier = {} if baseline is None else {path.name: baseline / path.name for path in recorded}
+    earlier = {path.name: baseline / path.name for path in recorded} if baseline else {}
     known = {name: path for name, path in earlier.items() if path.is_dir()}
     return write_comparison(recorded, folder, known) if recorded else []

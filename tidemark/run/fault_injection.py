@@ -1,9 +1,5 @@
 """Injects the faults of a run while its load goes on."""
 
-from __future__ import annotations
-
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -27,8 +23,12 @@ BROKER_TIMEOUT_S = 60.0  # a real broker that was killed takes its time to start
 LOOK_S = 0.1
 VICTIM = 1  # id of the broker that a single-broker fault hits
 
-DOWN = {BROKER_KILL: "kill", OUTAGE: "kill", BROKER_FREEZE: "freeze"}
-UP = {BROKER_KILL: "restart", OUTAGE: "restart", BROKER_FREEZE: "thaw"}
+ACTIONS = {
+    BROKER_KILL: ("kill", "restart"),
+    OUTAGE: ("kill", "restart"),
+    BROKER_FREEZE: ("freeze", "thaw"),
+}
+"""Kind of fault -> how brokers go down, and how they come back."""
 
 
 class FaultInjector:
@@ -50,8 +50,7 @@ class FaultInjector:
         brokers: Sequence[str],
         target_pid: int | None,
     ) -> None:
-        self._tell = tell
-        self._faults = faults
+        self._tell, self._faults = tell, faults
         self._broker = broker
         self._brokers = brokers
         self._target_pid = target_pid
@@ -87,12 +86,13 @@ class FaultInjector:
         if fault.kind == TARGET_KILL:
             self._tell(WorkerKilled(pid=self._kill_worker()))
         else:
-            everyone = range(1, len(self._brokers) + 1)
-            victims = list(everyone) if fault.kind == OUTAGE else [VICTIM]
+            down, up = ACTIONS[fault.kind]
+            everyone = list(range(1, len(self._brokers) + 1))
+            victims = everyone if fault.kind == OUTAGE else [VICTIM]
             began_s = time.monotonic()
             with self._healing:
-                self._change(victims, DOWN[fault.kind], BrokerDown)
-                self._down, self._up_action = victims, UP[fault.kind]
+                self._change(victims, down, BrokerDown)
+                self._down, self._up_action = victims, up
             self._wait(began_s + fault.duration_s, is_over)
             self.heal()
         self._tell(FaultEnded(fault=str(fault), kind=fault.kind))
@@ -126,6 +126,6 @@ class FaultInjector:
         workers = psutil.Process(self._target_pid).children()
         if not workers:
             raise ChildError("the target has no worker at the moment")
-        victim = max(workers, key=lambda worker: worker.num_threads())
-        os.kill(victim.pid, signal.SIGKILL)
-        return int(victim.pid)
+        victim = max(workers, key=psutil.Process.num_threads)
+        victim.kill()
+        return victim.pid

@@ -1,7 +1,5 @@
 """Folders for runs and comparisons: named by the user, or by time; never one that is there."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 

@@ -1,17 +1,21 @@
 """What a run says of itself: `run.json`, and its part of `events.jsonl`."""
 
-from __future__ import annotations
-
+import os
+import platform
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
+
+import confluent_kafka
 
 from tidemark.record.clock import RunClock
 from tidemark.record.directory import RunDirectory
 from tidemark.record.events import Event, RunEnded, RunStarted
 from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.metadata import Target, utc_now
-from tidemark.run.host import describe_host
 from tidemark.run.plan import Plan
+
+LIBRARIES = ("locust", "gevent", "confluent-kafka", "flask", "gunicorn", "psutil")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Journal:
         self._facts: dict[str, Any] = {
             "run_id": plan.run_id,
             "strategy": plan.strategy,
+            **({"reference": True} if plan.is_reference else {}),
             "started_at": utc_now(),
             "ended_at": None,
             "outcome": None,
@@ -55,36 +60,33 @@ class Journal:
             "latency_ms": None,
             "host": describe_host(),
         }
-        self._say()
+        self.tell()
         self.event(RunStarted())
 
     def event(self, event: Event) -> None:
         """Append an event, which happens now."""
         self.directory.append_event(self.clock.now(), event)
 
-    def brokers_found(self, brokers: list[str]) -> None:
-        """Every listener of the cluster is known."""
-        self._say(brokers=brokers)
+    def tell(self, **facts: object) -> None:
+        """Write run.json anew, with these facts in the place of the former ones."""
+        self._facts |= facts
+        self.directory.write_metadata(self._facts)
 
     def target_found(self, url: str, pid: int | None, command: str | None) -> None:
         """The target is there; `pid` is None when nobody watches it."""
-        self._say(**describe_target(self._plan, url, pid, command))
+        self.tell(**describe_target(self._plan, url, pid, command))
 
     def load_began(self, users: int) -> None:
         """So many users send requests from now on."""
-        self._say(load=describe_load(self._plan, users))
+        self.tell(load=describe_load(self._plan, users))
 
     def end(self, ending: Ending, **facts: object) -> None:
         """Everything was stopped; `facts` is what else run.json says at the end."""
         self.event(RunEnded(outcome=ending.outcome, reason=ending.reason))
-        self._say(ended_at=utc_now(), outcome=ending.outcome, ended_because=ending.reason, **facts)
+        self.tell(ended_at=utc_now(), outcome=ending.outcome, ended_because=ending.reason, **facts)
         for log in self.directory.path.glob("*.log"):
             if log.stat().st_size == 0:
                 log.unlink()
-
-    def _say(self, **facts: object) -> None:
-        self._facts |= facts
-        self.directory.write_metadata(self._facts)
 
 
 def describe_target(
@@ -92,11 +94,7 @@ def describe_target(
 ) -> dict[str, Any]:
     """`target` and `targets` of run.json."""
     options = plan.options
-    target = {
-        "url": url,
-        "command": command,
-        "fds_limit": None if plan.host else options.fds_limit,
-    }
+    target = {"url": url, "command": command, "fds_limit": None if plan.host else options.fds_limit}
     if not plan.host:
         target |= {
             "workers": options.workers,
@@ -121,4 +119,21 @@ def describe_load(plan: Plan, users: int | None) -> dict[str, Any]:
         "payload_bytes": options.payload_bytes,
         "seed": options.seed,
         "request_timeout_s": options.request_timeout,
+    }
+
+
+def describe_host() -> dict[str, Any]:
+    """`host` of run.json: what it runs on, sizes in bytes."""
+    return {
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "page_size": os.sysconf("SC_PAGE_SIZE"),
+        "python": platform.python_version(),
+        "versions": {
+            **{library: version(library) for library in LIBRARIES},
+            "librdkafka": confluent_kafka.libversion()[0],
+        },
     }

@@ -7,11 +7,8 @@ off, after it may have written some). The brokers' own offsets say how many mess
 reading the topic back says which.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 OPEN, ACCEPTED, UNDECIDED, REFUSED = 1, 2, 3, 4
 
@@ -73,10 +70,6 @@ class Ledger:
         open_or_failed = self._states.count(UNDECIDED) + self._states.count(OPEN)
         return open_or_failed * self.batch_size
 
-    def sequences(self) -> int:
-        """How many sequence numbers there are."""
-        return len(self._states) * self.batch_size
-
 
 @dataclass(frozen=True)
 class Balance:
@@ -101,12 +94,8 @@ class Balance:
     duplicated: int | None
     undecided: int
     undecided_delivered: int | None
-    unknown: int | None
-    verified: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """As it stands in run.json."""
-        return asdict(self)
+    unknown: int | None = None
+    verified: bool = False
 
 
 def balance_by_count(ledger: Ledger, delivered: int) -> Balance:
@@ -118,14 +107,12 @@ def balance_by_count(ledger: Ledger, delivered: int) -> Balance:
     surplus = delivered - ledger.accepted
     decided = not ledger.undecided
     return Balance(
-        accepted=ledger.accepted,
-        delivered=delivered,
+        ledger.accepted,
+        delivered,
         lost=max(0, -surplus) if decided or surplus < 0 else None,
         duplicated=max(0, surplus) if decided else None,
         undecided=ledger.undecided,
         undecided_delivered=0 if decided else None,
-        unknown=None,
-        verified=False,
     )
 
 
@@ -137,7 +124,7 @@ def balance_by_reading(ledger: Ledger, run_id: str, messages: Iterable[str]) -> 
         run_id: the run's id.
         messages: every message that the topic got during the run.
     """
-    arrived = bytearray(ledger.sequences())
+    arrived = bytearray(len(ledger.states()) * ledger.batch_size)
     delivered = duplicated = undecided_delivered = unknown = 0
     for message in messages:
         delivered += 1
@@ -149,13 +136,6 @@ def balance_by_reading(ledger: Ledger, run_id: str, messages: Iterable[str]) -> 
         else:
             arrived[sequence] = 1
             undecided_delivered += ledger.state_of(sequence) != ACCEPTED
-    return Balance(
-        accepted=ledger.accepted,
-        delivered=delivered,
-        lost=ledger.accepted - (sum(arrived) - undecided_delivered),
-        duplicated=duplicated,
-        undecided=ledger.undecided,
-        undecided_delivered=undecided_delivered,
-        unknown=unknown,
-        verified=True,
-    )
+    lost = ledger.accepted - (sum(arrived) - undecided_delivered)
+    undecided = (ledger.undecided, undecided_delivered)
+    return Balance(ledger.accepted, delivered, lost, duplicated, *undecided, unknown, verified=True)

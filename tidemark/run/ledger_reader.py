@@ -4,11 +4,10 @@
 balance against them once the target has stopped. Both print one line of JSON.
 """
 
-from __future__ import annotations
-
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from tidemark.record.command_line import announce, run_command
@@ -32,11 +31,6 @@ READ_TIMEOUT_S = 15.0
 PROGRAM = "python -m tidemark.run.ledger_reader"
 
 
-def _offsets(value: Any) -> dict[str, int]:
-    found: dict[str, int] = json.loads(value) if isinstance(value, str) else value
-    return found
-
-
 OPTIONS = (
     Option(
         "what",
@@ -49,7 +43,7 @@ OPTIONS = (
     Option("bootstrap", some_endpoints, REQUIRED, "brokers to ask", "HOST:PORT,..."),
     Option("topic", topic, REQUIRED, "the run's topic", "NAME"),
     *CLIENT_OPTIONS,
-    Option("since", _offsets, None, "for balance: what offsets said", "JSON"),
+    Option("since", str, None, "for balance: what offsets said", "JSON"),
     Option("states", path, None, "for balance: file with the ledger's states", "FILE"),
     Option("batch_size", integer(1), None, "for balance: messages in each batch"),
     Option("run_id", str, None, "for balance: the run's id", "ID"),
@@ -70,14 +64,14 @@ def answer(given: Mapping[str, Any]) -> None:
     bootstrap = ",".join(given["bootstrap"])
     config = KafkaConfig(bootstrap, given["topic"], options=client_options(given))
     if given["what"] == "balance":
-        announce(**_balance(config, given).to_json())
+        announce(**asdict(_balance(config, given)))
     else:
         announce(**{str(number): marks.high for number, marks in watermarks(config).items()})
 
 
 def _balance(config: KafkaConfig, given: Mapping[str, Any]) -> Balance:
     ledger = Ledger(given["batch_size"], given["states"].read_bytes())
-    since = {int(number): high for number, high in given["since"].items()}
+    since = {int(number): high for number, high in json.loads(given["since"]).items()}
     until = watermarks(config)
     if not until:
         raise LedgerError(f"there is no topic {config.topic!r}: nothing can be said of messages")
@@ -91,15 +85,10 @@ def _balance(config: KafkaConfig, given: Mapping[str, Any]) -> Balance:
                 "leave out --verify-messages, or let the topic retain more"
             )
     highs = {number: marks.high for number, marks in until.items()}
-    return balance_by_reading(ledger, given["run_id"], _texts(config, since, highs))
-
-
-def _texts(
-    config: KafkaConfig, since: Mapping[int, int], until: Mapping[int, int]
-) -> Iterator[str]:
-    """The messages as they were sent: the target writes the JSON text of each."""
-    for value in read_back(config, since, until, READ_TIMEOUT_S):
-        yield value.decode(errors="replace").strip('"')
+    # The target writes the JSON text of each message.
+    written = read_back(config, since, highs, READ_TIMEOUT_S)
+    texts = (value.decode(errors="replace").strip('"') for value in written)
+    return balance_by_reading(ledger, given["run_id"], texts)
 
 
 if __name__ == "__main__":

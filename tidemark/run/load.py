@@ -1,14 +1,19 @@
-"""The load of one run: one stream of arrivals that all users of a process share."""
+"""The load of one run: when requests arrive and what they carry.
 
-from __future__ import annotations
+Both are functions of a seed: it gives every strategy the same arrival times and the same payloads,
+so that a difference between two runs is the strategy's.
+"""
 
+import itertools
+import json
 import random
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tidemark.record.events import GeneratorSaturated
+from tidemark.run.ledger import label
 from tidemark.run.session import Session
-from tidemark.run.workload import arrival_times, batches
 
 LATE_S = 0.25  # an arrival this late says that the generator, not the target, is the limit
 
@@ -31,21 +36,16 @@ class Arrival:
 class Load:
     """Hands out what is to be sent next.
 
-    The users of a run share one stream, so that the arrivals depend on rate and seed alone and
-    not on how many users there are.
+    All users of a process share one stream, so that the arrivals depend on rate and seed alone
+    and not on how many users there are.
 
     Args:
         session: the run that the load belongs to.
-
-    Attributes:
-        options: the options of the run.
-        record: where requests are counted.
     """
 
     def __init__(self, session: Session) -> None:
         options = session.plan.options
         self.options = options
-        self.record = session.record
         self._session = session
         self._saturated = False
         self._times = arrival_times(options.rate, options.seed, options.ramp)
@@ -71,7 +71,7 @@ class Load:
 
     def leaving(self, arrival: Arrival) -> None:
         """A request leaves now: count it, and note when it leaves far too late."""
-        self.record.count_sent()
+        self._session.record.count_sent()
         self._session.ledger.sent(arrival.batch)
         late_s = time.monotonic() - arrival.due_s
         if late_s > LATE_S and not self._saturated:
@@ -81,3 +81,44 @@ class Load:
     def settle(self, arrival: Arrival, state: int) -> None:
         """Say in the ledger what became of a batch."""
         self._session.ledger.settle(arrival.batch, state)
+
+
+def arrival_times(rate: float, seed: int, ramp_s: float = 0.0) -> Iterator[float]:
+    """Yield the due times of a Poisson process, in seconds since the load began.
+
+    The rate rises linearly from 0 to `rate` over `ramp_s` seconds and stays there. Arrivals of an
+    inhomogeneous Poisson process are those of a unit-rate process put through the inverse of the
+    cumulative rate (Çinlar, Introduction to Stochastic Processes, 1975).
+
+    Args:
+        rate: arrivals per second once the ramp is over, greater than 0.
+        seed: the same seed gives the same times.
+        ramp_s: length of the ramp in seconds; 0 for none.
+    """
+    rng = random.Random(f"arrivals-{seed}")  # noqa: S311 - repeatable, not secret
+    expected = 0.0
+    while True:
+        expected += rng.expovariate(1.0)
+        yield time_of_arrival(expected, rate, ramp_s)
+
+
+def time_of_arrival(expected: float, rate: float, ramp_s: float) -> float:
+    """The time in seconds at which `expected` arrivals are due on average."""
+    during_ramp = rate * ramp_s / 2
+    if expected < during_ramp:
+        return float((2 * ramp_s * expected / rate) ** 0.5)
+    return ramp_s + (expected - during_ramp) / rate
+
+
+def batches(batch_size: int, payload_bytes: int, seed: int, run_id: str) -> Iterator[bytes]:
+    """Yield request bodies: JSON arrays of `batch_size` strings of `payload_bytes` bytes each.
+
+    Each string begins with the run's id and its sequence number; the rest depends on the seed
+    alone.
+    """
+    rng = random.Random(f"payloads-{seed}")  # noqa: S311 - repeatable, not secret
+    sequence = itertools.count()
+    while True:
+        fillings = (rng.randbytes((payload_bytes + 1) // 2).hex() for _ in range(batch_size))
+        messages = [label(run_id, next(sequence), text[:payload_bytes]) for text in fillings]
+        yield json.dumps(messages).encode()

@@ -1,14 +1,14 @@
 """What a run is going to be, checked as a whole before anything of it is started."""
 
-from __future__ import annotations
-
 import uuid
 from dataclasses import dataclass
+from typing import Self
 
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import TidemarkError
 from tidemark.run.folders import new_folder
 from tidemark.run.options import RunOptions
+from tidemark.targets.strategies import STRATEGIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Plan:
     topic: str
 
     @classmethod
-    def of(cls, options: RunOptions, host: str | None) -> Plan:
+    def of(cls, options: RunOptions, host: str | None) -> Self:
         """The plan of a new run.
 
         Raises:
@@ -43,16 +43,20 @@ class Plan:
         """What the target is; None when somebody else has started it."""
         return None if self.host else self.options.strategy
 
+    @property
+    def is_reference(self) -> bool:
+        """Whether the target is known to be clean: others are measured against it."""
+        return not self.host and STRATEGIES[self.options.strategy].is_reference
+
     def make_directory(self) -> RunDirectory:
         """Make the run directory: named by the user, or by the time and what is run.
 
         Raises:
             RunDirectoryError: it holds a run already, or cannot be made or written.
         """
-        options = self.options
-        if options.run_name:
-            return RunDirectory.create(options.results / options.run_name)
-        return RunDirectory.create(new_folder(options.results, "", self.strategy or "service"))
+        results, name = self.options.results, self.options.run_name
+        folder = results / name if name else new_folder(results, "", self.strategy or "service")
+        return RunDirectory.create(folder)
 
 
 def _check(options: RunOptions, host: str | None) -> None:

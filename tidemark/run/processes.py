@@ -1,7 +1,5 @@
 """The processes of one run: brokers, target, sampler, and the reader of the ledger."""
 
-from __future__ import annotations
-
 import json
 import shlex
 import tempfile
@@ -14,7 +12,7 @@ from tidemark.run.children import Child, python_module
 from tidemark.run.journal import Journal
 from tidemark.run.ledger import Ledger
 from tidemark.run.plan import Plan
-from tidemark.targets.client_options import client_options
+from tidemark.targets.client_options import CLIENT_OPTIONS, client_options
 from tidemark.targets.metadata import cluster_brokers
 
 SAMPLER_LOG = "sampler.log"
@@ -25,6 +23,10 @@ BROKER_TIMEOUT_S = 90.0  # two JVMs on a busy machine
 CLUSTER_TIMEOUT_S = 5.0
 LEDGER_TIMEOUT_S = 120.0
 SAMPLER_BUDGET_PERCENT = 1.0  # of one core at one sample a second; in proportion when faster
+
+
+_OF_CLIENTS = tuple(option.name for option in CLIENT_OPTIONS)
+"""What a child needs to reach the brokers as we do; secrets stay in their file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,7 @@ class Services:
 
 
 class Processes:
-    """Starts what a run consists of, and stops it.
-
-    Args:
-        plan: what is to run.
-        journal: the run's, which is told what has come up.
-    """
+    """Starts what a run consists of, tells its journal what has come up, and stops it."""
 
     def __init__(self, plan: Plan, journal: Journal) -> None:
         self._plan = plan
@@ -113,21 +110,20 @@ class Processes:
         if options.bootstrap:
             clients = client_options(vars(options))
             brokers = cluster_brokers(",".join(options.bootstrap), CLUSTER_TIMEOUT_S, clients)
-            self._journal.brokers_found(brokers)
+            self._journal.tell(brokers=brokers)
             return None, brokers
         if self._plan.host:
             return None, []
         command = python_module(
             "tidemark.targets.brokers",
             f"--kind={options.broker}",
-            f"--brokers={options.brokers}",
             f"--topic={self._plan.topic}",
             "--control",
-            *(f"--broker-option={option}" for option in options.broker_option),
+            *options.as_arguments("brokers", "broker_option"),
         )
         broker = self._begin("broker", command, BROKER_LOG, listens=True)
         brokers = list(broker.wait_ready(BROKER_TIMEOUT_S)["bootstrap"])
-        self._journal.brokers_found(brokers)
+        self._journal.tell(brokers=brokers)
         return broker, brokers
 
     def _service(self, brokers: list[str]) -> tuple[str, Child | None]:
@@ -142,10 +138,7 @@ class Processes:
             f"--bootstrap={','.join(brokers)}",
             f"--topic={self._plan.topic}",
             f"--bind=127.0.0.1:{options.target_port}",
-            f"--workers={options.workers}",
-            f"--threads={options.threads}",
-            f"--fds-limit={options.fds_limit}",
-            *options.kafka_arguments(),
+            *options.as_arguments("workers", "threads", "fds_limit", *_OF_CLIENTS),
         )
         target = self._begin("target", command, TARGET_LOG)
         url = str(target.wait_ready(READY_TIMEOUT_S)["url"])
@@ -174,7 +167,7 @@ class Processes:
             what,
             f"--bootstrap={','.join(brokers)}",
             f"--topic={self._plan.topic}",
-            *self._options.kafka_arguments(),
+            *self._options.as_arguments(*_OF_CLIENTS),
             *arguments,
         )
         return self._begin("ledger", command, LEDGER_LOG)

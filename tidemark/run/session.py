@@ -1,12 +1,9 @@
 """One soak run: the processes it starts, the run directory it fills, and how it ends."""
 
-from __future__ import annotations
-
 import enum
 import threading
 import time
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tidemark.record.errors import TidemarkError
 from tidemark.record.events import LedgerFailed
@@ -42,13 +39,17 @@ class Session:
         record: what has been sent and answered.
         ledger: what became of each batch of messages.
         state: how far it has got.
+        path: the run directory.
+        url: where requests go.
     """
 
     def __init__(
         self, plan: Plan, journal: Journal, processes: Processes, services: Services
     ) -> None:
         self.plan = plan
-        self.record = RequestRecord(time.monotonic)
+        self.path = journal.directory.path
+        self.url = services.url
+        self.record = RequestRecord()
         self.ledger = Ledger(plan.options.batch_size)
         self.state = State.READY
         self.journal = journal
@@ -66,7 +67,7 @@ class Session:
         self._finishing = threading.RLock()
 
     @classmethod
-    def start(cls, options: RunOptions, host: str | None = None) -> Session:
+    def start(cls, options: RunOptions, host: str | None = None) -> Self:
         """Make the run directory and start what is missing; nothing is left running on failure.
 
         Args:
@@ -88,16 +89,6 @@ class Session:
             processes.stop()
             journal.end(Ending(ABORTED, reason))
             raise
-
-    @property
-    def path(self) -> Path:
-        """The run directory."""
-        return self.journal.directory.path
-
-    @property
-    def url(self) -> str:
-        """Where requests go."""
-        return self._services.url
 
     # -- load ----------------------------------------------------------------------------------
 

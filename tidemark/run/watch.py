@@ -1,18 +1,50 @@
 """Looks after the target while the load goes on, and says when the run has to end."""
 
-from __future__ import annotations
+import re
+from pathlib import Path
 
 from tidemark.record.events import Emfile, RefusedByBroker, Stalled
 from tidemark.record.layout import BROKER_LOG, ONLY_TARGET, TARGET_LOG
 from tidemark.record.metadata import ABORTED, EXHAUSTED
+from tidemark.record.stream import LineStream
 from tidemark.run.children import Child
 from tidemark.run.journal import Ending, Journal
-from tidemark.run.logwatch import OUT_OF_DESCRIPTORS, REFUSED_BY_BROKER, LogWatch
 from tidemark.run.options import RunOptions
 from tidemark.run.requests_record import RequestRecord
 
 AT_ONCE_S = 1.0
 """So soon after the target ran out of descriptors, silence says nothing yet."""
+# strerror(EMFILE) and strerror(ENFILE) of glibc and musl, Go's and Java's words for them, and
+# the bare symbol as Node prints it.
+OUT_OF_DESCRIPTORS = re.compile(
+    r"too many open files|no file descriptors available|\bEMFILE\b|\bENFILE\b", re.IGNORECASE
+)
+# What Apache Kafka says when `max.connections.per.ip` or the like keeps a client out.
+REFUSED_BY_BROKER = re.compile(r"rejected connection from|too many connections", re.IGNORECASE)
+MAX_LINE = 500
+
+
+class LogWatch:
+    """Waits for the first line of a log that holds a pattern, and says it once.
+
+    Args:
+        path: the log; it need not exist yet.
+        pattern: what the line holds that is looked for.
+    """
+
+    def __init__(self, path: Path, pattern: re.Pattern[str]) -> None:
+        self._lines = LineStream(path)
+        self._pattern: re.Pattern[str] | None = pattern
+
+    def first_match(self) -> str | None:
+        """That line, when it has been added since the last look; None before and after."""
+        # Once found, no more is read: dead targets repeat it for ever.
+        for raw in self._lines.new_lines() if self._pattern else ():
+            line = raw.decode(errors="replace")
+            if self._pattern and self._pattern.search(line):
+                self._pattern = None
+                return line.strip()[:MAX_LINE]
+        return None
 
 
 class Watch:
@@ -26,11 +58,7 @@ class Watch:
     """
 
     def __init__(
-        self,
-        journal: Journal,
-        record: RequestRecord,
-        target: Child | None,
-        options: RunOptions,
+        self, journal: Journal, record: RequestRecord, target: Child | None, options: RunOptions
     ) -> None:
         self._target_log = LogWatch(journal.directory.file(TARGET_LOG), OUT_OF_DESCRIPTORS)
         self._broker_log = LogWatch(journal.directory.file(BROKER_LOG), REFUSED_BY_BROKER)
@@ -47,10 +75,11 @@ class Watch:
         Returns:
             How the run has to end now, or None while it goes on.
         """
-        self._look_for_emfile()
-        self._look_for_refusal()
+        self._look_into_logs()
         self._look_for_stall()
-        return self._end_of_target() or self._end_by_exhaustion()
+        if self._target is not None and self._target.returncode is not None:
+            return Ending(ABORTED, f"the target ended by itself: {self._target.last_words()}")
+        return self._end_by_exhaustion()
 
     def judged(self, ending: Ending) -> Ending:
         """A run that was stopped while the target lay dead has seen the exhaustion all the same."""
@@ -61,17 +90,13 @@ class Watch:
             return ending
         return Ending(EXHAUSTED, f"the target's descriptors are gone; {ending.reason}")
 
-    def _look_for_emfile(self) -> None:
-        line = self._target_log.first_match()
-        if line:
+    def _look_into_logs(self) -> None:
+        """A broker that keeps the target out is the broker's limit, not the target's."""
+        if line := self._target_log.first_match():
             self._emfile_elapsed_s = self._journal.clock.now().elapsed_s
             answered = self._record.requests - self._record.failures
             self._journal.event(Emfile(line=line, requests=answered, target=ONLY_TARGET))
-
-    def _look_for_refusal(self) -> None:
-        """A broker that keeps the target out is the broker's limit, not the target's."""
-        line = self._broker_log.first_match()
-        if line:
+        if line := self._broker_log.first_match():
             self._journal.event(RefusedByBroker(line=line))
 
     def _look_for_stall(self) -> None:
@@ -80,11 +105,6 @@ class Watch:
         if silent and not self._stalled:
             self._journal.event(Stalled(silent_s=round(silent_s, 3)))
         self._stalled = silent
-
-    def _end_of_target(self) -> Ending | None:
-        if self._target is None or self._target.returncode is None:
-            return None
-        return Ending(ABORTED, f"the target ended by itself: {self._target.last_words()}")
 
     def _end_by_exhaustion(self) -> Ending | None:
         since_emfile_s = self._since_emfile_s()
