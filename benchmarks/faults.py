@@ -22,7 +22,7 @@ import psutil
 
 from tidemark.record.directory import RunDirectory
 from tidemark.record.layout import RUN_JSON
-from tidemark.run.faults import KINDS, TARGET_KILL
+from tidemark.run.faults import KINDS
 from tidemark.targets.strategies import STRATEGIES
 
 TAG = "TIDEMARK_BENCHMARK_TAG"
@@ -49,7 +49,7 @@ def main() -> int:
 def _one_run(rng: random.Random, results: Path, *, real: bool) -> bool:
     strategy, kind = rng.choice(list(STRATEGIES)), rng.choice(list(KINDS))
     fault = f"{kind}@{rng.uniform(1, 6):.1f}"
-    if kind != TARGET_KILL:
+    if KINDS[kind] is not None:
         fault += f"+{rng.uniform(1, 8):.1f}"
     broker, tag = ("kafka" if real else "mock"), uuid.uuid4().hex
     environment = {**os.environ, TAG: tag}

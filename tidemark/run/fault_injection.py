@@ -17,18 +17,11 @@ from tidemark.record.events import (
 )
 from tidemark.run.children import Child, say
 from tidemark.run.errors import ChildError
-from tidemark.run.faults import BROKER_FREEZE, BROKER_KILL, OUTAGE, TARGET_KILL, Fault
+from tidemark.run.faults import KINDS, Fault
 
 BROKER_TIMEOUT_S = 60.0  # a real broker that was killed takes its time to start again
 LOOK_S = 0.1
 VICTIM = 1  # id of the broker that a single-broker fault hits
-
-ACTIONS = {
-    BROKER_KILL: ("kill", "restart"),
-    OUTAGE: ("kill", "restart"),
-    BROKER_FREEZE: ("freeze", "thaw"),
-}
-"""Kind of fault -> how brokers go down, and how they come back."""
 
 
 class FaultInjector:
@@ -83,16 +76,16 @@ class FaultInjector:
 
     def _happen(self, fault: Fault, is_over: Callable[[], bool]) -> None:
         self._tell(FaultStarted(fault=str(fault), kind=fault.kind))
-        if fault.kind == TARGET_KILL:
+        done = KINDS[fault.kind]
+        if done is None:
             self._tell(WorkerKilled(pid=self._kill_worker()))
         else:
-            down, up = ACTIONS[fault.kind]
             everyone = list(range(1, len(self._brokers) + 1))
-            victims = everyone if fault.kind == OUTAGE else [VICTIM]
+            victims = everyone if done.everyone else [VICTIM]
             began_s = time.monotonic()
             with self._healing:
-                self._change(victims, down, BrokerDown)
-                self._down, self._up_action = victims, up
+                self._change(victims, done.down, BrokerDown)
+                self._down, self._up_action = victims, done.up
             self._wait(began_s + fault.duration_s, is_over)
             self.heal()
         self._tell(FaultEnded(fault=str(fault), kind=fault.kind))

@@ -9,16 +9,29 @@ from dataclasses import dataclass
 
 DEFAULT_DURATION_S = 10.0
 
-BROKER_KILL = "broker-kill"
-BROKER_FREEZE = "broker-freeze"
-OUTAGE = "outage"
-TARGET_KILL = "target-kill"
-KINDS = {
-    BROKER_KILL: "one broker is killed, and started again after the duration",
-    BROKER_FREEZE: "one broker answers nothing, and goes on after the duration",
-    OUTAGE: "all brokers are killed, and started again after the duration",
-    TARGET_KILL: "one worker of the target is killed with SIGKILL",
+
+@dataclass(frozen=True)
+class BrokerFault:
+    """What is done to brokers, and undone after the duration.
+
+    Attributes:
+        down: the command that a broker fails by.
+        up: the command that brings it back.
+        everyone: whether all brokers are hit; if not, the first one is.
+    """
+
+    down: str
+    up: str
+    everyone: bool = False
+
+
+KINDS: dict[str, BrokerFault | None] = {
+    "broker-kill": BrokerFault("kill", "restart"),
+    "broker-freeze": BrokerFault("freeze", "thaw"),
+    "outage": BrokerFault("kill", "restart", everyone=True),
+    "target-kill": None,
 }
+"""Every kind of fault. None kills one worker of the target with SIGKILL, and is over at once."""
 
 _SECONDS = r"(\d{1,9}(?:\.\d*)?|\.\d+)"
 _FORM = re.compile(rf"([a-z-]+)@{_SECONDS}(?:\+{_SECONDS})?", re.ASCII)
@@ -50,9 +63,9 @@ def parse_fault(text: str) -> Fault:
     if not match or match[1] not in KINDS:
         raise ValueError(f"must be {wanted}, not {text!r}")
     kind, start, duration = match.groups()
-    if kind == TARGET_KILL:
+    if KINDS[kind] is None:
         if duration:
-            raise ValueError(f"{TARGET_KILL} is over at once: leave out the duration of {text!r}")
+            raise ValueError(f"{kind} is over at once: leave out the duration of {text!r}")
         return Fault(kind, float(start), 0.0)
     duration_s = float(duration) if duration else DEFAULT_DURATION_S
     if not duration_s:
