@@ -24,25 +24,17 @@ from tidemark.record import layout
 
 MIB = 1024 * 1024
 HOUR_S = 3600
-REPORT = """
+SCRIPT = """
 import json, resource, sys, time
 begun = time.monotonic()
 from pathlib import Path
-from analysis.{module} import {function}
-found = {function}(Path(sys.argv[1]))
+from {module} import {function}
+found = {function}(Path(sys.argv[1])).verdict
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps([time.monotonic() - begun, peak, found.verdict, found.reason]))
 """
-JUDGE = """
-import json, resource, sys, time
-begun = time.monotonic()
-from pathlib import Path
-from analysis.run import load_run
-from analysis.verdict import judge
-found = judge(load_run(Path(sys.argv[1])))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps([time.monotonic() - begun, peak, found.verdict, found.reason]))
-"""
+JUDGE = SCRIPT.format(module="tidemark.analysis.verdict.assessment", function="assess_directory")
+REPORT = SCRIPT.format(module="tidemark.analysis.reports.files", function="write_run_report")
 
 
 @dataclass(frozen=True)
@@ -182,7 +174,6 @@ def main() -> int:
     parser.add_argument("--only-make", action="store_true")
     options = parser.parse_args()
     good = True
-    report = REPORT.format(module="report", function="write_run_report")
     for size in SIZES:
         begun = time.monotonic()
         path = make(size, options.runs)
@@ -190,7 +181,7 @@ def main() -> int:
         print(f"{size.name}: {rows:,} rows of samples (made in {time.monotonic() - begun:.0f} s)")
         if options.only_make:
             continue
-        for name, script in (("load and judge", JUDGE), ("whole report", report)):
+        for name, script in (("load and judge", JUDGE), ("whole report", REPORT)):
             seconds, peak, verdict, _ = measure(script, path)
             fits = seconds <= size.longest_s and peak <= size.most_mib
             good &= fits
