@@ -25,12 +25,14 @@ from tidemark.record import layout
 MIB = 1024 * 1024
 HOUR_S = 3600
 SCRIPT = """
-import json, resource, sys, time
+import json, sys, time
 begun = time.monotonic()
 from pathlib import Path
 from {module} import {function}
 found = {function}(Path(sys.argv[1])).verdict
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# Not ru_maxrss: that of a child begins with what its parent had before the exec.
+status = Path("/proc/self/status").read_text()
+peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
 print(json.dumps([time.monotonic() - begun, peak, found.verdict, found.reason]))
 """
 JUDGE = SCRIPT.format(module="tidemark.analysis.verdict.assessment", function="assess_directory")
