@@ -1,7 +1,5 @@
 """What a run and a comparison look like in a terminal."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Two versions of a service: did this one get worse than that one?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

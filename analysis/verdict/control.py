@@ -4,8 +4,6 @@ A clean service under the same load grows a little, too: it warms up, its alloca
 Comparing with it is surer than any test on one run alone (Matias et al. 2014, 2016).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 from typing import Protocol

@@ -6,8 +6,6 @@ pieces is a random walk with drift, whose first passage is distributed as invers
 (Schroedinger 1915; Folks and Chhikara, J. R. Statist. Soc. B 40, 1978).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

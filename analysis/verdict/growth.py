@@ -5,8 +5,6 @@ down nor speeds up. If there is no such share, the growth is still slowing down 
 is a fill which has not shown its end, not a leak.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """The sentences of a verdict: each can be checked against the picture."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

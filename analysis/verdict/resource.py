@@ -1,7 +1,5 @@
 """The verdict on one resource, put together from its tracks, its limit and its forecast."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
