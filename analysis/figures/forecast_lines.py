@@ -162,10 +162,8 @@ def _said(forecast: Forecast, *, early: bool) -> str:
             f"violet: early forecast, limit after {units.count(forecast.requests)} requests"
             f" (90 %: {units.count(interval.low)} to {high})"
         )
-    moments = forecast.interval_s
-    latest = units.duration(moments.high) if math.isfinite(moments.high) else "never"
     when = "early forecast" if early else "forecast"
     return (
         f"violet: {when}, limit at {units.duration(forecast.elapsed_s)}"
-        f" (90 %: {units.duration(moments.low)} to {latest})"
+        f" (90 %: {headline.moments(forecast.interval_s)})"
     )
