@@ -1,7 +1,5 @@
 """A run directory, read into memory."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path

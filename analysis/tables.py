@@ -4,8 +4,6 @@ The fast path is pandas' C reader on the whole file. Whatever it does not like i
 line by line, only to say where it is: a person must be able to open the file at that line.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from pathlib import Path

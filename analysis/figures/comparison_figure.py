@@ -3,21 +3,21 @@
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tidemark.analysis import units
 from tidemark.analysis.figures import curves, downsample, entries, panels, style
 from tidemark.analysis.figures.comparison_rows import draw_latency, draw_requests, draw_used
-from tidemark.analysis.figures.curves import Curve
+from tidemark.analysis.figures.curves import Curve, of_metric, tcp_state
 from tidemark.analysis.figures.entries import Entry
 from tidemark.analysis.figures.labels import EndLabel, label_ends
 from tidemark.analysis.figures.panels import Heading
-from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.assessment import Assessment
-from tidemark.analysis.verdict.model import ResourceVerdict
 from tidemark.analysis.verdict.summary import unlike
 from tidemark.record.events import Emfile
 from tidemark.record.metrics import METRICS, USED, Metric, metric
@@ -41,51 +41,8 @@ NARROWEST_PT = 1.4
 MARKS = 9
 
 
-@dataclass(frozen=True)
-class Facet:
-    """A small panel of the comparison.
-
-    Attributes:
-        key: Its name, which becomes the label of its axes.
-        title: What it shows.
-        unit: Unit of the y axis.
-        curve: Reads its series from a run.
-        whole: Whether the figures are whole numbers.
-        remark: What helps to read it.
-        swings: Whether its figure is the median; if not, it is the last one.
-    """
-
-    key: str
-    title: str
-    unit: str
-    curve: Callable[[Run], Curve]
-    whole: bool = True
-    remark: str = ""
-    swings: bool = False
-
-
-def _state(name: str, remark: str = "") -> Facet:
-    title, noun = f"{metric('connections').title}, {name.upper()}", metric("connections").axis
-    return Facet(name, title, noun, lambda run: curves.tcp_state(run.samples, name), remark=remark)
-
-
-def _facet(one: Metric) -> Facet:
-    title, whole = f"{one.title}, all processes", one.unit == "count"
-    return Facet(
-        one.name,
-        title,
-        one.axis,
-        lambda run: curves.of_metric(run.samples, one),
-        whole,
-        swings=one.cumulative,
-    )
-
-
-FACETS = (
-    _state("established"),
-    _state("time_wait", "closed, kept a minute by the kernel"),
-    *(_facet(one) for one in METRICS if one.drawn in {"names", "total", "rate"}),
-)
+STATES = {"established": "", "time_wait": "closed, kept a minute by the kernel"}
+"""The TCP states that have a panel, and what helps to read it."""
 
 
 @style.themed
@@ -110,25 +67,24 @@ def draw_comparison(assessed: Sequence[Assessment]) -> Figure:
     marks, spans = entries.common_faults([entry.run for entry in shown])
     width = style.WIDTH_IN - LEFT_IN - TOP_RIGHT_IN
     names = panels.event_names(marks, spans, span_s)
-    head_in = HEAD_IN + 0.19 * subtitle.count("\n") + panels.rows_of(names) * panels.ROW_PT / 72
+    head_in = HEAD_IN + 0.19 * subtitle.count("\n") + len(names) * panels.ROW_PT / 72
     rows_in = (len(cells) + 1) // 2 * (ROW_IN + ROW_GAP_IN)
     figure = style.new_figure(head_in + TOP_IN + TOP_GAP_IN + rows_in - ROW_GAP_IN + BOTTOM_IN)
     style.headings(figure, entries.headline(shown), subtitle, LEFT_IN)
     top = _add(figure, "fds", (LEFT_IN, head_in), (width, TOP_IN))
-    _draw_fds(top, shown, span_s, rows=panels.rows_of(names))
-    panels.write_event_names(top, names)
+    _draw_fds(top, shown, span_s, rows=len(names))
     moments = [top]
     for place, cell in enumerate(cells):
         down = head_in + TOP_IN + TOP_GAP_IN + (place // 2) * (ROW_IN + ROW_GAP_IN)
         left = LEFT_IN + (place % 2) * PITCH_IN
-        if cell.timed:
-            axes = _add(figure, cell.key, (left, down), (COLUMN_IN, ROW_IN))
-            moments.append(axes)
-        else:
-            size = (BARS_IN - NAMES_IN, ROW_IN)
-            axes = _add(figure, cell.key, (left + NAMES_IN, down), size)
-        cell.draw(axes, not any(later.timed for later in cells[place + 2 :: 2]))
-    panels.mark_events(moments, marks, spans)
+        if not cell.timed:
+            cell.draw(_add(figure, cell.key, (left + NAMES_IN, down), (BARS_IN - NAMES_IN, ROW_IN)))
+            continue
+        moments.append(_add(figure, cell.key, (left, down), (COLUMN_IN, ROW_IN)))
+        cell.draw(moments[-1])
+        if any(later.timed for later in cells[place + 2 :: 2]):
+            moments[-1].set_xlabel("")
+    panels.mark_events(moments, marks, spans, names)
     return figure
 
 
@@ -139,12 +95,12 @@ class Cell:
     Attributes:
         key: Its name, which becomes the label of its axes.
         timed: Whether it has the time axis; if not, it has a row per run.
-        draw: Fills its axes; is told whether it is the lowest with a time axis in its column.
+        draw: Fills its axes.
     """
 
     key: str
     timed: bool
-    draw: Callable[[Axes, bool], None]
+    draw: Callable[[Axes], None]
 
 
 def _add(figure: Figure, key: str, at: tuple[float, float], size: tuple[float, float]) -> Axes:
@@ -155,18 +111,29 @@ def _add(figure: Figure, key: str, at: tuple[float, float], size: tuple[float, f
 
 
 def _timed_cells(shown: Sequence[Entry], span_s: tuple[float, float]) -> list[Cell]:
+    held = metric("connections")
+    wanted: list[tuple[str, Metric, Heading, Callable[[pd.DataFrame], Curve]]] = [
+        (name, held, (f"{held.title}, {name.upper()}", remark), partial(tcp_state, state=name))
+        for name, remark in STATES.items()
+    ]
+    wanted += [
+        (one.name, one, (f"{one.title}, all processes", ""), partial(of_metric, metric=one))
+        for one in METRICS
+        if one.drawn in {"names", "total", "rate"}
+    ]
     found = []
-    for facet in FACETS:
-        every = [(entry, facet.curve(entry.run)) for entry in shown]
+    for key, one, heading, curve_of in wanted:
+        every = [(entry, curve_of(entry.run.samples)) for entry in shown]
         read = [(entry, curve) for entry, curve in every if curve.read.size]
         if any(curve.highest > 0 for _, curve in read):
-            found.append(Cell(facet.key, True, _facet_drawer(facet, read, span_s)))
+            draw = partial(_draw_timed, metric=one, heading=heading, read=read, span_s=span_s)
+            found.append(Cell(key, True, draw))
     return found
 
 
 def _used_cells(shown: Sequence[Entry]) -> list[Cell]:
     return [
-        Cell(f"{one.name}_per_request", False, _used_drawer(one, shown))
+        Cell(f"{one.name}_per_request", False, partial(draw_used, metric=one, shown=shown))
         for one in USED
         if any(entry.row.per_request.get(one.name) for entry in shown)
     ]
@@ -175,20 +142,10 @@ def _used_cells(shown: Sequence[Entry]) -> list[Cell]:
 def _listed_cells(shown: Sequence[Entry]) -> list[Cell]:
     found = []
     if any(entry.times_ms for entry in shown):
-        found.append(Cell("latency", False, lambda axes, _: draw_latency(axes, shown)))
+        found.append(Cell("latency", False, partial(draw_latency, shown=shown)))
     if any(entry.row.requests for entry in shown):
-        found.append(Cell("requests", False, lambda axes, _: draw_requests(axes, shown)))
+        found.append(Cell("requests", False, partial(draw_requests, shown=shown)))
     return found
-
-
-def _used_drawer(one: Metric, shown: Sequence[Entry]) -> Callable[[Axes, bool], None]:
-    return lambda axes, _: draw_used(axes, one, shown)
-
-
-def _facet_drawer(
-    facet: Facet, read: Sequence[tuple[Entry, Curve]], span_s: tuple[float, float]
-) -> Callable[[Axes, bool], None]:
-    return lambda axes, lowest: _draw_facet(axes, facet, read, span_s, lowest=lowest)
 
 
 def _subtitle(shown: Sequence[Entry]) -> str:
@@ -223,7 +180,7 @@ def _draw_fds(
     there = [(entry, curve) for entry, curve in read if curve is not None]
     panels.share_time([axes], span_s)
     style.count_axis(axes, "descriptors")
-    panels.write_heading(axes, Heading("File descriptors of the process that holds most"), rows)
+    panels.write_heading(axes, ("File descriptors of the process that holds most", ""), rows)
     highest = max([curve.highest for _, curve in there], default=1.0)
     limits = sorted({limit for entry in shown if (limit := _limit(entry))})
     near = [limit for limit in limits if limit <= LIMIT_WORTH_SHOWING * highest]
@@ -245,7 +202,7 @@ def _fds_curve(entry: Entry) -> Curve | None:
 
 
 def _limit(entry: Entry) -> float | None:
-    found: ResourceVerdict | None = entry.verdict.resources.get("fds")
+    found = entry.verdict.resources.get("fds")
     return found.limit if found else None
 
 
@@ -254,61 +211,57 @@ def _mark_death(axes: Axes, entry: Entry, curve: Curve, span_s: tuple[float, flo
     event = entry.run.first(Emfile)
     if event is None:
         return
-    colour, height = entry.look.colour, _limit(entry) or curve.highest
-    axes.plot(
-        event.elapsed_s,
-        height,
-        marker="X",
-        markersize=11,
-        markeredgecolor="white",
-        color=colour,
-        label="EMFILE",
-        zorder=7,
-    )
-    axes.axvline(event.elapsed_s, color=colour, lw=1.2, ls=(0, (1, 2)), zorder=1.5)
-    left = event.elapsed_s > 0.6 * span_s[1]
-    text = f"EMFILE at {units.duration(event.elapsed_s)}"
-    dead = entry.verdict.exhausted
+    at, colour, height = event.elapsed_s, entry.look.colour, _limit(entry) or curve.highest
+    axes.plot(at, height, "X", ms=11, mec="white", color=colour, label="EMFILE", zorder=7)
+    axes.axvline(at, color=colour, lw=1.2, ls=(0, (1, 2)), zorder=1.5)
+    text, dead = f"EMFILE at {units.duration(at)}", entry.verdict.exhausted
     if dead is not None and dead.requests is not None:
         text += f"\nafter {units.count(dead.requests)} requests"
-    axes.annotate(
-        text,
-        xy=(event.elapsed_s, height),
-        xytext=(-9 if left else 9, -9),
-        textcoords="offset points",
-        size=style.TEXT_PT,
-        weight="bold",
-        color=entry.look.ink,
-        ha="right" if left else "left",
-        va="top",
-        linespacing=1.3,
-        zorder=7,
-    )
+    left = at > 0.6 * span_s[1]
+    how = {"size": style.TEXT_PT, "weight": "bold", "color": entry.look.ink, "linespacing": 1.3}
+    how |= {"ha": "right" if left else "left", "va": "top", "zorder": 7}
+    style.write(axes, text, (at, height), (-9 if left else 9, -9), **how)
 
 
-def _draw_facet(
+def _draw_timed(
     axes: Axes,
-    facet: Facet,
+    metric: Metric,
+    heading: Heading,
     read: Sequence[tuple[Entry, Curve]],
     span_s: tuple[float, float],
-    *,
-    lowest: bool,
 ) -> None:
     panels.share_time([axes], span_s)
-    style.count_axis(axes, facet.unit, whole=facet.whole)
-    panels.write_heading(axes, Heading(facet.title, facet.remark))
-    if not lowest:
-        axes.set_xlabel("")
+    style.count_axis(axes, metric.axis, whole=metric.unit == "count")
+    panels.write_heading(axes, heading)
     panels.headroom(axes, max(curve.highest for _, curve in read), 0.12)
-    label_ends(axes, _draw_curves(axes, read, swings=facet.swings))
+    label_ends(axes, _draw_curves(axes, read, swings=metric.cumulative))
 
 
 def _draw_curves(
     axes: Axes, read: Sequence[tuple[Entry, Curve]], *, bold: bool = False, swings: bool = False
 ) -> list[EndLabel]:
+    """Draw a curve of each run; return its name with its last figure, or the median of swings.
+
+    Broad lines come first, so that lines that coincide all show.
+    """
     labels = []
     for entry, curve in read:
-        _draw_curve(axes, entry, curve)
+        step = max(1, min(curve.time_s.size, downsample.BINS) // MARKS)
+        panels.line(
+            axes,
+            curve,
+            label=entry.name,
+            color=entry.look.colour,
+            ls=entry.look.dashes,
+            lw=WIDEST_PT + (NARROWEST_PT - WIDEST_PT) * entry.place / max(1, entry.of - 1),
+            marker=entry.look.marker,
+            ms=6,
+            mec="white",
+            mew=0.7,
+            markevery=(step * (2 * entry.place + 1) // (2 * entry.of), step),
+            zorder=3 + 0.1 * entry.place,
+            clip_on=False,
+        )
         if not swings:
             panels.trail(axes, curve, entry.look.colour)
         figure = float(np.median(curve.read)) if swings else curve.last
@@ -316,29 +269,3 @@ def _draw_curves(
         weight = "bold" if bold or entry.verdict.verdict == "leak" else "normal"
         labels.append(EndLabel(figure, text, entry.look.ink, weight))
     return labels
-
-
-def _width_pt(entry: Entry) -> float:
-    """Return the width of its lines: broad ones first, so that lines that coincide all show."""
-    share = entry.place / max(1, entry.of - 1)
-    return WIDEST_PT + (NARROWEST_PT - WIDEST_PT) * share
-
-
-def _draw_curve(axes: Axes, entry: Entry, curve: Curve) -> None:
-    count = min(curve.time_s.size, downsample.BINS)
-    step = max(1, count // MARKS)
-    panels.line(
-        axes,
-        curve,
-        label=entry.name,
-        color=entry.look.colour,
-        ls=entry.look.dashes,
-        lw=_width_pt(entry),
-        marker=entry.look.marker,
-        markersize=6,
-        markeredgecolor="white",
-        markeredgewidth=0.7,
-        markevery=(step * (2 * entry.place + 1) // (2 * entry.of), step),
-        zorder=3 + 0.1 * entry.place,
-        clip_on=False,
-    )

@@ -1,6 +1,7 @@
 """The panels of a comparison that have a row per run: response times, and requests."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -47,20 +48,11 @@ def draw_requests(axes: Axes, shown: Sequence[Entry]) -> None:
     for row, entry in enumerate(counted):
         total, failed = entry.row.requests or 0, entry.row.failures or 0
         answered = total - failed
-        axes.barh(row, answered, height=0.6, color=entry.look.colour, label=entry.name, zorder=3)
+        _bar(axes, row, answered, color=entry.look.colour, label=entry.name)
         text = units.count(answered)
         if failed:
-            axes.barh(
-                row,
-                failed,
-                left=answered,
-                height=0.6,
-                color="white",
-                edgecolor=style.ALARM,
-                hatch="////",
-                label="failed",
-                zorder=3,
-            )
+            how = {"color": "white", "ec": style.ALARM, "hatch": "////", "label": "failed"}
+            _bar(axes, row, failed, left=answered, **how)
             text += f", {units.count(failed)} failed"
         _beside(axes, (total, row), text, 5, style.ALARM if failed else style.INK)
     style.few_x(axes)
@@ -74,11 +66,13 @@ def draw_used(axes: Axes, metric: Metric, shown: Sequence[Entry]) -> None:
     axes.set_xlim(0, MILLI * max(used for _, used in known) * 1.42)
     axes.set_xlabel("ms")
     for row, (entry, used) in enumerate(known):
-        axes.barh(
-            row, MILLI * used, height=0.6, color=entry.look.colour, label=entry.name, zorder=3
-        )
+        _bar(axes, row, MILLI * used, color=entry.look.colour, label=entry.name)
         _beside(axes, (MILLI * used, row), units.amount(metric, used), 5, style.INK)
     style.few_x(axes, whole=False)
+
+
+def _bar(axes: Axes, row: int, length: float, **how: Any) -> None:
+    axes.barh(row, length, height=0.6, zorder=3, **how)
 
 
 def _rows(axes: Axes, shown: Sequence[Entry]) -> None:
@@ -94,14 +88,5 @@ def _rows(axes: Axes, shown: Sequence[Entry]) -> None:
 
 def _beside(axes: Axes, at: tuple[float, float], text: str, offset: float, colour: str) -> None:
     """Write a figure so many points beside its mark: left of it if that is negative."""
-    axes.annotate(
-        text,
-        xy=at,
-        xytext=(offset, 0),
-        textcoords="offset points",
-        size=style.SMALL_PT,
-        color=colour,
-        ha="right" if offset < 0 else "left",
-        va="center",
-        zorder=5,
-    )
+    side = "right" if offset < 0 else "left"
+    style.write(axes, text, at, (offset, 0), color=colour, ha=side, va="center", zorder=5)

@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from tidemark.analysis.figures import downsample
+from tidemark.analysis.verdict.model import Floats
 from tidemark.record.layout import KERNEL_PID
 from tidemark.record.metrics import TCP_STATES, Metric
-
-Floats = npt.NDArray[np.float64]
 
 OTHERS = "other"
 RATE_BINS = 120
@@ -142,16 +140,8 @@ def by_name(composition: pd.DataFrame, kind: str, most: int = 6) -> list[Curve]:
 def counts_by_name(composition: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Return counts of `kind` with a row per reading and a column per name, over all processes."""
     rows = composition[composition["kind"] == kind]
-    if not len(rows):
-        return pd.DataFrame()
-    times, tick = np.unique(_times(rows), return_inverse=True)
-    names = rows["name"].astype("str")
-    kinds = sorted(names.unique())
-    column = names.map({name: place for place, name in enumerate(kinds)}).to_numpy(dtype=np.intp)
-    cells = tick * len(kinds) + column
-    counts = rows["count"].to_numpy(dtype=float)
-    table = np.bincount(cells, counts, times.size * len(kinds)).reshape(times.size, len(kinds))
-    return pd.DataFrame(table, index=times, columns=kinds)
+    counts = rows.groupby(["elapsed_s", rows["name"].astype("str")])["count"].sum()
+    return counts.unstack(fill_value=0)
 
 
 def _times(rows: pd.DataFrame) -> Floats:

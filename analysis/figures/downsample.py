@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
-Floats = npt.NDArray[np.float64]
+from tidemark.analysis.verdict.model import Floats
 
-COLUMNS = 1000
 BINS = 400
 DENSE = 4000
 """A series of more readings than this is drawn as an envelope: lines would fill the panel."""
@@ -43,48 +42,7 @@ def _cadence(steps: Floats) -> Floats:
     pairs = np.minimum(steps[:-1], steps[1:])
     before = np.concatenate([[steps[1]], steps[:1], pairs[:-1]])
     after = np.concatenate([pairs[1:], steps[-1:], [steps[-2]]])
-    typical = np.maximum(before, after)
-    return np.asarray(typical, dtype=np.float64)
-
-
-def min_max(time_s: Floats, values: Floats, columns: int = COLUMNS) -> tuple[Floats, Floats]:
-    """Keep the first, lowest, highest and last reading of each pixel column, and one NaN of it.
-
-    Args:
-        time_s: Times, not decreasing, shape (n,).
-        values: Readings, NaN for a hole, shape (n,).
-        columns: Pixel columns of the axis.
-
-    Returns:
-        At most `5 * columns` of the points given, in their order; all of them if they are fewer.
-    """
-    if time_s.size <= 5 * columns:
-        return time_s, values
-    edges = np.linspace(time_s[0], time_s[-1], columns + 1)[:-1]
-    starts = np.unique(np.searchsorted(time_s, edges))
-    ends = np.append(starts[1:], time_s.size)
-    hole = np.isnan(values)
-    keep = [starts, ends - 1]
-    keep.append(_first_where(np.where(hole, np.inf, values), starts, np.minimum))
-    keep.append(_first_where(np.where(hole, -np.inf, values), starts, np.maximum))
-    holes = _first_where(np.where(hole, 1.0, 0.0), starts, np.maximum)
-    chosen = np.unique(np.concatenate([*keep, holes[hole[holes]]]))
-    return time_s[chosen], values[chosen]
-
-
-def _first_where(
-    values: Floats, starts: npt.NDArray[np.intp], extreme: np.ufunc
-) -> npt.NDArray[np.intp]:
-    """Return the index of the first extreme value of each run that begins at `starts`."""
-    best = extreme.reduceat(values, starts)
-    lengths = np.diff(np.append(starts, values.size))
-    hits = np.flatnonzero(values == np.repeat(best, lengths))
-    return hits[np.searchsorted(hits, starts)]
-
-
-def series(time_s: Floats, values: Floats, columns: int = COLUMNS) -> tuple[Floats, Floats]:
-    """Return `values` as a line to draw: holes kept as NaN, reduced to `columns` pixel columns."""
-    return min_max(*with_gaps(time_s, values), columns)
+    return np.asarray(np.maximum(before, after))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,17 +74,8 @@ def envelope(time_s: Floats, values: Floats, bins: int = BINS) -> Envelope:
     time_s, values = time_s[read], values[read]
     edges = np.linspace(time_s.min(), time_s.max(), bins + 1)
     place = np.clip(np.searchsorted(edges, time_s, side="right") - 1, 0, bins - 1)
-    order = np.lexsort((values, place))
-    ordered = values[order]
-    starts = np.searchsorted(place[order], np.arange(bins + 1))
-    first, last = starts[:-1], starts[1:] - 1
-    filled = last >= first
-
-    def pick(index: npt.NDArray[np.intp]) -> Floats:
-        return np.where(filled, ordered[np.clip(index, 0, ordered.size - 1)], np.nan)
-
-    middle = (pick((first + last) // 2) + pick((first + last + 1) // 2)) / 2
-    return Envelope((edges[:-1] + edges[1:]) / 2, pick(first), middle, pick(last))
+    binned = pd.Series(values).groupby(place).agg(["min", "median", "max"])
+    return Envelope((edges[:-1] + edges[1:]) / 2, *binned.reindex(range(bins)).to_numpy().T)
 
 
 def rate(time_s: Floats, cumulative: Floats, bins: int) -> tuple[Floats, Floats]:

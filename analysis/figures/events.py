@@ -98,7 +98,11 @@ def spans(run: Run) -> list[Span]:
     Brokers that a fault took down are not shaded on their own: it is.
     """
     faults = [span for _, span in fault_spans(run)]
-    outages = [span for span in _outages(run) if not any(_within(span, one) for one in faults)]
+    outages = [
+        span
+        for span in _outages(run)
+        if not any(one.start_s <= span.start_s <= one.end_s for one in faults)
+    ]
     return sorted([*faults, *outages, *_gaps(run)], key=lambda span: span.start_s)
 
 
@@ -108,16 +112,17 @@ def fault_spans(run: Run) -> list[tuple[str, Span]]:
     One that was cut short, or could not be ended, lasts to the next one or the end of the run.
     """
     faults = injected(run.events)
+    following = [*(fault.started_elapsed_s for fault in faults[1:]), None]
     found = []
-    for fault, following in zip(faults, [*faults[1:], None][: len(faults)], strict=True):
+    for fault, next_s in zip(faults, following[: len(faults)], strict=True):
         start, end = fault.started_elapsed_s, fault.ended_elapsed_s
-        next_s = following.started_elapsed_s if following else None
         stop = end if end is not None else next_s or run.duration_s
-        lasted = start is not None and stop - start >= SHORTEST_SPAN_S
-        if start is None or not lasted or (end is None and not _was_down(run, start, stop)):
+        if start is None or stop - start < SHORTEST_SPAN_S:
             continue
-        cut = end is None and next_s is None
-        found.append((fault.fault, Span(start, stop, span_text(fault.kind, start, stop, cut=cut))))
+        if end is not None or any(start <= span.start_s < stop for span in _outages(run)):
+            cut = end is None and next_s is None
+            text = span_text(fault.kind, start, stop, cut=cut)
+            found.append((fault.fault, Span(start, stop, text)))
     return found
 
 
@@ -136,14 +141,6 @@ def span_text(kind: str, start_s: float, end_s: float, *, cut: bool = False) -> 
     """Return what stands beside a fault: outage 10 s to 16 s, or to the end of the run."""
     until = "the end" if cut else units.duration(round(end_s))
     return f"{kind} {units.duration(round(start_s))} to {until}"
-
-
-def _within(outage: Span, fault: Span) -> bool:
-    return fault.start_s <= outage.start_s <= fault.end_s
-
-
-def _was_down(run: Run, start_s: float, stop_s: float) -> bool:
-    return any(start_s <= span.start_s < stop_s for span in _outages(run))
 
 
 def _outages(run: Run) -> list[Span]:

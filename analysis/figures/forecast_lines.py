@@ -1,7 +1,7 @@
 """The growth that was fitted, and where it leads, drawn into a panel."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,36 +22,20 @@ FAR = 50.0
 """A band that has no end is drawn to so many widths of the axis."""
 
 POINTS = 100
-FIT = style.INK
 BAND = "#8c6bb1"
-
 
 Path = tuple[Floats, Floats]
 """Times in seconds and heights of a line."""
 
+Clock = Callable[[Floats], Floats]
+"""Tells when so many requests had been answered, in seconds since the run began."""
 
-@dataclass(frozen=True, eq=False)
-class Progress:
-    """The requests answered in a run until the limit was met.
 
-    Attributes:
-        time_s: Seconds since the run began, increasing, shape (n,).
-        answered: Requests answered by then, increasing, shape (n,).
+def clock_of(run: Run, until_s: float | None) -> Clock | None:
+    """Return when the requests of a run were answered; None where too few are known.
+
+    Requests after `until_s`, when the limit was met, are told at the rate of the run before it.
     """
-
-    time_s: Floats
-    answered: Floats
-
-    def time_of(self, requests: Floats) -> Floats:
-        """Return when so many requests were answered; later ones at the rate of the run."""
-        times = np.interp(requests, self.answered, self.time_s)
-        per_request = (self.time_s[-1] - self.time_s[0]) / (self.answered[-1] - self.answered[0])
-        beyond = np.clip(requests - self.answered[-1], 0.0, None)
-        return np.asarray(times + per_request * beyond)
-
-
-def progress_of(run: Run, until_s: float | None) -> Progress | None:
-    """Return the requests answered by `until_s`; None where too few are known."""
     if not len(run.requests):
         return None
     rows = run.requests[run.requests["elapsed_s"] <= (until_s or run.duration_s)]
@@ -61,7 +45,13 @@ def progress_of(run: Run, until_s: float | None) -> Progress | None:
     times = rows["elapsed_s"].to_numpy(dtype=float)[known][first]
     if distinct.size < 2 or (np.diff(times) <= 0).any():
         return None
-    return Progress(times, distinct)
+    per_request = (times[-1] - times[0]) / (distinct[-1] - distinct[0])
+
+    def time_of(requests: Floats) -> Floats:
+        beyond = np.clip(requests - distinct[-1], 0.0, None)
+        return np.asarray(np.interp(requests, distinct, times) + per_request * beyond)
+
+    return time_of
 
 
 def chosen(found: ResourceVerdict) -> Forecast | None:
@@ -87,42 +77,28 @@ def draw_fit(axes: Axes, found: ResourceVerdict, scale: float = 1.0) -> str:
         return ""
     line = found.fit.against_elapsed_s
     ends = [line.x_from, line.x_to]
-    axes.plot(
-        ends,
-        [line.at(x) * scale for x in ends],
-        color=FIT,
-        lw=1.2,
-        ls=(0, (1.2, 1.8)),
-        label="fit",
-        zorder=4,
-    )
+    heights = [line.at(x) * scale for x in ends]
+    axes.plot(ends, heights, color=style.INK, lw=1.2, ls=(0, (1.2, 1.8)), label="fit", zorder=4)
     return f"dotted: fitted growth, {headline.growth(found)}"
 
 
-def draw_forecast(axes: Axes, found: ResourceVerdict, progress: Progress | None = None) -> str:
+def draw_forecast(axes: Axes, found: ResourceVerdict, clock: Clock | None = None) -> str:
     """Draw the forecast to the limit with its 90 % band; return what explains it.
 
     Args:
         axes: The panel of the resource; its x range stays as it is.
         found: What was found on the resource.
-        progress: The requests answered in the run. With them an early forecast, which is one in
+        clock: When requests were answered in the run. With it an early forecast, which is one in
             requests, is drawn over the moments at which those requests really came.
     """
     forecast = chosen(found)
     if forecast is None:
         return ""
     early = found.forecast_check is not None and forecast is found.forecast_check.forecast
-    middle, low, high = _paths(forecast, progress if early else None)
+    middle, low, high = _paths(forecast, clock if early else None)
     end = axes.get_xlim()[1]
-    axes.fill(
-        np.concatenate([low[0], high[0][::-1]]),
-        np.concatenate([low[1], high[1][::-1]]),
-        color=BAND,
-        alpha=0.28,
-        lw=0,
-        label="forecast band",
-        zorder=1.8,
-    )
+    times, heights = (np.concatenate([low[i], high[i][::-1]]) for i in (0, 1))
+    axes.fill(times, heights, color=BAND, alpha=0.28, lw=0, label="forecast band", zorder=1.8)
     axes.plot(*middle, color=BAND, lw=1.5, label="forecast", zorder=3.5)
     made = (forecast.made_at_elapsed_s, forecast.level)
     axes.plot(*made, "o", color=BAND, ms=5, label="_made", zorder=5)
@@ -130,42 +106,34 @@ def draw_forecast(axes: Axes, found: ResourceVerdict, progress: Progress | None 
     return _said(forecast, early=early)
 
 
-def _paths(forecast: Forecast, progress: Progress | None) -> tuple[Path, Path, Path]:
+def _paths(forecast: Forecast, clock: Clock | None) -> list[Path]:
     """Return the forecast and the two edges of its band, from when it was made to the limit."""
-    made, interval = forecast.made_at_requests, forecast.requests_interval
-    if progress is None or made is None or forecast.requests is None or interval is None:
-        start = forecast.made_at_elapsed_s
-        far = FAR * max(forecast.elapsed_s - start, start, 1e-9)
-        moments = (forecast.elapsed_s, forecast.interval_s.low, forecast.interval_s.high)
-        ends = [min(at, start + far) for at in moments]
+    start, made = forecast.made_at_elapsed_s, forecast.made_at_requests
+    counts = forecast.requests_interval
+    if clock is None or made is None or forecast.requests is None or counts is None:
+        end, span = forecast.elapsed_s, forecast.interval_s
+        latest = start + FAR * max(end - start, start, 1e-9)
         rise = np.array([forecast.level, forecast.limit])
-        one, two, three = ((np.array([start, at]), rise) for at in ends)
-        return one, two, three
-    counts = (forecast.requests, interval.low, interval.high)
-    one, two, three = (_over_requests(forecast, made, count, progress) for count in counts)
-    return one, two, three
-
-
-def _over_requests(forecast: Forecast, made: float, until: float, progress: Progress) -> Path:
-    requests = np.linspace(made, min(until, FAR * max(made, 1.0)), POINTS)
+        return [(np.array([start, min(at, latest)]), rise) for at in (end, span.low, span.high)]
     height = np.linspace(forecast.level, forecast.limit, POINTS)
-    times = progress.time_of(requests)
-    times[0] = forecast.made_at_elapsed_s
-    return np.maximum.accumulate(times), height
+    found = []
+    for until in (forecast.requests, counts.low, counts.high):
+        times = clock(np.linspace(made, min(until, FAR * max(made, 1.0)), POINTS))
+        times[0] = start
+        found.append((np.maximum.accumulate(times), height))
+    return found
 
 
 def _said(forecast: Forecast, *, early: bool) -> str:
-    if early and forecast.requests is not None and forecast.requests_interval is not None:
-        interval = forecast.requests_interval
+    interval = forecast.requests_interval
+    if early and forecast.requests is not None and interval is not None:
         high = units.count(interval.high) if math.isfinite(interval.high) else "never"
         return (
             f"violet: early forecast, limit after {units.count(forecast.requests)} requests"
             f" (90 %: {units.count(interval.low)} to {high})"
         )
-    moments = forecast.interval_s
-    latest = units.duration(moments.high) if math.isfinite(moments.high) else "never"
     when = "early forecast" if early else "forecast"
     return (
         f"violet: {when}, limit at {units.duration(forecast.elapsed_s)}"
-        f" (90 %: {units.duration(moments.low)} to {latest})"
+        f" (90 %: {headline.moments(forecast.interval_s)})"
     )

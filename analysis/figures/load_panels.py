@@ -1,6 +1,7 @@
 """What the load generator saw, as panels: requests a second, and how long they took."""
 
 import math
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +12,7 @@ from tidemark.analysis.figures.curves import Curve
 from tidemark.analysis.figures.labels import EndLabel, label_ends
 from tidemark.analysis.figures.panels import Heading
 from tidemark.analysis.run import Run
+from tidemark.analysis.verdict.model import Floats
 from tidemark.analysis.verdict.summary import overall_latency
 
 LOG_RANGE = 30.0
@@ -41,15 +43,14 @@ def draw_requests(axes: Axes, run: Run) -> Heading:
     axes.stairs(answered_rate, edges, color=style.SKY_BLUE, label="answered", fill=True, lw=0)
     labels = [_requests_label("answered", finished[-1] - failed[-1], answered_rate, style.BLUE)]
     if failed[-1] > 0:
-        axes.stairs(
-            failed_rate, edges, color=style.ALARM, label="failed", fill=True, lw=0, zorder=3
-        )
+        red = style.ALARM
+        axes.stairs(failed_rate, edges, color=red, label="failed", fill=True, lw=0, zorder=3)
         labels.append(_requests_label("failed", failed[-1], failed_rate, style.ALARM))
     label_ends(axes, labels)
-    return Heading("Requests")
+    return "Requests", ""
 
 
-def _requests_label(text: str, count: float, rates: downsample.Floats, colour: str) -> EndLabel:
+def _requests_label(text: str, count: float, rates: Floats, colour: str) -> EndLabel:
     known = rates[np.isfinite(rates)]
     height = float(known[-1]) if known.size else 0.0
     return EndLabel(height, f"{units.count(count)} {text}", style.darker(colour), "bold")
@@ -76,27 +77,19 @@ def draw_latency(axes: Axes, run: Run) -> Heading:
     label_ends(axes, labels)
     dense = any(readings.size > DENSE_POINTS for readings in seen)
     shown = "line and shade: median and range of the ticks" if dense else "dots: each tick"
-    return Heading("Response time", f"{shown}; figures: the whole run{about}")
+    return "Response time", f"{shown}; figures: the whole run{about}"
 
 
 def _draw_points(axes: Axes, curve: Curve, colour: str) -> None:
     if curve.read.size > DENSE_POINTS:
         panels.line(axes, curve, color=colour, lw=1.4, zorder=3)
         return
-    axes.plot(
-        curve.time_s,
-        curve.values,
-        "o",
-        markersize=2.8 if curve.read.size < DENSE_POINTS / 4 else 1.8,
-        markeredgewidth=0,
-        color=colour,
-        alpha=0.85,
-        label=curve.name,
-        zorder=3,
-    )
+    how: dict[str, Any] = {"color": colour, "label": curve.name, "alpha": 0.85, "zorder": 3}
+    size = 2.8 if curve.read.size < DENSE_POINTS / 4 else 1.8
+    axes.plot(curve.time_s, curve.values, "o", ms=size, mew=0, **how)
 
 
-def _latency_scale(axes: Axes, seen: downsample.Floats) -> None:
+def _latency_scale(axes: Axes, seen: Floats) -> None:
     positive = seen[seen > 0]
     if positive.size and positive.max() > LOG_RANGE * positive.min():
         style.log_axis(axes, "ms (log)")

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tidemark.analysis import units
-from tidemark.analysis.figures import downsample, events, style
+from tidemark.analysis.figures import downsample, style
 from tidemark.analysis.figures.curves import Curve
+from tidemark.analysis.figures.events import Mark, Span
+from tidemark.analysis.verdict.model import Floats
 
 LEFT_IN = 0.95
 RIGHT_IN = 2.3
@@ -24,21 +26,18 @@ LETTER_IN = 0.078
 FEW_READINGS = 40
 TITLE_PAD_PT = 6.0
 FLAT_SHARE = 0.3
-SHADE = "#d9dce0"
+SHADE: dict[str, Any] = {"color": "#d9dce0", "alpha": 0.6, "lw": 0, "label": "_span", "zorder": 0.5}
+LOUD: dict[str, Any] = {"color": style.ALARM, "lw": 1.3, "ls": "solid"}
+QUIET: dict[str, Any] = {"color": style.MUTED, "lw": 0.8, "ls": (0, (1, 2))}
 TRAIL_SHARE = 0.02
 
 
-@dataclass(frozen=True)
-class Heading:
-    """What stands above a panel.
+Heading = tuple[str, str]
+"""What a panel shows, and what helps to read it: on the same line, in small print."""
 
-    Attributes:
-        title: What it shows.
-        remark: What helps to read it; on the same line, in small print.
-    """
-
-    title: str
-    remark: str = ""
+Names = list[list[tuple[float, str, bool]]]
+"""Rows of the names of events above the top panel, the lowest first: where each begins as a share
+of the width of the axes, the name, and whether it must not be overlooked."""
 
 
 @dataclass(frozen=True)
@@ -56,23 +55,6 @@ class Panel:
     draw: Callable[[Axes], Heading]
 
 
-@dataclass(frozen=True)
-class EventName:
-    """The name of an event above the top panel.
-
-    Attributes:
-        text: The name.
-        place: Where it begins, as a share of the width of the axes.
-        row: Its row above the axes, from 0.
-        loud: Whether it must not be overlooked.
-    """
-
-    text: str
-    place: float
-    row: int
-    loud: bool
-
-
 def stack(figure: Figure, panels: Sequence[Panel], head_in: float) -> list[Axes]:
     """Add one axes per panel, from the top down, all of one width."""
     height = figure.get_figheight()
@@ -80,12 +62,8 @@ def stack(figure: Figure, panels: Sequence[Panel], head_in: float) -> list[Axes]
     made = []
     for panel in panels:
         top -= panel.height_in
-        box = (
-            LEFT_IN / style.WIDTH_IN,
-            top / height,
-            WIDTH_IN / style.WIDTH_IN,
-            panel.height_in / height,
-        )
+        left, width = LEFT_IN / style.WIDTH_IN, WIDTH_IN / style.WIDTH_IN
+        box = (left, top / height, width, panel.height_in / height)
         made.append(figure.add_axes(box, label=panel.key))
         top -= GAP_IN
     return made
@@ -109,22 +87,24 @@ def line(axes: Axes, curve: Curve, **how: object) -> None:
 
     A dense one is drawn as its median over the range it moves in.
     """
-    options: dict[str, object] = {"label": curve.name} | how
-    colour = cast("str", options.get("color"))
+    options: dict[str, Any] = {"label": curve.name} | how
+    colour = options["color"]
     if curve.read.size > downsample.DENSE:
         dense = downsample.envelope(curve.time_s, curve.values)
         axes.fill_between(
             dense.time_s, dense.low, dense.high, color=colour, alpha=0.25, lw=0.6, label="_range"
         )
-        axes.plot(dense.time_s, dense.middle, **options)  # type: ignore[arg-type]
+        axes.plot(dense.time_s, dense.middle, **options)
         return
-    times, values = downsample.series(curve.time_s, curve.values)
+    times, values = downsample.with_gaps(curve.time_s, curve.values)
     if np.isfinite(values).sum() <= FEW_READINGS:
-        options = {"marker": "o", "markersize": 3.5} | options
-    axes.plot(times, values, **options)  # type: ignore[arg-type]
+        options = {"marker": "o", "ms": 3.5} | options
+    axes.plot(times, values, **options)
     alone = _alone(values)
     if alone.any() and "marker" not in options:
-        dots(axes, times[alone], values[alone], colour)
+        axes.plot(
+            times[alone], values[alone], "o", ms=2.5, mew=0, color=colour, label="_alone", zorder=3
+        )
 
 
 def trail(axes: Axes, curve: Curve, colour: str) -> None:
@@ -135,12 +115,7 @@ def trail(axes: Axes, curve: Curve, colour: str) -> None:
         axes.hlines(curve.last, ended, end, color=colour, lw=0.6, label="_trail", zorder=1.6)
 
 
-def dots(axes: Axes, times: downsample.Floats, values: downsample.Floats, colour: str) -> None:
-    """Draw readings that belong to no line."""
-    axes.plot(times, values, "o", markersize=2.5, mew=0, color=colour, label="_alone", zorder=3)
-
-
-def _alone(values: downsample.Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _alone(values: Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     hole = np.concatenate([[True], np.isnan(values), [True]])
     return np.asarray(~hole[1:-1] & hole[:-2] & hole[2:], dtype=np.bool_)
 
@@ -164,87 +139,50 @@ def near(axes: Axes, lowest: float, highest: float) -> None:
     axes.set_ylim(bottom, bottom + height)
 
 
-def event_names(
-    marks: Sequence[events.Mark], spans: Sequence[events.Span], span_s: tuple[float, float]
-) -> list[EventName]:
+def event_names(marks: Sequence[Mark], spans: Sequence[Span], span_s: tuple[float, float]) -> Names:
     """Return where the names of events go above the top panel; what finds no room is left out."""
     named = [(not mark.loud, mark.elapsed_s, mark.text) for mark in marks if mark.text]
     named += [(True, span.start_s, span.text) for span in spans]
-    taken: list[list[tuple[float, float]]] = [[] for _ in range(ROWS)]
-    placed = []
+    rows: Names = [[] for _ in range(ROWS)]
     for quiet, at, text in sorted(named):
         place = (at - span_s[0]) / (span_s[1] - span_s[0])
-        length = len(text) * LETTER_IN / WIDTH_IN + 0.015
-        place = min(place, 1.0 + RIGHT_IN / WIDTH_IN - length)
-        row = next((r for r in range(ROWS) if _free(taken[r], place, place + length)), None)
+        place = min(place, 1.0 + RIGHT_IN / WIDTH_IN - _length(text))
+        row = next((row for row in rows if _free(row, place, text)), None)
         if row is not None and place <= 1.0:
-            taken[row].append((place, place + length))
-            placed.append(EventName(text, place, row, not quiet))
-    return placed
+            row.append((place, text, not quiet))
+    return [row for row in rows if row]
 
 
-def _free(taken: Sequence[tuple[float, float]], start: float, end: float) -> bool:
-    return all(end <= other_start or start >= other_end for other_start, other_end in taken)
+def _length(name: str) -> float:
+    """Return what a name takes of the width of the axes."""
+    return len(name) * LETTER_IN / WIDTH_IN + 0.015
 
 
-def rows_of(names: Sequence[EventName]) -> int:
-    """Return how many rows of names stand above the top panel."""
-    return max((name.row + 1 for name in names), default=0)
+def _free(row: Sequence[tuple[float, str, bool]], place: float, name: str) -> bool:
+    end = place + _length(name)
+    return all(end <= start or place >= start + _length(other) for start, other, _ in row)
 
 
 def mark_events(
-    axes: Sequence[Axes], marks: Sequence[events.Mark], spans: Sequence[events.Span]
+    axes: Sequence[Axes], marks: Sequence[Mark], spans: Sequence[Span], names: Names
 ) -> None:
-    """Draw moments as lines and stretches as shades through all panels."""
+    """Draw moments as lines and stretches as shades through all panels, their names on top."""
     for panel in axes:
         for span in spans:
-            panel.axvspan(
-                span.start_s, span.end_s, color=SHADE, alpha=0.6, lw=0, zorder=0.5, label="_span"
-            )
+            panel.axvspan(span.start_s, span.end_s, **SHADE)
         for mark in marks:
-            panel.axvline(
-                mark.elapsed_s,
-                color=style.ALARM if mark.loud else style.MUTED,
-                lw=1.3 if mark.loud else 0.8,
-                ls="solid" if mark.loud else (0, (1, 2)),
-                zorder=1.5,
-                label="_mark",
-            )
-
-
-def write_event_names(axes: Axes, names: Sequence[EventName]) -> None:
-    """Write the names of events above the top panel."""
-    for name in names:
-        axes.annotate(
-            name.text,
-            xy=(name.place, 1.0),
-            xycoords="axes fraction",
-            xytext=(1, 3 + ROW_PT * name.row),
-            textcoords="offset points",
-            size=style.SMALL_PT,
-            color=style.ALARM if name.loud else style.MUTED,
-            weight="bold" if name.loud else "normal",
-            annotation_clip=False,
-        )
+            look = LOUD if mark.loud else QUIET
+            panel.axvline(mark.elapsed_s, zorder=1.5, label="_mark", **look)
+    for place, row in enumerate(names if axes else []):
+        for start, text, loud in row:
+            how = {"color": style.ALARM, "weight": "bold"} if loud else {"color": style.MUTED}
+            style.write_above(axes[0], text, start, (1, 3 + ROW_PT * place), **how)
 
 
 def write_heading(axes: Axes, heading: Heading, rows: int = 0) -> None:
     """Write the heading of a panel above so many rows of names."""
-    pad = TITLE_PAD_PT + ROW_PT * rows
-    text = axes.set_title(heading.title, pad=pad)
-    figure = axes.get_figure(root=True)
-    if not heading.remark or figure is None:
-        return
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    width_in = text.get_window_extent(renderer).width / figure.dpi
-    axes.annotate(
-        heading.remark,
-        xy=(0.0, 1.0),
-        xycoords="axes fraction",
-        xytext=(72 * width_in + 10, pad),
-        textcoords="offset points",
-        size=style.SMALL_PT,
-        color=style.MUTED,
-        va="baseline",
-        annotation_clip=False,
-    )
+    (title, remark), pad = heading, TITLE_PAD_PT + ROW_PT * rows
+    text = axes.set_title(title, pad=pad)
+    if remark:
+        beside = 72 * text.get_window_extent().width / style.DPI + 10
+        style.write_above(axes, remark, 0.0, (beside, pad), color=style.MUTED, va="baseline")

@@ -1,6 +1,7 @@
 """The picture of one run: what its processes held, on one time axis, and where that leads."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,13 +10,13 @@ from matplotlib.figure import Figure
 from tidemark.analysis import units
 from tidemark.analysis.figures import curves, downsample, events, panels, style
 from tidemark.analysis.figures.curves import Curve
-from tidemark.analysis.figures.forecast_lines import draw_fit, draw_forecast, horizon_s, progress_of
+from tidemark.analysis.figures.forecast_lines import clock_of, draw_fit, draw_forecast, horizon_s
 from tidemark.analysis.figures.labels import EndLabel, label_ends
 from tidemark.analysis.figures.load_panels import counted, draw_latency, draw_requests, timed
 from tidemark.analysis.figures.panels import Heading, Panel
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.assessment import Assessment
-from tidemark.analysis.verdict.model import ResourceVerdict, Verdict
+from tidemark.analysis.verdict.model import Floats, ResourceVerdict, Verdict
 from tidemark.analysis.verdict.summary import use_per_request
 from tidemark.record.metrics import METRICS, Drawing, Metric
 
@@ -67,16 +68,13 @@ def draw_run(assessment: Assessment) -> Figure:
     if span_s[1] > run.duration_s * 1.001:
         marks.append(events.Mark(run.duration_s, "end of the run", loud=False))
     names = panels.event_names(marks, spans, span_s)
-    rows = panels.rows_of(names)
-    head_in = panels.HEAD_IN + rows * panels.ROW_PT / 72
+    head_in = panels.HEAD_IN + len(names) * panels.ROW_PT / 72
     figure = style.new_figure(panels.height_of(chosen, head_in))
     axes = panels.stack(figure, chosen, head_in)
     panels.share_time(axes, span_s)
     for panel, place in zip(chosen, axes, strict=True):
-        panels.write_heading(place, panel.draw(place), rows if place is axes[0] else 0)
-    panels.mark_events(axes, marks, spans)
-    if axes:
-        panels.write_event_names(axes[0], names)
+        panels.write_heading(place, panel.draw(place), len(names) if place is axes[0] else 0)
+    panels.mark_events(axes, marks, spans, names)
     subtitle = _subtitle(run) + ("" if axes else NOTHING)
     style.headings(figure, assessment.headline, subtitle, panels.LEFT_IN)
     return figure
@@ -123,11 +121,14 @@ def _subtitle(run: Run) -> str:
 Draw = Callable[[Axes], Heading]
 
 
+def _each(metric: Metric, run: Run) -> list[Curve]:
+    """Each process, in the unit of the axis."""
+    each = curves.processes(run.samples, metric.columns[0])
+    return [curve.scaled(metric.axis_scale) for curve in each]
+
+
 def _processes_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Draw | None:
-    found = [
-        curve.scaled(metric.axis_scale)
-        for curve in curves.processes(run.samples, metric.columns[0])
-    ]
+    found = _each(metric, run)
     return (lambda axes: _draw_each(axes, metric, found, judged, run)) if found else None
 
 
@@ -143,19 +144,16 @@ def _draw_each(
     labels = _draw_processes(axes, found, lead)
     remarks = []
     if judged and lead:
-        progress = progress_of(run, judged.judged_until_s)
-        remarks = [draw_fit(axes, judged), draw_forecast(axes, judged, progress)]
+        clock = clock_of(run, judged.judged_until_s)
+        remarks = [draw_fit(axes, judged), draw_forecast(axes, judged, clock)]
     if shown:
         axes.axhline(shown, color=style.INK, lw=1.4, ls=(0, (6, 3)), label="limit", zorder=2.5)
         labels.append(EndLabel(shown, f"limit {units.count(shown)}", style.INK, "bold"))
     elif limit:
         remarks.append(f"limit {units.count(limit)}, far above")
     label_ends(axes, labels)
-    return Heading(_of_processes(metric.title, found), "   ".join(filter(None, remarks)))
-
-
-def _of_processes(title: str, found: Sequence[Curve]) -> str:
-    return f"{title} of {found[0].name}" if len(found) == 1 else f"{title}, each process"
+    whose = f" of {found[0].name}" if len(found) == 1 else ", each process"
+    return metric.title + whose, "   ".join(filter(None, remarks))
 
 
 def _lead(found: Sequence[Curve], judged: ResourceVerdict | None) -> Curve | None:
@@ -224,7 +222,7 @@ def _draw_states(axes: Axes, metric: Metric, states: Sequence[Curve]) -> Heading
         panels.trail(axes, curve, colour)
     label_ends(axes, labels)
     waits = any(curve.name == "TIME_WAIT" for curve in states)
-    return Heading("Connections to the brokers by TCP state", TIME_WAIT_NOTE if waits else "")
+    return "Connections to the brokers by TCP state", TIME_WAIT_NOTE if waits else ""
 
 
 def _names_drawer(metric: Metric, run: Run, _: ResourceVerdict | None) -> Draw | None:
@@ -241,40 +239,31 @@ def _draw_names(axes: Axes, metric: Metric, named: Sequence[Curve], total: Curve
         panels.headroom(axes, highest, 0.12)
         panels.line(axes, total, color=style.BLUE)
         label_ends(axes, [EndLabel(total.last, units.count(total.last), style.INK)])
-        return Heading(f"{metric.title}, all processes")
-    layers = _stack(named)
+        return f"{metric.title}, all processes", ""
+    layers = list(np.cumsum([curve.values for curve in named], axis=0))
     panels.headroom(axes, max(float(np.nanmax(layers[-1])), highest), 0.1)
     labels, below = [], np.zeros_like(layers[0])
     for index, (curve, top) in enumerate(zip(named, layers, strict=True)):
-        grew = _grows(curve)
-        colour = (style.STACK if grew else GREYS)[index % len(style.STACK if grew else GREYS)]
-        axes.fill_between(
-            curve.time_s, below, top, color=colour, alpha=0.75, lw=0, label=curve.name, zorder=2
-        )
+        colours = style.STACK if _grows(curve) else GREYS
+        colour = colours[index % len(colours)]
+        how: dict[str, Any] = {"color": colour, "label": curve.name, "alpha": 0.75, "lw": 0}
+        axes.fill_between(curve.time_s, below, top, zorder=2, **how)
         labels.append(_layer_label(curve, below, top, colour))
         below = top
     if total.read.size:
         panels.line(axes, total, color=style.INK, lw=1.0, zorder=3)
     label_ends(axes, [label for label in labels if label])
-    return Heading(f"{metric.title} by name, all processes")
+    return f"{metric.title} by name, all processes", ""
 
 
-def _stack(named: Sequence[Curve]) -> list[downsample.Floats]:
-    return list(np.cumsum([curve.values for curve in named], axis=0))
-
-
-def _layer_label(
-    curve: Curve, below: downsample.Floats, top: downsample.Floats, colour: str
-) -> EndLabel | None:
+def _layer_label(curve: Curve, below: Floats, top: Floats, colour: str) -> EndLabel | None:
     if not curve.highest:
         return None
     change = curve.values[-1] - curve.values[0]
     figures = units.count(curve.last) + (f" ({change:+,.0f})" if change else "")
     text = f"{_shorten(curve.name, LAYER_LETTERS - len(figures))} {figures}"
-    middle = (below[-1] + top[-1]) / 2
-    if not _grows(curve):
-        return EndLabel(float(middle), text, style.MUTED)
-    return EndLabel(float(middle), text, style.darker(colour), "bold")
+    look = (style.darker(colour), "bold") if _grows(curve) else (style.MUTED,)
+    return EndLabel(float(below[-1] + top[-1]) / 2, text, *look)
 
 
 def _grows(curve: Curve) -> bool:
@@ -283,13 +272,11 @@ def _grows(curve: Curve) -> bool:
 
 
 def _shorten(name: str, longest: int) -> str:
-    longest = max(longest, 4)
     return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def _total_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Draw | None:
-    column, total = metric.columns[0], curves.of_metric(run.samples, metric)
-    each = [curve.scaled(metric.axis_scale) for curve in curves.processes(run.samples, column)]
+    total, each = curves.of_metric(run.samples, metric), _each(metric, run)
     shown = [total] if total.read.size else each
     if not shown or (metric.absent_is_zero and max(curve.highest for curve in shown) <= 0):
         return None
@@ -311,7 +298,7 @@ def _draw_total(
         labels.append(EndLabel(curve.last, text, style.darker(style.BLUE), "bold"))
     label_ends(axes, labels)
     fit = draw_fit(axes, judged, metric.axis_scale) if judged else ""
-    return Heading(metric.title + whose, fit)
+    return metric.title + whose, fit
 
 
 def _rate_drawer(metric: Metric, run: Run, _: ResourceVerdict | None) -> Draw | None:
@@ -323,12 +310,12 @@ def _draw_rate(axes: Axes, metric: Metric, curve: Curve, run: Run) -> Heading:
     style.count_axis(axes, metric.axis, whole=False)
     panels.headroom(axes, curve.highest, 0.15)
     panels.line(axes, curve, color=style.GREEN)
-    text = f"{units.number(float(np.median(curve.read)), 3)} {metric.axis}"
     height = float(np.median(curve.read))
+    text = f"{units.number(height, 3)} {metric.axis}"
     label_ends(axes, [EndLabel(height, text, style.darker(style.GREEN), "bold")])
     each = use_per_request(run, metric)
     remark = "" if each is None else f"{units.quantity(metric, each)} a request"
-    return Heading(f"{metric.title}, all processes", remark)
+    return f"{metric.title}, all processes", remark
 
 
 _DRAWERS: dict[Drawing, Callable[[Metric, Run, ResourceVerdict | None], Draw | None]] = {

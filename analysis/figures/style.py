@@ -13,10 +13,11 @@ from typing import Any, ClassVar, ParamSpec, TypeVar, cast
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from tidemark.analysis import units
 
@@ -24,7 +25,6 @@ BLACK = "#000000"
 ORANGE = "#E69F00"
 SKY_BLUE = "#56B4E9"
 GREEN = "#009E73"
-YELLOW = "#F0E442"
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
 PURPLE = "#CC79A7"
@@ -40,7 +40,7 @@ WIDTH_IN = 12.0
 DPI = 150
 TEXT_PT = 9.5
 SMALL_PT = 8.8
-TITLE_PT = 17.0
+TITLE_PT = range(17, 9, -1)
 MOST_FRACTIONS = 3
 """Below so many whole steps, an axis of times is divided into fractions."""
 
@@ -152,25 +152,29 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def write(
+    axes: Axes, text: str, at: tuple[float, float], offset: tuple[float, float], **how: Any
+) -> None:
+    """Write small text so many points from a place in the data."""
+    axes.annotate(text, at, offset, textcoords="offset points", **{"size": SMALL_PT} | how)
+
+
+def write_above(axes: Axes, text: str, at: float, offset: tuple[float, float], **how: Any) -> None:
+    """Write small text above axes, so many points from a share of their width."""
+    write(axes, text, (at, 1.0), offset, xycoords="axes fraction", annotation_clip=False, **how)
+
+
 def headings(figure: Figure, title: str, subtitle: str, left_in: float) -> None:
     """Write the finding at the top left, shrunk until it fits, and below it what was run."""
     left, height = left_in / WIDTH_IN, figure.get_figheight()
-    heading = figure.text(
-        left, 1 - 0.16 / height, title, size=TITLE_PT, weight="bold", va="top", ha="left"
-    )
-    _shrink(figure, heading, (WIDTH_IN - left_in - 0.25) * figure.dpi)
-    lines = subtitle.strip()
-    figure.text(
-        left, 1 - 0.54 / height, lines, size=TEXT_PT, color=MUTED, va="top", linespacing=1.4
-    )
-
-
-def _shrink(figure: Figure, text: Any, room_px: float) -> None:
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
-    for size in (17, 16, 15, 14, 13, 12, 11, 10):
-        text.set_fontsize(size)
-        if text.get_window_extent(renderer).width <= room_px:
-            return
+    heading = figure.text(left, 1 - 0.16 / height, title, weight="bold", va="top")
+    room_px = (WIDTH_IN - left_in - 0.25) * figure.dpi
+    for size in TITLE_PT:
+        heading.set_fontsize(size)
+        if heading.get_window_extent().width <= room_px:
+            break
+    below, lines = 1 - 0.54 / height, subtitle.strip()
+    figure.text(left, below, lines, size=TEXT_PT, color=MUTED, va="top", linespacing=1.4)
 
 
 def count_axis(axes: Axes, unit: str, *, whole: bool = True) -> None:
@@ -179,15 +183,20 @@ def count_axis(axes: Axes, unit: str, *, whole: bool = True) -> None:
     axes.yaxis.set_major_locator(
         MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10], integer=whole, min_n_ticks=2)
     )
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.short(value)))
+    axes.yaxis.set_major_formatter(lambda value, _: units.short(value))
 
 
 def log_axis(axes: Axes, unit: str) -> None:
     """Make the y axis logarithmic with plain figures: 1, 10, 100."""
     axes.set_yscale("log")
     _unit_label(axes, unit)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.number(value, 2)))
-    axes.yaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+    _plain_log(axes.yaxis)
+
+
+def _plain_log(axis: Axis) -> None:
+    """Give a logarithmic axis plain figures, and none between its powers."""
+    axis.set_major_formatter(lambda value, _: units.number(value, 2))
+    axis.set_minor_formatter("")
 
 
 def _unit_label(axes: Axes, unit: str) -> None:
@@ -199,9 +208,7 @@ def _unit_label(axes: Axes, unit: str) -> None:
 def time_axis(axes: Axes, unit: units.TimeUnit, *, labelled: bool) -> None:
     """Show times given in seconds in `unit`; only the lowest panel says so in words."""
     axes.xaxis.set_major_locator(_TimeLocator(unit))
-    axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: units.number(value / unit.seconds, 4))
-    )
+    axes.xaxis.set_major_formatter(lambda value, _: units.number(value / unit.seconds, 4))
     axes.tick_params(axis="x", labelbottom=labelled, length=3)
     if labelled:
         axes.set_xlabel(f"time since the run began, {unit.name}")
@@ -235,11 +242,10 @@ class _TimeLocator(MaxNLocator):
 def plain_log_x(axes: Axes, unit: str) -> None:
     """Give a logarithmic x axis plain figures."""
     axes.set_xlabel(unit)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: units.number(value, 2)))
-    axes.xaxis.set_minor_formatter(FuncFormatter(lambda *_: ""))
+    _plain_log(axes.xaxis)
 
 
 def few_x(axes: Axes, *, whole: bool = True) -> None:
     """Give a linear x axis few, plain figures."""
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10], integer=whole))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: units.number(value, 3)))
+    axes.xaxis.set_major_formatter(lambda value, _: units.number(value, 3))

@@ -11,60 +11,20 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from tidemark.analysis import units
 from tidemark.analysis.figures import curves
+from tidemark.analysis.figures.curves import Curve
 from tidemark.analysis.figures.events import told
-from tidemark.analysis.run import Run
 from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.faults import left_text
-from tidemark.analysis.verdict.model import ForecastCheck, Interval, ResourceVerdict
+from tidemark.analysis.verdict.model import ForecastCheck, ResourceVerdict
 from tidemark.analysis.verdict.summary import unlike
 from tidemark.record.events import LimitsRead
 from tidemark.record.metrics import JUDGED, USED, Metric
 
-VERDICT_WORDS = {"leak": "leak", "clean": "clean", "inconclusive": "cannot tell"}
 MOST_EVENTS = 200
 MOST_NAMES = 20
 SECRET = re.compile(r"password|passwd|secret|token|credential|api[_-]?key", re.IGNORECASE)
 HIDDEN = "(not shown)"
-
-
-@dataclass(frozen=True)
-class NameRow:
-    """How many threads or descriptors of one name there were.
-
-    Attributes:
-        kind: "thread" or "fd".
-        name: The name.
-        first: Count at the first reading.
-        last: Count at the last.
-        per_request: Change per answered request; None where requests are unknown.
-    """
-
-    kind: str
-    name: str
-    first: float
-    last: float
-    per_request: float | None
-
-    @property
-    def change(self) -> float:
-        """Last minus first."""
-        return self.last - self.first
-
-
-@dataclass(frozen=True)
-class RouteRow:
-    """The requests to one route.
-
-    Attributes:
-        route: Method and name.
-        requests: Answered or failed.
-        failures: Those of them that failed.
-    """
-
-    route: str
-    requests: float
-    failures: float
 
 
 @dataclass(frozen=True)
@@ -82,16 +42,21 @@ class Section:
     anchor: str = "run"
 
     @property
-    def names(self) -> list[NameRow]:
-        """What grew by name."""
-        return grown_names(self.assessment.run)
+    def names(self) -> Iterator[tuple[str, Curve, float | None]]:
+        """What grew by name: "thread" or "fd", its counts, and the change per answered request."""
+        run = self.assessment.run
+        answered = headline.requests_answered(run)
+        for kind in ("thread", "fd"):
+            for curve in curves.by_name(run.composition, kind, MOST_NAMES):
+                change = float(curve.values[-1] - curve.values[0])
+                yield kind, curve, change / answered if answered else None
 
     @property
-    def routes(self) -> list[RouteRow]:
-        """The requests by route, where there are several."""
+    def routes(self) -> list[tuple[str, float, float]]:
+        """Each route with its requests and those of them that failed, where there are several."""
         last = self.assessment.run.routes.groupby("route", observed=True).last()
         rows = last[["requests", "failures"]].itertuples()
-        return [RouteRow(str(row[0]), row[1], row[2]) for row in rows] if len(last) > 1 else []
+        return [(str(row[0]), row[1], row[2]) for row in rows] if len(last) > 1 else []
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -163,18 +128,6 @@ def _data_url(picture: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(picture).decode("ascii")
 
 
-def grown_names(run: Run) -> list[NameRow]:
-    """Return threads and descriptors by name, first reading against last, largest growth first."""
-    rows = []
-    answered = headline.requests_answered(run)
-    for kind in ("thread", "fd"):
-        for curve in curves.by_name(run.composition, kind, MOST_NAMES):
-            first, last = float(curve.values[0]), float(curve.values[-1])
-            per_request = (last - first) / answered if answered else None
-            rows.append(NameRow(kind, curve.name, first, last, per_request))
-    return rows
-
-
 def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield the figures of run.json with their path; what looks like a secret is not shown."""
     for key, one in value.items():
@@ -204,36 +157,21 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "amount": lambda value, metric, digits=3: units.amount(metric, value, digits),
-        "change": _signed,
         "count": units.count,
         "cpu_time": units.cpu_time,
         "duration": units.duration,
-        "left": left_text,
         "milliseconds": units.milliseconds,
         "number": units.number,
         "percent": lambda value: f"{100 * value:+.1f} %",
-        "word": lambda verdict: VERDICT_WORDS[verdict],
+        "signed": left_text,
+        "word": lambda verdict: headline.WORDS[verdict],
     }
-    environment.globals |= {"interval": _interval, "moments": _moments, "predicted": _predicted}
+    environment.globals |= {
+        "moments": headline.moments,
+        "predicted": _predicted,
+        "span": headline.span,
+    }
     return environment
-
-
-def _signed(value: float) -> str:
-    return f"+{units.count(value)}" if value > 0 else units.count(value)
-
-
-def _interval(metric: Metric, interval: Interval | None) -> str:
-    if interval is None:
-        return ""
-    low, high = units.amount(metric, interval.low, 3), units.amount(metric, interval.high, 3)
-    return f"{low} to {high}"
-
-
-def _moments(interval: Interval | None) -> str:
-    if interval is None:
-        return ""
-    high = units.duration(interval.high)
-    return f"{units.duration(interval.low)} to {'never' if high == units.UNKNOWN else high}"
 
 
 def _predicted(metric: Metric, check: ForecastCheck, value: float) -> str:

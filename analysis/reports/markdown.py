@@ -4,11 +4,10 @@ import re
 from collections.abc import Sequence
 
 from tidemark.analysis.units import amount, count, duration
+from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.assessment import Assessment, Finding, Severity
-from tidemark.analysis.verdict.model import Interval, ResourceVerdict
-from tidemark.record.metrics import Metric
+from tidemark.analysis.verdict.model import ResourceVerdict
 
-WORDS = {"leak": "LEAK", "clean": "clean", "inconclusive": "cannot tell"}
 SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
 HEADER = (
     "Resource",
@@ -71,11 +70,12 @@ def _bullet(finding: Finding) -> str:
 
 
 def _row(found: ResourceVerdict) -> tuple[str, ...]:
-    metric, word = found.metric, WORDS[found.verdict]
+    metric, word = found.metric, headline.WORDS[found.verdict]
+    span = headline.span(metric, found.per_request_interval)
     return (
         metric.title,
-        f"**{word}**" if found.verdict == "leak" else word,
-        amount(metric, found.per_request, 3) + _between(metric, found.per_request_interval),
+        f"**{word.upper()}**" if found.verdict == "leak" else word,
+        amount(metric, found.per_request, 3) + (f" ({span})" if span else ""),
         amount(metric, found.per_hour, 3),
         amount(metric, found.baseline, 4),
         amount(metric, found.last, 4),
@@ -83,12 +83,6 @@ def _row(found: ResourceVerdict) -> tuple[str, ...]:
         count(found.requests_to_limit),
         duration(found.exhaustion_elapsed_s),
     )
-
-
-def _between(metric: Metric, interval: Interval | None) -> str:
-    if interval is None:
-        return ""
-    return f" ({amount(metric, interval.low, 3)} to {amount(metric, interval.high, 3)})"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers_from: int) -> str:

@@ -1,12 +1,9 @@
 """What a run and a comparison look like in a terminal."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +12,7 @@ from rich.text import Text
 from tidemark.analysis.units import amount, count, duration, milliseconds
 from tidemark.analysis.verdict.assessment import Assessment, Kind, Severity
 from tidemark.analysis.verdict.faults import FaultEffect, left_text
-from tidemark.analysis.verdict.model import Messages, ResourceVerdict
+from tidemark.analysis.verdict.model import Messages, ResourceVerdict, Verdict
 from tidemark.record.layout import REPORT_HTML, REPORT_PNG
 from tidemark.record.metadata import COMPLETED
 from tidemark.record.metrics import JUDGED, USED, Metric
@@ -31,21 +28,17 @@ SEVERITY_STYLE = {
 
 _GRAVE = (Severity.FAIL, Severity.UNKNOWN, Severity.DOUBT)
 WIDE = 152  # columns that the whole comparison needs in one table
+WORDS = frozenset({"strategy", "fault", "resource", "verdict", "outcome"})
+"""The columns of words, which stand at the left; figures stand at the right."""
+
+Cells = dict[str, Callable[[Assessment], str | Text]]
+"""Columns of the comparison: their headings, and what stands below them for a run."""
 
 
 def make_console() -> Console:
     """A console on standard output; a log is as wide as its lines, whatever the terminal was."""
     console = Console()
     return console if console.is_terminal else Console(width=max(console.width, WIDE))
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of the comparison."""
-
-    heading: str
-    cell: Callable[[Assessment], str | Text]
-    justify: Literal["left", "right"] = "right"
 
 
 def _outcome(one: Assessment) -> str:
@@ -57,38 +50,39 @@ def _outcome(one: Assessment) -> str:
     return f"died at request {count(dead.requests)}"
 
 
-LOAD_COLUMNS = (
-    Column("requests", lambda one: count(one.summary.requests)),
-    Column("failed", lambda one: count(one.summary.failures)),
-    Column("lost", lambda one: count(one.verdict.messages.lost)),
-    Column("p50", lambda one: milliseconds(one.summary.latency.p50_ms)),
-    Column("p99", lambda one: milliseconds(one.summary.latency.p99_ms)),
-)
+def _verdict(found: ResourceVerdict | Verdict) -> Text:
+    return Text(found.verdict, VERDICT_STYLE[found.verdict])
 
 
-def _per_request_column(metric: Metric) -> Column:
-    heading = f"{metric.heading}/req"
-    return Column(heading, lambda one: amount(metric, one.summary.per_request.get(metric.name)))
+def _per_request(metrics: Sequence[Metric]) -> Cells:
+    return {
+        f"{metric.heading}/req": partial(
+            lambda metric, one: amount(metric, one.summary.per_request.get(metric.name)), metric
+        )
+        for metric in metrics
+    }
 
 
-GROWTH_COLUMNS = tuple(map(_per_request_column, JUDGED))
-USE_COLUMNS = tuple(map(_per_request_column, USED))
-VERDICT = Column(
-    "verdict", lambda one: Text(one.verdict.verdict, VERDICT_STYLE[one.verdict.verdict]), "left"
-)
-OUTCOME = Column("outcome", _outcome, "left")
+LOAD: Cells = {
+    "requests": lambda one: count(one.summary.requests),
+    "failed": lambda one: count(one.summary.failures),
+    "lost": lambda one: count(one.verdict.messages.lost),
+    "p50": lambda one: milliseconds(one.summary.latency.p50_ms),
+    "p99": lambda one: milliseconds(one.summary.latency.p99_ms),
+    **_per_request(USED),
+}
+JUDGEMENT: Cells = {**_per_request(JUDGED), "verdict": lambda one: _verdict(one.verdict)}
 
 
 def print_comparison(console: Console, assessed: Sequence[Assessment], folder: Path) -> None:
     """Print a row per run, why the ones that are not clean are not, and where the files are."""
-    console.print()
-    if console.width >= WIDE:
-        columns = (*LOAD_COLUMNS, *USE_COLUMNS, *GROWTH_COLUMNS, VERDICT, OUTCOME)
-        console.print(_table(assessed, columns))
-    else:
-        console.print(_table(assessed, (*LOAD_COLUMNS, *USE_COLUMNS)))
+    wide = console.width >= WIDE
+    for cells in [LOAD | JUDGEMENT | {"outcome": _outcome}] if wide else [LOAD, JUDGEMENT]:
+        table = _table("strategy", *cells)
+        for one in assessed:
+            table.add_row(one.run.strategy, *(cell(one) for cell in cells.values()))
         console.print()
-        console.print(_table(assessed, (*GROWTH_COLUMNS, VERDICT)))
+        console.print(table)
     console.print()
     faults = [fault for one in assessed for fault in one.summary.faults]
     if faults:
@@ -96,7 +90,7 @@ def print_comparison(console: Console, assessed: Sequence[Assessment], folder: P
         _print_failed_faults(console, faults)
         console.print()
     for one in assessed:
-        if console.width < WIDE and _outcome(one) != COMPLETED:
+        if not wide and _outcome(one) != COMPLETED:
             console.print(Text(f"{one.run.strategy}: {_outcome(one)}"))
         if one.verdict.verdict != "clean":
             console.print(Text(f"{one.run.strategy}: {one.reason}"))
@@ -109,57 +103,37 @@ def print_comparison(console: Console, assessed: Sequence[Assessment], folder: P
         console.print(Text(f"  run       {_shown(one.run.path)}"), soft_wrap=True)
 
 
-def _table(assessed: Sequence[Assessment], columns: Sequence[Column]) -> Table:
+def _table(*headings: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("strategy", no_wrap=True)
-    for column in columns:
-        table.add_column(column.heading, justify=column.justify, no_wrap=True)
-    for one in assessed:
-        table.add_row(one.run.strategy, *(column.cell(one) for column in columns))
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in WORDS else "right", no_wrap=True)
     return table
 
 
-@dataclass(frozen=True)
-class FaultColumn:
-    """One column of the table of faults."""
-
-    heading: str
-    cell: Callable[[FaultEffect, Messages], str]
-
-
-FAULT_COLUMNS = (
-    FaultColumn("failed", lambda fault, _: count(fault.failures)),
-    FaultColumn("recovered\nafter", lambda fault, _: fault.recovery_text),
-    FaultColumn("fds\nleft", lambda fault, _: left_text(fault.fds_left)),
-    FaultColumn("conns\nleft", lambda fault, _: left_text(fault.connections_left)),
-    FaultColumn("lost\nin run", lambda _, messages: count(messages.lost)),
-    FaultColumn("duplicated\nin run", lambda _, messages: count(messages.duplicated)),
-)
+FAULT_CELLS: dict[str, Callable[[FaultEffect, Messages], str]] = {
+    "failed": lambda fault, _: count(fault.failures),
+    "recovered\nafter": lambda fault, _: fault.recovery_text,
+    "fds\nleft": lambda fault, _: left_text(fault.fds_left),
+    "conns\nleft": lambda fault, _: left_text(fault.connections_left),
+    "lost\nin run": lambda _, messages: count(messages.lost),
+    "duplicated\nin run": lambda _, messages: count(messages.duplicated),
+}
 """Together with the longest name of a strategy within 80 columns."""
 
 
-def _new_fault_table(heading: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column(heading, no_wrap=True)
-    for column in FAULT_COLUMNS:
-        table.add_column(column.heading, justify="right", no_wrap=True)
-    return table
-
-
-def _fault_cells(fault: FaultEffect, messages: Messages) -> list[str]:
-    return [column.cell(fault, messages) for column in FAULT_COLUMNS]
+def _add_fault(table: Table, name: str, fault: FaultEffect, messages: Messages) -> None:
+    table.add_row(name, *(cell(fault, messages) for cell in FAULT_CELLS.values()))
 
 
 def _fault_table(assessed: Sequence[Assessment]) -> Table:
     """Below each fault a row per strategy, so that what can be compared stands together."""
-    table = _new_fault_table("fault")
+    table = _table("fault", *FAULT_CELLS)
     happened = [(one, fault) for one in assessed for fault in one.summary.faults]
     for name in dict.fromkeys(fault.fault for _, fault in happened):
         table.add_row(Text(name, "bold"))
         for one, fault in happened:
             if fault.fault == name:
-                cells = _fault_cells(fault, one.verdict.messages)
-                table.add_row(f"  {one.run.strategy}", *cells)
+                _add_fault(table, f"  {one.run.strategy}", fault, one.verdict.messages)
     return table
 
 
@@ -173,13 +147,11 @@ def _print_failed_faults(console: Console, faults: Sequence[FaultEffect]) -> Non
 def print_run(console: Console, assessment: Assessment) -> None:
     """Print what one run amounts to, a row per resource and per fault, and where the files are."""
     verdict, faults = assessment.verdict, assessment.summary.faults
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("resource", no_wrap=True)
-    for heading in ("per request", "per hour", "first", "last", "limit"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for resource in verdict.resources.values():
-        table.add_row(*_resource_row(resource))
+    table = _table("resource", "per request", "per hour", "first", "last", "limit", "verdict")
+    for found in verdict.resources.values():
+        growth = [amount(found.metric, value) for value in (found.per_request, found.per_hour)]
+        levels = [amount(found.metric, at, 4) for at in (found.baseline, found.last, found.limit)]
+        table.add_row(found.metric.title, *growth, *levels, _verdict(found))
     for one in USED:
         table.add_row(one.title, amount(one, assessment.summary.per_request.get(one.name)))
     console.print()
@@ -189,9 +161,9 @@ def print_run(console: Console, assessment: Assessment) -> None:
     console.print()
     console.print(table)
     if faults:
-        happened = _new_fault_table("fault")
+        happened = _table("fault", *FAULT_CELLS)
         for fault in faults:
-            happened.add_row(fault.fault, *_fault_cells(fault, verdict.messages))
+            _add_fault(happened, fault.fault, fault, verdict.messages)
         console.print()
         console.print(happened)
         _print_failed_faults(console, faults)
@@ -209,19 +181,6 @@ def print_check(console: Console, assessment: Assessment) -> None:
         if finding is not said and (asked or finding.severity in _GRAVE):
             line = Text(f"  {finding.severity.value:<12}", SEVERITY_STYLE[finding.severity])
             console.print(line.append(finding.reason, ""), soft_wrap=True)
-
-
-def _resource_row(resource: ResourceVerdict) -> list[str | Text]:
-    metric = resource.metric
-    return [
-        metric.title,
-        amount(metric, resource.per_request),
-        amount(metric, resource.per_hour),
-        amount(metric, resource.baseline, 4),
-        amount(metric, resource.last, 4),
-        amount(metric, resource.limit, 4),
-        Text(resource.verdict, VERDICT_STYLE[resource.verdict]),
-    ]
 
 
 def _print_paths(console: Console, folder: Path) -> None:

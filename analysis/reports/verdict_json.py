@@ -3,8 +3,6 @@
 Fields are added to, never renamed.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping

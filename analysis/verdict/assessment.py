@@ -5,8 +5,6 @@ earlier run) and puts beside it what else happened, each as a finding with its r
 reports renders findings, and decides nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum

@@ -1,11 +1,10 @@
 """Two versions of a service: did this one get worse than that one?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
 from tidemark.analysis import units
+from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.control import difference
 from tidemark.analysis.verdict.model import Interval, ResourceVerdict, Verdict
 from tidemark.record.metrics import Metric
@@ -85,9 +84,8 @@ def _change(moved: float, interval: Interval, trifle: float, *, both_clean: bool
 def _sentence(
     metric: Metric, change: Change, moved: float, interval: Interval, *, per_request: bool
 ) -> str:
-    figures = [units.amount(metric, value, 3) for value in (moved, interval.low, interval.high)]
-    span = f"{figures[1]} to {figures[2]}"
     per = "a request" if per_request else "an hour"
     told = {"worse": "grow faster", "better": "grow more slowly", "same": "grow as before"}
     verb = told.get(change, "cannot be told apart")
-    return f"{metric.phrase}: {verb}, by {figures[0]} ({span}) {metric.plural} {per}"
+    by = f"{units.amount(metric, moved, 3)} ({headline.span(metric, interval)})"
+    return f"{metric.phrase}: {verb}, by {by} {metric.plural} {per}"

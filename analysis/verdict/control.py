@@ -4,26 +4,19 @@ A clean service under the same load grows a little, too: it warms up, its alloca
 Comparing with it is surer than any test on one run alone (Matias et al. 2014, 2016).
 """
 
-from __future__ import annotations
-
 import math
-from dataclasses import replace
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 from tidemark.analysis.verdict.decision import Judgement, Pattern
 from tidemark.analysis.verdict.model import Interval
 
 
-class HasRate(Protocol):
-    """Growth with its interval."""
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Growth of all processes of the target, per unit of x, with its 90 % interval."""
 
-    @property
-    def slope(self) -> float:
-        """Growth per unit of x."""
-
-    @property
-    def interval(self) -> Interval:
-        """Its 90 % interval."""
+    slope: float
+    interval: Interval
 
 
 def difference(
@@ -37,7 +30,7 @@ def difference(
 
 
 def beyond_control(
-    chosen: Judgement, slope: float, interval: Interval, control: HasRate | None
+    chosen: Judgement, slope: float, interval: Interval, control: Rate | None
 ) -> Judgement:
     """Judge growth by what it is beyond the control's.
 

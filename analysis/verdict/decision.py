@@ -1,7 +1,5 @@
 """From measured growth to a decision on one track."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import Enum
 

@@ -5,8 +5,6 @@ recovered, which takes longer: clients reconnect with pauses, and requests that 
 way fail when their time is up.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -335,7 +333,7 @@ def _level(
     return float(np.median(held.to_numpy(dtype=float) - grown))
 
 
-def _held(run: Run, resource: str, window: tuple[float, float]) -> pd.Series[float]:
+def _held(run: Run, resource: str, window: tuple[float, float]) -> "pd.Series[float]":
     """The sum over the target's processes at each tick of a window; ticks without are left out."""
     columns = list(metric(resource).columns)
     samples = run.samples

@@ -6,12 +6,11 @@ pieces is a random walk with drift, whose first passage is distributed as invers
 (Schroedinger 1915; Folks and Chhikara, J. R. Statist. Soc. B 40, 1978).
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tidemark.analysis.verdict.growth import Growth
 from tidemark.analysis.verdict.model import Floats, Forecast, ForecastCheck, Interval
@@ -73,10 +72,7 @@ def _passages(
     approach: Approach, fit: LineFit, limit: float, random: np.random.Generator
 ) -> tuple[Floats, float]:
     """What x has still to advance until the limit, drawn many times; and the present level."""
-    model = random.choice(len(fit.weights), size=DRAWS, p=fit.weights)
-    student = random.standard_t(fit.freedom, size=DRAWS)
-    slope = fit.means[model, 0] + student * np.sqrt(fit.covariances[model, 0, 0])
-    slope /= fit.half_span
+    model, slope = _draw(fit, random)
     if len(approach.levels) > 1:
         return _first_of_several(approach, slope, limit, random)
     level = fit.end_level[model] + random.normal(size=DRAWS) * fit.end_scale[model]
@@ -88,6 +84,14 @@ def _passages(
     shape = np.clip(room[there] ** 2 / spread, 1e-9, 1e9 * mean)
     remaining[there] = random.wald(mean, shape)
     return remaining, float(np.median(level))
+
+
+def _draw(fit: LineFit, random: np.random.Generator) -> tuple[NDArray[np.intp], Floats]:
+    """Error models of the fit, drawn by their weights, and a slope from each, per unit of x."""
+    model = random.choice(len(fit.weights), size=DRAWS, p=fit.weights)
+    student = random.standard_t(fit.freedom, size=DRAWS)
+    slope = fit.means[model, 0] + student * np.sqrt(fit.covariances[model, 0, 0])
+    return model, slope / fit.half_span
 
 
 def _first_of_several(
@@ -165,20 +169,12 @@ def _check_exhaustion(
     forecast = forecast_limit(approach, early, limit)
     if forecast is None:
         return None
-    predicted, interval = forecast.elapsed_s, forecast.interval_s
-    per_request = early.per_request
+    predicted, interval, unit = forecast.elapsed_s, forecast.interval_s, "s"
     if forecast.requests is not None and forecast.requests_interval is not None:
-        predicted, interval = forecast.requests, forecast.requests_interval
-    return ForecastCheck(
-        forecast=forecast,
-        subject="exhaustion",
-        predicted=predicted,
-        interval=interval,
-        actual=actual,
-        unit="requests" if per_request else "s",
-        relative_error=(predicted - actual) / actual if actual else math.nan,
-        covered=interval.contains(actual),
-    )
+        predicted, interval, unit = forecast.requests, forecast.requests_interval, "requests"
+    error = (predicted - actual) / actual if actual else math.nan
+    covered = interval.contains(actual)
+    return ForecastCheck(forecast, "exhaustion", predicted, interval, actual, unit, error, covered)
 
 
 def _check_level(growth: Growth, end_x: float, actual: float, unit: str) -> ForecastCheck | None:
@@ -186,23 +182,13 @@ def _check_level(growth: Growth, end_x: float, actual: float, unit: str) -> Fore
     if fit is None:
         return None
     random = np.random.default_rng(SEED)
-    model = random.choice(len(fit.weights), size=DRAWS, p=fit.weights)
+    model, slope = _draw(fit, random)
     ahead = max(end_x - float(growth.points.x[-1]), 0.0)
-    slope = fit.means[model, 0] + random.standard_t(fit.freedom, size=DRAWS) * np.sqrt(
-        fit.covariances[model, 0, 0]
-    )
     noise = fit.end_scale[model] ** 2 + fit.walk_variance[model] * ahead + growth.spread**2
-    level = fit.end_level[model] + slope / fit.half_span * ahead
+    level = fit.end_level[model] + slope * ahead
     level += random.normal(size=DRAWS) * np.sqrt(noise)
-    low, middle, high = np.quantile(level, [0.05, 0.5, 0.95])
-    interval = Interval(float(low), float(high))
-    return ForecastCheck(
-        forecast=None,
-        subject="level",
-        predicted=float(middle),
-        interval=interval,
-        actual=actual,
-        unit=unit,
-        relative_error=(float(middle) - actual) / actual if actual else math.nan,
-        covered=interval.contains(actual),
-    )
+    low, middle, high = (float(end) for end in np.quantile(level, [0.05, 0.5, 0.95]))
+    error = (middle - actual) / actual if actual else math.nan
+    interval = Interval(low, high)
+    covered = interval.contains(actual)
+    return ForecastCheck(None, "level", middle, interval, actual, unit, error, covered)

@@ -5,8 +5,6 @@ down nor speeds up. If there is no such share, the growth is still slowing down 
 is a fill which has not shown its end, not a leak.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -162,27 +160,12 @@ def measure_from(
     points = part.points(envelope)
     if len(points) < FEWEST_TO_FORECAST or not enough(points, bent=True) or part.span_x <= 0:
         return None
-    return _growth(_Part(start, part, envelope, slowed), points, resolution)
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Where a part of a track begins, and how it is looked at."""
-
-    start: float
-    track: Track
-    envelope: str
-    slowed: bool
-
-
-def _growth(part: _Part, points: Points, resolution: float) -> Growth:
-    half = 0.5 * _longest_span(points)
-    luck = 6.0 * resolution / (2 * half)  # three steps can stay away by luck
+    luck = 6.0 * resolution / _longest_span(points)  # three steps can stay away by luck
     steps = _steps(points)
     flat = Growth(
-        start=part.start,
-        track=part.track,
-        envelope=part.envelope,
+        start=start,
+        track=part,
+        envelope=envelope,
         slope=0.0,
         interval=Interval(0.0, luck),
         upper=luck,
@@ -190,7 +173,7 @@ def _growth(part: _Part, points: Points, resolution: float) -> Growth:
         chance_late=0.5,
         monotonic_chance=0.5,
         slowing=False,
-        slowed=part.slowed,
+        slowed=slowed,
         speeding=False,
         ups=int((steps > 0).sum()),
         downs=int((steps < 0).sum()),

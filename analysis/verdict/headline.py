@@ -4,14 +4,32 @@ from collections.abc import Mapping
 
 from tidemark.analysis import units
 from tidemark.analysis.run import Run
-from tidemark.analysis.verdict.model import Exhaustion, ResourceVerdict, Verdict
-from tidemark.record.metrics import RESOURCES
+from tidemark.analysis.verdict.model import Exhaustion, Interval, ResourceVerdict, Verdict
+from tidemark.record.metrics import RESOURCES, Metric
 
 SURVIVAL = 1.2
 """More than so many times the requests of the first death say that the service lived on."""
 
 RARE = 0.1
 """Below so much per request, growth is told as one in so many requests."""
+
+WORDS = {"leak": "leak", "clean": "clean", "inconclusive": "cannot tell"}
+"""What each decision is called."""
+
+
+def span(metric: Metric, interval: Interval | None) -> str:
+    """Return an interval of growth: 7.7 to 7.9; nothing where there is none."""
+    if interval is None:
+        return ""
+    return " to ".join(units.amount(metric, end, 3) for end in (interval.low, interval.high))
+
+
+def moments(interval: Interval | None) -> str:
+    """Return an interval of time: 3 min to never; nothing where there is none."""
+    if interval is None:
+        return ""
+    high = units.duration(interval.high)
+    return f"{units.duration(interval.low)} to {'never' if high == units.UNKNOWN else high}"
 
 
 def growth(found: ResourceVerdict) -> str:

@@ -1,7 +1,5 @@
 """The verdict on a run: what leaks, how fast, and when the run dies of it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from tidemark.analysis.run import Run

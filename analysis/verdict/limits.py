@@ -1,7 +1,5 @@
 """The limits that a run recorded."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

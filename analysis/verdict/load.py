@@ -4,8 +4,6 @@ Connections, threads and descriptors follow concurrency, and some of them follow
 mark: a pool grows with the load and stays. Neither is a leak.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ Nothing here computes. Everything that a picture or a table needs is carried alo
 whoever draws never has to judge again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -38,7 +36,7 @@ class Interval:
         """Whether the value lies within, ends included."""
         return self.low <= value <= self.high
 
-    def scaled(self, factor: float) -> Interval:
+    def scaled(self, factor: float) -> "Interval":
         """Both ends times a factor that is not negative."""
         return Interval(self.low * factor, self.high * factor)
 

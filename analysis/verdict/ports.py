@@ -6,8 +6,6 @@ A connection that the client closes keeps its local port in TIME_WAIT for 60 s o
 (`ip_local_port_range`) is all there is for one endpoint.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,54 +1,52 @@
 """The sentences of a verdict: each can be checked against the picture."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 
 import numpy as np
 
 from tidemark.analysis import units
+from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.decision import SURE, SURE_LATE, SURE_MONOTONIC, Judgement, Pattern
 from tidemark.analysis.verdict.growth import Growth
 from tidemark.analysis.verdict.model import ResourceVerdict
 from tidemark.analysis.verdict.window import Window
 
+_SENTENCES = {
+    Pattern.STEADY: "grow by {rate} and have not slowed down since {since}{stretch}{outlook}",
+    Pattern.EXHAUSTED: "grew by {rate}{outlook}",
+    Pattern.SLOWING: "still grow{by_now}, but ever more slowly: a fill that has not shown its end; "
+    "run for {twice} to see it level off or go on",
+    Pattern.RECENT: "have grown steadily only since {since}{by_now}, less than half of the run; "
+    "run for {twice} to see whether that goes on",
+    Pattern.SUSPECT: "may grow by {rate}, {doubt}; run for {thrice} to be sure",
+    Pattern.NOISY: "swing too much to tell: only growth above {excluded} is excluded; "
+    "run for {four_times}, or compare with a control run",
+    Pattern.THIN: "{samples} samples under load are too few to tell; let the run last longer",
+    Pattern.FLAT: "level at {level} since {since}; growth above {excluded} is excluded",
+    Pattern.AS_CONTROL: "grow by {rate}, which is no more than the control run does",
+    Pattern.BEYOND_CONTROL: "grow by {rate}, surely more than the control run does{outlook}",
+}
+
 
 def explained(found: ResourceVerdict, judgement: Judgement, window: Window) -> ResourceVerdict:
     """The verdict with its reason."""
-    sentence = _SENTENCES[judgement.pattern](found, judgement.growth, window)
+    growth, span_s = judgement.growth, window.end_s - window.begin_s
+    sentence = _SENTENCES[judgement.pattern].format(
+        rate=rate(found),
+        since=_since(growth),
+        stretch=_stretch(found, growth),
+        outlook=_outlook(found, window),
+        by_now=_by_now(found, growth),
+        twice=units.duration(2 * span_s),
+        thrice=units.duration(3 * span_s),
+        four_times=units.duration(4 * span_s),
+        doubt=_doubt(growth),
+        excluded=_excluded(found, growth),
+        samples=int(window.keep.sum()),
+        level=units.amount(found.metric, _level(found, window), 3),
+    )
     return replace(found, reason=f"{found.metric.phrase}: {sentence}")
-
-
-def _steady(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
-    text = f"grow by {rate(found)} and have not slowed down since {_since(growth)}"
-    return text + _stretch(found, growth) + _outlook(found, window)
-
-
-def _exhausted(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
-    del growth
-    return f"grew by {rate(found)}" + _outlook(found, window)
-
-
-def _slowing(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
-    more = units.duration(2 * (window.end_s - window.begin_s))
-    return (
-        f"still grow{_by_now(found, growth)}, but ever more slowly: a fill that has not shown its "
-        f"end; run for {more} to see it level off or go on"
-    )
-
-
-def _recent(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
-    more = units.duration(2 * (window.end_s - window.begin_s))
-    return (
-        f"have grown steadily only since {_since(growth)}{_by_now(found, growth)}, less than half "
-        f"of the run; run for {more} to see whether that goes on"
-    )
-
-
-def _suspect(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
-    more = units.duration(3 * (window.end_s - window.begin_s))
-    return f"may grow by {rate(found)}, {_doubt(growth)}; run for {more} to be sure"
 
 
 def _doubt(growth: Growth | None) -> str:
@@ -64,26 +62,6 @@ def _doubt(growth: Growth | None) -> str:
     return "which is not sure enough with so many processes"
 
 
-def _noisy(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
-    more = units.duration(4 * (window.end_s - window.begin_s))
-    return (
-        f"swing too much to tell: only growth above {_excluded(found, growth)} is excluded; "
-        f"run for {more}, or compare with a control run"
-    )
-
-
-def _thin(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
-    del found, growth
-    inside = int(window.keep.sum())
-    return f"{inside} samples under load are too few to tell; let the run last longer"
-
-
-def _flat(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
-    level = units.amount(found.metric, _level(found, window), 3)
-    text = f"level at {level} since {_since(growth)}"
-    return f"{text}; growth above {_excluded(found, growth)} is excluded"
-
-
 def _level(found: ResourceVerdict, window: Window) -> float | None:
     """The median of the series over the judged part."""
     if found.series is None or found.warmup_end_s is None:
@@ -93,42 +71,15 @@ def _level(found: ResourceVerdict, window: Window) -> float | None:
     return float(np.median(found.series.value[inside])) if inside.any() else found.last
 
 
-def _as_control(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
-    del growth, window
-    return f"grow by {rate(found)}, which is no more than the control run does"
-
-
-def _beyond_control(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
-    del growth
-    text = f"grow by {rate(found)}, surely more than the control run does"
-    return text + _outlook(found, window)
-
-
-_SENTENCES = {
-    Pattern.STEADY: _steady,
-    Pattern.EXHAUSTED: _exhausted,
-    Pattern.SLOWING: _slowing,
-    Pattern.RECENT: _recent,
-    Pattern.SUSPECT: _suspect,
-    Pattern.NOISY: _noisy,
-    Pattern.THIN: _thin,
-    Pattern.FLAT: _flat,
-    Pattern.AS_CONTROL: _as_control,
-    Pattern.BEYOND_CONTROL: _beyond_control,
-}
-
-
 def rate(found: ResourceVerdict) -> str:
     """Growth with its interval: 7.8 (7.7 to 7.9) descriptors a request."""
     value, interval, per = found.per_request, found.per_request_interval, "a request"
     if value is None:
         value, interval, per = found.per_hour, found.per_hour_interval, "an hour"
     text = units.amount(found.metric, value, 3)
-    noun = found.metric.plural
-    if interval is None or not math.isfinite(interval.width):
-        return f"{text} {noun} {per}"
-    low, high = (units.amount(found.metric, end, 3) for end in (interval.low, interval.high))
-    return f"{text} ({low} to {high}) {noun} {per}"
+    if interval is not None and math.isfinite(interval.width):
+        text += f" ({headline.span(found.metric, interval)})"
+    return f"{text} {found.metric.plural} {per}"
 
 
 def _excluded(found: ResourceVerdict, growth: Growth | None) -> str:
@@ -169,10 +120,7 @@ def _outlook(found: ResourceVerdict, window: Window) -> str:
     if found.forecast is None:
         return ""
     limit = units.amount(found.metric, found.limit, 4)
-    left = units.duration(found.forecast.elapsed_s - window.end_s)
-    more = (
-        ""
-        if found.requests_to_limit is None
-        else f", {units.count(found.requests_to_limit)} requests,"
-    )
-    return f"; the limit of {limit} is {left}{more} away"
+    left, requests = units.duration(found.forecast.elapsed_s - window.end_s), ""
+    if found.requests_to_limit is not None:
+        requests = f", {units.count(found.requests_to_limit)} requests,"
+    return f"; the limit of {limit} is {left}{requests} away"

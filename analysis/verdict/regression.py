@@ -16,8 +16,6 @@ Biometrika 61 (1974) for the restricted likelihood as a posterior; Hoeting et al
 averaging: a tutorial", Statistical Science 14 (1999).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -99,7 +97,7 @@ class LineFit:
     walk_variance: Floats
     half_span: float
 
-    def contrast(self, slope: float, bend: float = 0.0) -> Posterior:
+    def contrast(self, slope: float, bend: float = 0.0) -> "Posterior":
         """The posterior of a linear combination of slope and bend."""
         direction = np.zeros(self.means.shape[1])
         direction[0] = slope
@@ -118,7 +116,7 @@ class LineFit:
         return replace(points, y=points.y - _standardised(points.load) @ effect)
 
     @cached_property
-    def slope(self) -> Posterior:
+    def slope(self) -> "Posterior":
         """The posterior of the slope, per half span."""
         return self.contrast(1.0)
 

@@ -1,18 +1,17 @@
 """The verdict on one resource, put together from its tracks, its limit and its forecast."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tidemark.analysis.verdict import reasons
-from tidemark.analysis.verdict.control import beyond_control
+from tidemark.analysis.verdict.control import Rate, beyond_control
 from tidemark.analysis.verdict.decision import Judgement, Pattern, decide
 from tidemark.analysis.verdict.forecast import check_early_forecast, forecast_limit
 from tidemark.analysis.verdict.limits import Limits
-from tidemark.analysis.verdict.model import Forecast, Interval, ResourceVerdict
+from tidemark.analysis.verdict.model import Interval, ResourceVerdict
 from tidemark.analysis.verdict.scope import (
     Scope,
     approach_of,
@@ -34,14 +33,6 @@ class Subject:
     window: Window
     processes: list[ProcessSeries]
     limits: Limits
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """Growth of all processes of the target, per unit of x."""
-
-    slope: float
-    interval: Interval
 
 
 def judge_resource(
@@ -170,37 +161,25 @@ def level_at(scope: Scope, window: Window, elapsed_s: float) -> float | None:
 def _assemble(
     resource: str, subject: Subject, scope: Scope, chosen: Judgement, rate: Rate | None
 ) -> ResourceVerdict:
-    window, growth = subject.window, chosen.growth
-    leaks = chosen.decision == "leak"
+    window, growth, leaks = subject.window, chosen.growth, chosen.decision == "leak"
     resolution = _scale(resource).resolution
-    dead = resource == "fds" and window.death is not None
     own = measure_scope(scope, window, subject.processes, resolution)
-    forecast = _forecast(scope, subject, resolution) if leaks and not dead else None
-    last = level_at(scope, window, math.inf)
     check = None
     if leaks and own is not None and own.track.lives == 1:
         check = check_early_forecast(
             window,
             lambda early: approach_of(scope, early, subject.processes, resolution),
-            scope.limit if dead else None,
+            scope.limit if resource == "fds" and window.death else None,
             level_at(scope, window, window.end_s),
             resource,
         )
-    at_death = window.death.elapsed_s if dead and window.death else None
     found = ResourceVerdict(
         resource=resource,
         verdict=chosen.decision,
         reason="",
-        per_request=_per_request(rate, window),
-        per_request_interval=rate.interval if rate and window.per_request else None,
-        per_hour=rate.slope * window.hourly if rate else None,
-        per_hour_interval=rate.interval.scaled(window.hourly) if rate else None,
         baseline=level_at(scope, window, window.begin_s),
-        last=last,
+        last=level_at(scope, window, math.inf),
         limit=scope.limit,
-        requests_to_limit=_requests_to_limit(forecast, window, dead=dead),
-        exhaustion_elapsed_s=forecast.elapsed_s if forecast else at_death,
-        exhaustion_interval_s=_exhaustion_interval(forecast, at_death),
         scope=scope.name,
         pid=scope.pid,
         scope_per_request=own.slope if own and window.per_request else None,
@@ -208,33 +187,44 @@ def _assemble(
         judged_until_s=window.end_s,
         series=series_of(scope, window),
         fit=fit_of(own, per_request=window.per_request) if own else None,
-        forecast=forecast,
         forecast_check=check,
+        **_rates(rate, window),
+        **_end(scope, subject, resolution, leaks=leaks),
     )
     return reasons.explained(found, chosen, window)
 
 
-def _per_request(rate: Rate | None, window: Window) -> float | None:
-    return rate.slope if rate is not None and window.per_request else None
+def _rates(rate: Rate | None, window: Window) -> dict[str, Any]:
+    """The growth of all processes, as far as it is known."""
+    if rate is None:
+        return {}
+    interval = rate.interval.scaled(window.hourly)
+    found = {"per_hour": rate.slope * window.hourly, "per_hour_interval": interval}
+    if window.per_request:
+        found |= {"per_request": rate.slope, "per_request_interval": rate.interval}
+    return found
 
 
-def _forecast(scope: Scope, subject: Subject, resolution: float) -> Forecast | None:
-    """None for workers that are recycled: each life begins anew."""
-    if scope.limit is None:
-        return None
-    approach = approach_of(scope, subject.window, subject.processes, resolution)
-    return None if approach is None else forecast_limit(approach, subject.window, scope.limit)
+def _end(scope: Scope, subject: Subject, resolution: float, *, leaks: bool) -> dict[str, Any]:
+    """When the limit was reached, or will be if the resource leaks.
 
-
-def _requests_to_limit(forecast: Forecast | None, window: Window, *, dead: bool) -> float | None:
-    if dead:
-        return 0.0
-    if forecast is None or forecast.requests is None:
-        return None
-    return max(forecast.requests - window.end_x, 0.0)
-
-
-def _exhaustion_interval(forecast: Forecast | None, at_death: float | None) -> Interval | None:
-    if forecast is not None:
-        return forecast.interval_s
-    return None if at_death is None else Interval(at_death, at_death)
+    There is no forecast for workers that are recycled: each life begins anew.
+    """
+    window = subject.window
+    if scope.resource == "fds" and window.death is not None:
+        at = window.death.elapsed_s
+        reached = {"exhaustion_elapsed_s": at, "exhaustion_interval_s": Interval(at, at)}
+        return {"requests_to_limit": 0.0, **reached}
+    if not leaks or scope.limit is None:
+        return {}
+    approach = approach_of(scope, window, subject.processes, resolution)
+    forecast = None if approach is None else forecast_limit(approach, window, scope.limit)
+    if forecast is None:
+        return {}
+    left = None if forecast.requests is None else max(forecast.requests - window.end_x, 0.0)
+    return {
+        "forecast": forecast,
+        "requests_to_limit": left,
+        "exhaustion_elapsed_s": forecast.elapsed_s,
+        "exhaustion_interval_s": forecast.interval_s,
+    }

@@ -1,7 +1,5 @@
 """What a limit applies to: one process for descriptors, all of them for everything else."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -3,8 +3,6 @@
 Bins keep the real times of their samples, so that a gap stays a gap.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

@@ -67,7 +67,7 @@ def use_per_request(run: Run, metric: Metric) -> float | None:
     inside = rows[rows["elapsed_s"].between(at[0], at[-1])]
     each = inside.groupby(["target", "pid"], observed=True)[list(metric.columns)]
     used = float((each.max() - each.min()).to_numpy().sum())
-    return used / served if served > 0 and len(inside) else None
+    return used / served if served > 0 and len(inside) and math.isfinite(used) else None
 
 
 def _counts(run: Run) -> tuple[int | None, int | None]:

@@ -1,7 +1,5 @@
 """Thresholds on growth: what a gate allows where a verdict alone is too strict or too lax."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ Workers that are recycled are short lives of one track: each has a level of its 
 is what happens within the lives. Their sum would be a sawtooth that says nothing.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -71,7 +69,7 @@ class Track:
         """Number of lives."""
         return int(self.life.max()) + 1 if len(self) else 0
 
-    def where(self, keep: NDArray[np.bool_]) -> Track:
+    def where(self, keep: NDArray[np.bool_]) -> "Track":
         """The track with only some of its bins."""
         return replace(
             self,
@@ -84,7 +82,7 @@ class Track:
             busy=self.busy[keep],
         )
 
-    def after(self, share: float) -> Track:
+    def after(self, share: float) -> "Track":
         """The track without the first share of each life, counted in x."""
         keep = np.zeros(len(self), dtype=bool)
         for life in range(self.lives):

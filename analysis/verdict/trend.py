@@ -6,8 +6,6 @@ and von Storch 1995); Hamed and Rao, Journal of Hydrology 204 (1998), correct it
 significant autocorrelations of the ranks of the detrended series.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The part of a run that is judged: from the beginning of the load to the end, or to the death."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -126,7 +124,7 @@ class Window:
             return 0.0
         return float((x[-1] - x[0]) / (at[-1] - at[0]) * 3600.0)
 
-    def until(self, end_x: float) -> Window:
+    def until(self, end_x: float) -> "Window":
         """The same window, ended as soon as x has reached a value: what was known by then."""
         inside = self.loaded & (self.x <= end_x)
         end_s = float(self.bins.elapsed_s[inside][-1]) if inside.any() else self.begin_s

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -79,3 +80,12 @@ def test_the_faults_of_a_run_are_in_its_row(tmp_path):
     run = rewrite(write_run(tmp_path), faults=["outage@500+10"])
     (fault,) = summarise(run, clean(run)).faults
     assert (fault.fault, fault.state) == ("outage@500+10", "not begun")
+
+
+def test_what_was_never_read_of_a_process_is_not_told_per_request(tmp_path):
+    run = load_run(write_run(tmp_path))
+    unread = run.samples["pid"] == 100
+    samples = run.samples.assign(cpu_s=run.samples["cpu_s"].where(~unread))
+    part = dataclasses.replace(run, samples=samples)
+    assert summarise(run, clean(run)).per_request["cpu_s"] > 0
+    assert summarise(part, clean(run)).per_request["cpu_s"] is None
