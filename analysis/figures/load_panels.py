@@ -39,7 +39,7 @@ def draw_requests(axes: Axes, run: Run) -> Heading:
     failed = run.requests["failures"].to_numpy(dtype=float)
     edges, answered_rate = downsample.rate(times, finished - failed, RATE_BINS)
     _, failed_rate = downsample.rate(times, failed, RATE_BINS)
-    panels.headroom(axes, float(np.nanmax([answered_rate, failed_rate])), 0.1)
+    panels.headroom(axes, float(np.nan_to_num([answered_rate, failed_rate]).max()), 0.1)
     axes.stairs(answered_rate, edges, color=style.SKY_BLUE, label="answered", fill=True, lw=0)
     labels = [_requests_label("answered", finished[-1] - failed[-1], answered_rate, style.BLUE)]
     if failed[-1] > 0:

@@ -209,7 +209,8 @@ def enough(points: Points, *, bent: bool = False) -> bool:
     if len(points) < 4 + bent + points.load.shape[1] + lives:
         return False
     design, _ = _design(points, bent=bent)
-    return bool(np.linalg.matrix_rank(design) == design.shape[1])
+    # Of the normal matrix, which is what has to be solved: it squares how near to singular it is.
+    return bool(np.linalg.matrix_rank(design.T @ design) == design.shape[1])
 
 
 def _design(points: Points, *, bent: bool) -> tuple[Floats, float]:

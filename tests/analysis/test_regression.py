@@ -178,3 +178,11 @@ def test_noise_with_a_memory_is_not_taken_for_a_walk_of_the_same_steps(ar1):
     step = 3 * np.sqrt(2 * (1 - np.exp(-1 / 2)))
     if_it_were_a_walk = 2 * 1.645 * step * np.sqrt(63) / 63
     assert np.median(widths) < 0.6 * if_it_were_a_walk
+
+
+def test_points_that_all_but_coincide_are_not_enough():
+    """All requests but the last came at once, as far as a float can tell."""
+    x = np.r_[np.arange(20.0), 1e15]
+    made = points(np.arange(21.0), x=x)
+    assert enough(made)
+    assert not enough(made, bent=True)
