@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.record.endpoints import parse_endpoint, parse_endpoints
+from tidemark.record.endpoints import parse_endpoint
 from tidemark.record.errors import EndpointError
+from tidemark.record.options import endpoints
 from tidemark.sampler.brokers import BrokerRefresh, Brokers, resolve_host
 from tidemark.sampler.budget import WINDOW_S, Budget, Cadence
 from tidemark.sampler.ticks import Ticker
@@ -91,7 +92,7 @@ def test_a_tick_that_only_takes_long_is_not_a_gap():
 def test_endpoints_are_split():
     assert parse_endpoint("kafka-1.example:9092") == ("kafka-1.example", 9092)
     assert parse_endpoint("[::1]:9092") == ("::1", 9092)
-    assert parse_endpoints(" a:1, b:2,a:1,") == ("a:1", "b:2")
+    assert endpoints(" a:1, b:2,a:1,") == ("a:1", "b:2")
 
 
 @pytest.mark.parametrize("text", ["a", ":1", "a:", "a:0", "a:65536", "a:x", "::1:9092", "a:\u0661"])
