@@ -74,10 +74,10 @@ def write_comparison(
 def assess_together(runs: Sequence[Run], baselines: Mapping[str, Run]) -> list[Assessment]:
     """Assess runs of a comparison: growth beyond that of the reference, where there is one."""
     reference = next((run for run in runs if run.is_reference), None)
-    controls = [None if run is reference else reference for run in runs]
+    controls = (None if run is reference else reference for run in runs)
+    pairs = zip(runs, controls, strict=True)
     return [
-        assess(run, control=control, baseline=baselines.get(run.name))
-        for run, control in zip(runs, controls, strict=True)
+        assess(run, control=control, baseline=baselines.get(run.name)) for run, control in pairs
     ]
 
 
