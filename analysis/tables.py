@@ -20,12 +20,8 @@ from tidemark.record.layout import TIME_COLUMNS, Table
 
 def empty_table(table: Table) -> pd.DataFrame:
     """A table without a row."""
-    return pd.DataFrame(
-        {
-            name: pd.Series(dtype="category" if name in table.text else "float64")
-            for name in table.columns
-        }
-    )
+    kinds = {name: "category" if name in table.text else "float64" for name in table.columns}
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
 
 def read_table(folder: Path, table: Table) -> pd.DataFrame:
@@ -94,15 +90,10 @@ def _parse(path: Path, data: bytes, header: list[str], table: Table) -> pd.DataF
             encoding="utf-8",
             skip_blank_lines=False,
         )
-    except (
-        ValueError,
-        OverflowError,
-    ) as error:  # ParserError and UnicodeDecodeError are ValueError
+    except (ValueError, OverflowError) as error:  # also ParserError, UnicodeDecodeError
         _diagnose(path, data, header, table)
-        message = " ".join(str(error).split())
-        raise UnusableRunError(
-            path, f"is not a table ({message})", "record the run again"
-        ) from error
+        what = f"is not a table ({' '.join(str(error).split())})"
+        raise UnusableRunError(path, what, "record the run again") from error
     for name in set(table.columns) - set(header):
         filling = table.added[name]
         frame[name] = np.nan if filling is None else pd.Categorical([filling] * len(frame))
@@ -142,8 +133,7 @@ def _refuse(
 
 def _diagnose(path: Path, data: bytes, header: list[str], table: Table) -> None:
     """Say which line is wrong; return if every line is well formed after all."""
-    lines = data.split(b"\n")
-    for number, line in enumerate(lines[1:-1], start=2):
+    for number, line in enumerate(data.split(b"\n")[1:-1], start=2):
         fault = _fault(line, header, table)
         if fault:
             raise UnusableRunError(f"{path}, line {number}", fault, "mend the line or remove it")

@@ -89,11 +89,7 @@ def size(value: float | None, digits: int = 3) -> str:
     return f"{number(value, digits)} B"
 
 
-_PARTS = (
-    ("d", DAY_S, "h", HOUR_S),
-    ("h", HOUR_S, "min", MINUTE_S),
-    ("min", MINUTE_S, "s", 1.0),
-)
+_PARTS = (("d", DAY_S, "h", HOUR_S), ("h", HOUR_S, "min", MINUTE_S), ("min", MINUTE_S, "s", 1.0))
 
 
 def duration(seconds: float | None) -> str:
@@ -111,11 +107,11 @@ def duration(seconds: float | None) -> str:
     return f"{sign}{rest} s"
 
 
-def milliseconds(value: float | None) -> str:
+def milliseconds(value: float | None, digits: int = 2) -> str:
     """Return a response time: 1.4 ms, 2.1 s."""
     if value is None or not math.isfinite(value):
         return UNKNOWN
-    return f"{number(value / 1000, 2)} s" if value >= 1000 else f"{number(value, 2)} ms"
+    return f"{number(value / 1000, digits)} s" if value >= 1000 else f"{number(value, digits)} ms"
 
 
 def amount(metric: Metric, value: float | None, digits: int = 2) -> str:
@@ -127,9 +123,7 @@ def amount(metric: Metric, value: float | None, digits: int = 2) -> str:
 
 def cpu_time(value: float | None, digits: int = 2) -> str:
     """Return seconds of CPU time in the unit that suits them: 3.1 ms."""
-    if value is None or not math.isfinite(value):
-        return UNKNOWN
-    return f"{number(value, digits)} s" if value >= 1 else f"{number(1000 * value, digits)} ms"
+    return milliseconds(None if value is None else 1000 * value, digits)
 
 
 def quantity(metric: Metric, value: float | None, digits: int = 2) -> str:

@@ -35,7 +35,6 @@ ROW_GAP_IN = 0.8
 HEAD_IN = 1.12
 BOTTOM_IN = 0.6
 WARNING_COLUMNS = 130
-LIMIT_WORTH_SHOWING = 60.0
 WIDEST_PT = 3.6
 NARROWEST_PT = 1.4
 MARKS = 9
@@ -183,7 +182,7 @@ def _draw_fds(
     panels.write_heading(axes, ("File descriptors of the process that holds most", ""), rows)
     highest = max([curve.highest for _, curve in there], default=1.0)
     limits = sorted({limit for entry in shown if (limit := _limit(entry))})
-    near = [limit for limit in limits if limit <= LIMIT_WORTH_SHOWING * highest]
+    near = [limit for limit in limits if limit <= panels.LIMIT_WORTH_SHOWING * highest]
     panels.headroom(axes, max([highest, *near]), 0.12)
     for limit in near:
         axes.axhline(limit, color=style.INK, lw=1.4, ls=(0, (6, 3)), label="limit", zorder=2.5)

@@ -23,9 +23,11 @@ def draw_latency(axes: Axes, shown: Sequence[Entry]) -> None:
     approximate = any(entry.row.latency.approximate for entry, _ in timed)
     axes.set_title("Response time, median and p99" + (", approximate" if approximate else ""))
     _rows(axes, [entry for entry, _ in timed])
-    axes.set_xscale("log")
+    axes.set_xlabel("ms")
     values = [value for _, pair in timed for value in pair if value > 0]
     if values:
+        axes.set_xscale("log")
+        style.plain_log_x(axes, "ms (log)")
         # Room for the figures beside the marks, which take the same space on paper at any span.
         room = max(LEAST_ROOM, (max(values) / min(values)) ** ROOM_SHARE)
         axes.set_xlim(min(values) / room, max(values) * room)
@@ -34,7 +36,6 @@ def draw_latency(axes: Axes, shown: Sequence[Entry]) -> None:
         for value, place, face in ((pair[0], -7, entry.look.colour), (pair[1], 7, "white")):
             axes.plot(value, row, "o", ms=7, mfc=face, mec=entry.look.colour, mew=2, zorder=4)
             _beside(axes, (value, row), units.milliseconds(value), place, entry.look.ink)
-    style.plain_log_x(axes, "ms (log)")
 
 
 def draw_requests(axes: Axes, shown: Sequence[Entry]) -> None:

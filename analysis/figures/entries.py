@@ -75,16 +75,13 @@ class Entry:
 def entries(assessed: Sequence[Assessment]) -> list[Entry]:
     """Return the runs with their looks; runs of one strategy are told apart by their directory."""
     strategies = [one.run.strategy for one in assessed]
-    looks = style.looks(len(assessed))
+    names = [
+        one.run.strategy if strategies.count(one.run.strategy) == 1 else one.run.name
+        for one in assessed
+    ]
+    looks, of = style.looks(len(assessed)), len(assessed)
     return [
-        Entry(
-            one,
-            looks[place],
-            one.run.strategy if strategies.count(one.run.strategy) == 1 else one.run.name,
-            place,
-            len(assessed),
-        )
-        for place, one in enumerate(assessed)
+        Entry(*one, place, of) for place, one in enumerate(zip(assessed, looks, names, strict=True))
     ]
 
 
@@ -96,35 +93,27 @@ def common_faults(runs: Sequence[Run]) -> tuple[list[Mark], list[Span]]:
     whose stretches have nothing in common is shaded where each was.
     """
     lasting: dict[str, list[Span]] = {}
-    moments: dict[str, list[Mark]] = {}
+    moments: dict[str, list[float]] = {}
     for run in runs:
         for fault, span in events.fault_spans(run):
             lasting.setdefault(fault, []).append(span)
         for fault, mark in events.fault_marks(run):
-            moments.setdefault(fault, []).append(mark)
+            moments.setdefault(fault, []).append(mark.elapsed_s)
     spans = [span for fault, each in lasting.items() for span in _common(fault, each)]
-    marks = [_median(fault, each) for fault, each in moments.items()]
+    marks = [
+        events.fault_mark(fault.partition("@")[0], float(np.median(each)))
+        for fault, each in moments.items()
+    ]
     return marks, sorted(spans, key=lambda span: span.start_s)
 
 
 def _common(fault: str, spans: Sequence[Span]) -> list[Span]:
     start, end = max(span.start_s for span in spans), min(span.end_s for span in spans)
-    if len({span.text for span in spans}) == 1:
-        text = spans[0].text
-    else:
-        text = events.span_text(_kind(fault), start, end)
-    if end > start:
-        return [Span(start, end, text)]
-    return [Span(span.start_s, span.end_s, span.text) for span in spans]
-
-
-def _median(fault: str, marks: Sequence[Mark]) -> Mark:
-    at = float(np.median([mark.elapsed_s for mark in marks]))
-    return Mark(at, f"{_kind(fault)} at {units.duration(round(at))}", loud=False)
-
-
-def _kind(fault: str) -> str:
-    return fault.partition("@")[0]
+    if end <= start:
+        return list(spans)
+    alike = len({span.text for span in spans}) == 1
+    text = spans[0].text if alike else events.span_text(fault.partition("@")[0], start, end)
+    return [Span(start, end, text)]
 
 
 def headline(shown: Sequence[Entry]) -> str:
@@ -132,7 +121,9 @@ def headline(shown: Sequence[Entry]) -> str:
     leaking = [entry for entry in shown if entry.verdict.verdict == "leak"]
     sound = [entry for entry in shown if entry.verdict.verdict == "clean" and entry.last_fds]
     if not leaking:
-        return _all_sound(shown)
+        unsure = [entry.name for entry in shown if entry.verdict.verdict == "inconclusive"]
+        seen = f"No leak in {units.several(len(shown), 'run')}"
+        return f"No leak seen; cannot tell yet: {', '.join(unsure)}" if unsure else seen
     worst = max(leaking, key=_severity)
     text = f"{worst.name}: {headline_of_one.statement(worst.run, worst.verdict)}"
     if sound:
@@ -140,13 +131,6 @@ def headline(shown: Sequence[Entry]) -> str:
         best = next((entry for entry in sound if entry.run.is_reference), least)
         text += f"; {best.name} stays at {units.count(best.last_fds)}"
     return text
-
-
-def _all_sound(shown: Sequence[Entry]) -> str:
-    unsure = [entry.name for entry in shown if entry.verdict.verdict == "inconclusive"]
-    if unsure:
-        return f"No leak seen; cannot tell yet: {', '.join(unsure)}"
-    return f"No leak in {len(shown)} run{'s' if len(shown) != 1 else ''}"
 
 
 def _severity(entry: Entry) -> tuple[bool, float]:

@@ -129,12 +129,17 @@ def fault_spans(run: Run) -> list[tuple[str, Span]]:
 def fault_marks(run: Run) -> list[tuple[str, Mark]]:
     """Return each fault that was over at once with its text."""
     return [
-        (fault.fault, Mark(start, f"{fault.kind} at {units.duration(round(start))}", loud=False))
+        (fault.fault, fault_mark(fault.kind, start))
         for fault in injected(run.events)
         if (start := fault.started_elapsed_s) is not None
         and (end := fault.ended_elapsed_s) is not None
         and end - start < SHORTEST_SPAN_S
     ]
+
+
+def fault_mark(kind: str, elapsed_s: float) -> Mark:
+    """Return the mark of a fault that was over at once: target-kill at 45 s."""
+    return Mark(elapsed_s, f"{kind} at {units.duration(round(elapsed_s))}", loud=False)
 
 
 def span_text(kind: str, start_s: float, end_s: float, *, cut: bool = False) -> str:

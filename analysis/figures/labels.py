@@ -72,11 +72,7 @@ def label_ends(axes: Axes, labels: Sequence[EndLabel], size_pt: float = style.SM
 
     The limits of the axes must be final.
     """
-    box = axes.get_window_extent()
-    figure = axes.get_figure(root=True)
-    if figure is None:
-        return
-    pixel_per_pt = figure.dpi / 72
+    box, pixel_per_pt = axes.get_window_extent(), style.DPI / 72
     ends = [axes.transData.transform((0.0, label.y))[1] for label in labels]
     line_px = size_pt * LINE_SPACING * pixel_per_pt
     room = (box.y0 - BEYOND_LINES * line_px, box.y1 + BEYOND_LINES * line_px)
@@ -84,16 +80,16 @@ def label_ends(axes: Axes, labels: Sequence[EndLabel], size_pt: float = style.SM
     for label, end, place in zip(labels, ends, places, strict=True):
         anchor = (np.clip(end, box.y0, box.y1) - box.y0) / box.height
         moved = abs(place - end) > MOVED_PT * pixel_per_pt
-        axes.annotate(
+        style.write(
+            axes,
             label.text,
-            xy=(1.002, anchor),
-            xytext=(BESIDE_PT, (place - (box.y0 + anchor * box.height)) / pixel_per_pt),
+            (1.002, anchor),
+            (BESIDE_PT, (place - (box.y0 + anchor * box.height)) / pixel_per_pt),
             xycoords="axes fraction",
-            textcoords="offset points",
+            annotation_clip=False,
             color=label.colour,
             weight=label.weight,
             size=size_pt,
             va="center",
-            annotation_clip=False,
             arrowprops=LEADER if moved else None,
         )

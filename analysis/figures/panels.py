@@ -30,7 +30,7 @@ SHADE: dict[str, Any] = {"color": "#d9dce0", "alpha": 0.6, "lw": 0, "label": "_s
 LOUD: dict[str, Any] = {"color": style.ALARM, "lw": 1.3, "ls": "solid"}
 QUIET: dict[str, Any] = {"color": style.MUTED, "lw": 0.8, "ls": (0, (1, 2))}
 TRAIL_SHARE = 0.02
-
+LIMIT_WORTH_SHOWING = 60.0
 
 Heading = tuple[str, str]
 """What a panel shows, and what helps to read it: on the same line, in small print."""

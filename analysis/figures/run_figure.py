@@ -21,7 +21,6 @@ from tidemark.analysis.verdict.summary import use_per_request
 from tidemark.record.metrics import METRICS, Drawing, Metric
 
 MANY_PROCESSES = 6
-LIMIT_WORTH_SHOWING = 60.0
 PROCESS_LETTERS = 13
 LAYER_LETTERS = 25
 STATE_LOOKS = {
@@ -139,7 +138,7 @@ def _draw_each(
     lead = _lead(found, judged)
     limit = judged.limit if judged else None
     highest = max(curve.highest for curve in found)
-    shown = limit if limit and limit <= LIMIT_WORTH_SHOWING * highest else None
+    shown = limit if limit and limit <= panels.LIMIT_WORTH_SHOWING * highest else None
     panels.headroom(axes, max(highest, shown or 0.0), 0.12)
     labels = _draw_processes(axes, found, lead)
     remarks = []
@@ -261,7 +260,7 @@ def _layer_label(curve: Curve, below: Floats, top: Floats, colour: str) -> EndLa
         return None
     change = curve.values[-1] - curve.values[0]
     figures = units.count(curve.last) + (f" ({change:+,.0f})" if change else "")
-    text = f"{_shorten(curve.name, LAYER_LETTERS - len(figures))} {figures}"
+    text = f"{_shorten(curve.name, max(LAYER_LETTERS - len(figures), 4))} {figures}"
     look = (style.darker(colour), "bold") if _grows(curve) else (style.MUTED,)
     return EndLabel(float(below[-1] + top[-1]) / 2, text, *look)
 

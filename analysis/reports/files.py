@@ -63,28 +63,21 @@ def write_comparison(
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ReportError(
-            f"{out_dir}: cannot be made ({error.strerror}); choose another folder"
-        ) from error
+        what = f"{out_dir}: cannot be made ({error.strerror}); choose another folder"
+        raise ReportError(what) from error
     write_file(out_dir / REPORT_PNG, picture)
     page = html.render_comparison(assessed, title, picture, pictures)
     write_file(out_dir / REPORT_HTML, page.encode())
     return assessed
 
 
-def assess_together(
-    runs: Sequence[Run], baselines: Mapping[str, Run] | None = None
-) -> list[Assessment]:
+def assess_together(runs: Sequence[Run], baselines: Mapping[str, Run]) -> list[Assessment]:
     """Assess runs of a comparison: growth beyond that of the reference, where there is one."""
     reference = next((run for run in runs if run.is_reference), None)
-    earlier = baselines or {}
+    controls = (None if run is reference else reference for run in runs)
+    pairs = zip(runs, controls, strict=True)
     return [
-        assess(
-            run,
-            control=None if run is reference else reference,
-            baseline=earlier.get(run.name),
-        )
-        for run in runs
+        assess(run, control=control, baseline=baselines.get(run.name)) for run, control in pairs
     ]
 
 

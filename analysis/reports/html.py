@@ -166,11 +166,7 @@ def _environment() -> Environment:
         "signed": left_text,
         "word": lambda verdict: headline.WORDS[verdict],
     }
-    environment.globals |= {
-        "moments": headline.moments,
-        "predicted": _predicted,
-        "span": headline.span,
-    }
+    environment.globals.update(moments=headline.moments, predicted=_predicted, span=headline.span)
     return environment
 
 

@@ -37,8 +37,8 @@ def content(assessment: Assessment) -> dict[str, Any]:
         "exit_code": assessment.exit_code,
         "resources": {name: _resource(found) for name, found in verdict.resources.items()},
         "used": {
-            name: plain(assessment.summary.per_request[name])
-            for name in assessment.summary.per_request
+            name: plain(value)
+            for name, value in assessment.summary.per_request.items()
             if name not in verdict.resources
         },
         "first_to_exhaust": verdict.first_to_exhaust,

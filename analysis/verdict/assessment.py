@@ -156,14 +156,6 @@ class Assessment:
         """Why, in a sentence."""
         return headline.main_reason(self.verdict)
 
-    def found_on(self, resource: str) -> list[Finding]:
-        """The findings on one resource."""
-        return [
-            finding
-            for finding in self.findings
-            if finding.subject == resource and finding.kind in _ON_RESOURCES
-        ]
-
 
 def assess(
     run: Run,

@@ -7,11 +7,10 @@ way fail when their time is up.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 
 from tidemark.analysis import units
 from tidemark.analysis.run import Run
@@ -141,16 +140,15 @@ def injected(events: Sequence[Recorded[Event]]) -> list[FaultEffect]:
         event = recorded.event
         if not isinstance(event, FaultStarted | FaultEnded | FaultFailed):
             continue
-        text, started = event.fault or "", isinstance(event, FaultStarted)
-        kind = text.partition("@")[0]
+        text, at, started = event.fault or "", recorded.elapsed_s, isinstance(event, FaultStarted)
         reason = (event.reason or "") if isinstance(event, FaultFailed) else None
-        ended = recorded.elapsed_s if isinstance(event, FaultEnded) else None
         belongs = is_open and found[-1].fault == text
         if started or (not belongs and reason is not None):
-            found.append(FaultEffect(text, kind, recorded.elapsed_s, None, failed_because=reason))
+            kind = text.partition("@")[0]
+            found.append(FaultEffect(text, kind, at, None, failed_because=reason))
         elif belongs:
-            begun = found[-1].started_elapsed_s
-            found[-1] = FaultEffect(text, kind, begun, ended, failed_because=reason)
+            ended = at if reason is None else None
+            found[-1] = replace(found[-1], ended_elapsed_s=ended, failed_because=reason)
         is_open = started
     return found
 
@@ -187,11 +185,11 @@ class _Counts:
     def first_answer_s(self, after_s: float) -> float | None:
         """When the count of answers, a straight line within a tick, is the next whole number."""
         have = np.interp(after_s, self.elapsed_s, self.answered)
-        row = int(np.searchsorted(self.answered, math.floor(have + 1e-6) + 1))
+        wanted = math.floor(have + 1e-6) + 1
+        row = int(np.searchsorted(self.answered, wanted))
         if row >= len(self.elapsed_s):
             return None
         pair = slice(max(row - 1, 0), row + 1)
-        wanted = math.floor(have + 1e-6) + 1
         return float(np.interp(wanted, self.answered[pair], self.elapsed_s[pair]))
 
 
@@ -206,46 +204,32 @@ def _with_effect(fault: FaultEffect, run: Run, verdict: Verdict, next_s: float) 
     counts, start = _counts(run), fault.started_elapsed_s
     if counts is None or start is None:
         return fault
-    if fault.failed_because is not None and not _touched(run, start, next_s):
-        return fault
-    load_end = float(counts.elapsed_s[-1])
+    did = [one.elapsed_s for one in run.events if isinstance(one.event, BrokerDown | WorkerKilled)]
+    if fault.failed_because is not None and not any(start <= at < next_s for at in did):
+        return fault  # it failed before it did anything
+    load_end, ended = float(counts.elapsed_s[-1]), fault.ended_elapsed_s
     until = min(next_s, _death_s(run, verdict), load_end)
-    # Brokers are brought back when a run ends, so that a fault which it cut short ends, too.
-    ended = fault.ended_elapsed_s
-    ended = None if ended is not None and start < load_end <= ended else ended
     if until <= start:
         return fault
-    recovered, quiet = None, _quiet_s(run)
-    if ended is not None:
-        recovered = _recovered_s(counts, ended, until, quiet)
+    if ended is not None and ended >= load_end:
+        ended = None  # brokers are brought back when a run ends: that cut this one short
+    recovered = None if ended is None else _recovered_s(counts, ended, until, _quiet_s(run))
     failures = counts.failures_between(start, until if recovered is None else recovered)
-    fds = connections = recovery = None
-    if recovered is not None and ended is not None:
-        recovery = recovered - ended
-        if not failures and recovery <= _usual_pause_s(counts, start):
-            recovery = 0.0
-        fds = _left(run, verdict, counts, "fds", (start, recovered, until))
-        connections = _left(run, verdict, counts, "connections", (start, recovered, until))
-    return FaultEffect(
-        fault.fault,
-        fault.kind,
-        start,
-        ended,
-        failures,
-        recovery,
-        fds,
-        connections,
-        _workers_restarted(run, fault.kind, start, until),
-        fault.failed_because,
+    found = replace(
+        fault,
+        ended_elapsed_s=ended,
+        failures=failures,
+        workers_restarted=_workers_restarted(run, fault.kind, start, until),
     )
-
-
-def _touched(run: Run, start_s: float, next_s: float) -> bool:
-    """Whether a fault that failed did anything before: took brokers down, and no more."""
-    return any(
-        isinstance(recorded.event, BrokerDown | WorkerKilled)
-        and start_s <= recorded.elapsed_s < next_s
-        for recorded in run.events
+    if recovered is None or ended is None:
+        return found
+    at_once = not failures and recovered - ended <= _usual_pause_s(counts, start)
+    moments = (start, recovered, until)
+    return replace(
+        found,
+        recovery_s=0.0 if at_once else recovered - ended,
+        fds_left=_left(run, verdict, counts, "fds", moments),
+        connections_left=_left(run, verdict, counts, "connections", moments),
     )
 
 
@@ -296,11 +280,7 @@ def _usual_pause_s(counts: _Counts, start_s: float) -> float:
 
 
 def _left(
-    run: Run,
-    verdict: Verdict,
-    counts: _Counts,
-    resource: str,
-    moments: tuple[float, float, float],
+    run: Run, verdict: Verdict, counts: _Counts, resource: str, moments: tuple[float, float, float]
 ) -> float | None:
     """The level after the recovery minus that before the start, without growth by requests.
 
@@ -314,7 +294,7 @@ def _left(
     start, recovered, until = moments
     judged = verdict.resources.get(resource)
     leaks = judged is not None and judged.verdict == "leak"
-    per_request = (judged.per_request or 0.0) if judged and leaks else 0.0
+    per_request = (judged.per_request if judged and leaks else None) or 0.0
     end = min(until, recovered + SETTLE_S)
     windows = ((start - LEVEL_S, start), (max(recovered, end - LEVEL_S), end))
     before, after = (_level(run, resource, counts, per_request, window) for window in windows)
@@ -324,22 +304,19 @@ def _left(
 def _level(
     run: Run, resource: str, counts: _Counts, per_request: float, window: tuple[float, float]
 ) -> float | None:
-    """The median over a window of what all processes hold, less growth by requests."""
-    held = _held(run, resource, window)
+    """The median over a window of what all processes hold, less growth by requests.
+
+    Ticks at which no process could be read are left out.
+    """
+    samples = run.samples
+    inside = samples["elapsed_s"].between(*window) & (samples["pid"] != KERNEL_PID)
+    rows = samples.loc[inside, list(metric(resource).columns)].sum(axis=1, min_count=1)
+    held = rows.groupby(samples.loc[inside, "elapsed_s"]).sum(min_count=1).dropna()
     if not len(held):
         return None
     at = held.index.to_numpy(dtype=float)
     grown = per_request * np.interp(at, counts.elapsed_s, counts.finished)
     return float(np.median(held.to_numpy(dtype=float) - grown))
-
-
-def _held(run: Run, resource: str, window: tuple[float, float]) -> "pd.Series[float]":
-    """The sum over the target's processes at each tick of a window; ticks without are left out."""
-    columns = list(metric(resource).columns)
-    samples = run.samples
-    inside = samples["elapsed_s"].between(*window) & (samples["pid"] != KERNEL_PID)
-    rows = samples.loc[inside, columns].sum(axis=1, min_count=1)
-    return rows.groupby(samples.loc[inside, "elapsed_s"]).sum(min_count=1).dropna()
 
 
 def _workers_restarted(run: Run, kind: str, start_s: float, until_s: float) -> int | None:

@@ -62,24 +62,14 @@ def find_scope(
     resource: str, window: Window, processes: list[ProcessSeries], limits: Limits
 ) -> Scope:
     """Find what approaches the limit of a resource."""
-    if not metric(resource).has_own_limit and len(processes) > 1:
-        return Scope(
-            resource,
-            "all processes",
-            None,
-            limits.of(metric(resource), None),
-            summed(processes, resource),
-            summed(processes, resource, "floor"),
-        )
+    one = metric(resource)
+    if not one.has_own_limit and len(processes) > 1:
+        value, floor = (summed(processes, resource, which) for which in ("value", "floor"))
+        return Scope(resource, "all processes", None, limits.of(one, None), value, floor)
     process = _nearest(resource, window, processes, limits)
-    return Scope(
-        resource,
-        f"process {process.pid}",
-        process,
-        limits.of(metric(resource), process),
-        process.value[resource],
-        process.floor[resource],
-    )
+    value, floor = process.value[resource], process.floor[resource]
+    limit = limits.of(one, process)
+    return Scope(resource, f"process {process.pid}", process, limit, value, floor)
 
 
 def _nearest(
@@ -142,13 +132,10 @@ def approach_of(
     growth = _measure_process(scope.resource, joint, window, resolution)
     if growth is None:
         return None
-    levels, grown = [], []
-    for process in sharing:
-        values = process.value[scope.resource][window.loaded]
-        known = values[np.isfinite(values)]
-        levels.append(float(known[-1]))
-        grown.append(max(float(known[-1] - known[0]), 0.0))
-    return Approach(growth, tuple(levels), tuple(grown))
+    held = [process.value[scope.resource][window.loaded] for process in sharing]
+    known = [values[np.isfinite(values)] for values in held]
+    grown = tuple(max(float(values[-1] - values[0]), 0.0) for values in known)
+    return Approach(growth, tuple(float(values[-1]) for values in known), grown)
 
 
 def _sharing(scope: Scope, window: Window, processes: list[ProcessSeries]) -> list[ProcessSeries]:
@@ -156,18 +143,18 @@ def _sharing(scope: Scope, window: Window, processes: list[ProcessSeries]) -> li
 
     The first process of several is their parent; it shares nothing unless it grows itself.
     """
-    resource, nearest = scope.resource, scope.process
-    alike = []
-    for process in processes:
-        known = np.isfinite(process.value[resource])[window.loaded]
-        same = nearest is not None and process.name == nearest.name
-        alike_limit = process.limits.get(resource) == scope.limit
-        if same and alike_limit and known.mean() >= LASTING_SHARE:
-            alike.append(process)
-    grows = [np.nanmax(p.value[resource][window.loaded]) for p in alike]
-    starts = [p.value[resource][window.loaded] for p in alike]
-    if len(alike) > 1 and grows[0] <= np.nanmin(starts[0]) + 1.0:
-        alike = alike[1:]
+    resource, nearest, loaded = scope.resource, scope.process, window.loaded
+    alike = [
+        process
+        for process in processes
+        if nearest is not None
+        and process.name == nearest.name
+        and process.limits.get(resource) == scope.limit
+        and np.isfinite(process.value[resource])[loaded].mean() >= LASTING_SHARE
+    ]
+    if len(alike) > 1:
+        first = alike[0].value[resource][loaded]
+        alike = alike[1:] if np.nanmax(first) <= np.nanmin(first) + 1.0 else alike
     return alike or ([nearest] if nearest is not None else [])
 
 

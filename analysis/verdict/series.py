@@ -3,8 +3,8 @@
 Bins keep the real times of their samples, so that a gap stays a gap.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.model import Floats
 from tidemark.record.layout import KERNEL_PID
-from tidemark.record.metrics import JUDGED, Metric
+from tidemark.record.metrics import JUDGED, RESOURCES, Metric
 
 MOST_BINS = 2048
 """Bins per run; a week at one sample a second still has one every five minutes."""
@@ -72,59 +72,35 @@ def bin_run(run: Run) -> tuple[Bins, list[ProcessSeries]]:
 
     Rows of the kernel (connections that belong to no process) are left out.
     """
-    samples = run.samples
-    rows = samples[samples["pid"] != KERNEL_PID]
+    rows = run.samples[run.samples["pid"] != KERNEL_PID]
     elapsed = rows["elapsed_s"].to_numpy()
     edges = _edges(rows)
     index = np.clip(np.searchsorted(edges, elapsed, side="right") - 1, 0, len(edges) - 2)
     bins = _bins(run, edges, elapsed, index)
-    figures = {metric.name: _held(rows, metric) for metric in JUDGED}
-    limits = {
-        metric.name: rows[metric.limit.column].to_numpy()
-        for metric in JUDGED
-        if metric.limit is not None and metric.limit.column is not None
-    }
+    # Processes of two targets may have the same pid on two hosts.
+    who = [rows["pid"], rows["target"]]
+    held = pd.DataFrame({one.name: _held(rows, one) for one in JUDGED}, index=rows.index)
+    binned = held.groupby([*who, index], observed=True).agg(["median", "min"])
+    limits = {one.name: one.limit.column for one in JUDGED if one.limit and one.limit.column}
+    told = rows[["process", "elapsed_s", *limits.values()]]
     processes = []
-    for who, where in _by_process(rows):
-        binned = {
-            name: _binned(index[where], values[where], len(bins))
-            for name, values in figures.items()
-        }
-        last = {name: _last_known(values[where]) for name, values in limits.items()}
+    key: Any  # pid and target
+    for key, seen in told.groupby(who, observed=True).agg(["first", "last"]).iterrows():
+        series = binned.loc[key].reindex(range(len(bins)))
+        last = {name: seen[column, "last"] for name, column in limits.items()}
         processes.append(
             ProcessSeries(
-                *who,
-                first_s=float(elapsed[where[0]]),
-                last_s=float(elapsed[where[-1]]),
-                value={name: both[0] for name, both in binned.items()},
-                floor={name: both[1] for name, both in binned.items()},
-                limits={name: value for name, value in last.items() if value is not None},
+                pid=int(key[0]),
+                name=str(seen["process", "first"]),
+                target=str(key[1]),
+                first_s=float(seen["elapsed_s", "first"]),
+                last_s=float(seen["elapsed_s", "last"]),
+                value={name: series[name, "median"].to_numpy() for name in RESOURCES},
+                floor={name: series[name, "min"].to_numpy() for name in RESOURCES},
+                limits={name: float(at) for name, at in last.items() if np.isfinite(at)},
             )
         )
     return bins, processes
-
-
-def _by_process(
-    rows: pd.DataFrame,
-) -> Iterator[tuple[tuple[int, str, str], NDArray[np.intp]]]:
-    """Pid, name and target of each process, and where its rows are; in the order of the pids.
-
-    Processes of two targets may have the same pid on two hosts.
-    """
-    names = rows["process"].to_numpy(dtype=object, na_value="")
-    targets = rows["target"].cat.codes.to_numpy(dtype=np.int64)
-    pids = rows["pid"].to_numpy()
-    order = np.lexsort((targets, pids))
-    changes = (np.diff(pids[order]) != 0) | (np.diff(targets[order]) != 0)
-    ids = rows["target"].cat.categories
-    for where in np.split(order, np.flatnonzero(changes) + 1) if len(order) else []:
-        first = where[0]
-        yield (int(pids[first]), str(names[first]), str(ids[targets[first]])), where
-
-
-def _last_known(values: Floats) -> float | None:
-    known = values[np.isfinite(values)]
-    return float(known[-1]) if len(known) else None
 
 
 def _edges(rows: pd.DataFrame) -> Floats:
@@ -174,22 +150,6 @@ def _held(rows: pd.DataFrame, metric: Metric) -> Floats:
     held = np.nansum(parts, axis=1)
     held[np.isnan(parts).all(axis=1)] = np.nan
     return np.asarray(held)
-
-
-def _binned(index: NDArray[np.intp], figures: Floats, bins: int) -> tuple[Floats, Floats]:
-    """Median and minimum per bin; `index` rises."""
-    value, floor = np.full(bins, np.nan), np.full(bins, np.nan)
-    known = np.isfinite(figures)
-    index, figures = index[known], figures[known]
-    if not len(index):
-        return value, floor
-    order = np.lexsort((figures, index))
-    ranked, at = figures[order], index[order]
-    start = np.flatnonzero(np.r_[True, at[1:] != at[:-1]])
-    size = np.diff(np.r_[start, len(at)])
-    value[at[start]] = 0.5 * (ranked[start + (size - 1) // 2] + ranked[start + size // 2])
-    floor[at[start]] = ranked[start]
-    return value, floor
 
 
 def summed(processes: list[ProcessSeries], resource: str, which: str = "value") -> Floats:

@@ -109,10 +109,8 @@ def _weighted(values: Floats, weights: Floats, share: float) -> float | None:
     known = np.isfinite(values) & (weights > 0)
     if not known.any():
         return None
-    values, weights = values[known], weights[known]
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(reached, share * reached[-1])])
+    weights = weights[known]
+    return float(np.quantile(values[known], share, weights=weights, method="inverted_cdf"))
 
 
 LIKENESS: tuple[tuple[str, Callable[[RunMetadata], object]], ...] = (

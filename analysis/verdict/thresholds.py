@@ -64,10 +64,8 @@ def check_threshold(found: ResourceVerdict, allowed: float) -> ThresholdCheck:
     if growth is None:
         text = f"growth per request is unknown, so that {limit} cannot be shown"
         return ThresholdCheck(allowed, None, f"{metric.phrase}: {text}")
+    text = f"{metric.phrase}: grow by {rate(found)}; {limit}"
     if growth <= allowed:
-        return ThresholdCheck(
-            allowed, kept=True, reason=f"{metric.phrase}: grow by {rate(found)}; {limit}: kept"
-        )
-    certain = interval is not None and interval.low > allowed
-    text = f"{metric.phrase}: grow by {rate(found)}; {limit} are allowed"
-    return ThresholdCheck(allowed, kept=False if certain else None, reason=text)
+        return ThresholdCheck(allowed, kept=True, reason=f"{text}: kept")
+    kept = False if interval is not None and interval.low > allowed else None
+    return ThresholdCheck(allowed, kept, f"{text} are allowed")

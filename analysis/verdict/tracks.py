@@ -154,7 +154,7 @@ def _useful(load: Floats) -> Floats:
     spread = np.asarray(load.std(axis=0)) if len(load) else np.zeros(load.shape[1])
     level = np.abs(np.asarray(load.mean(axis=0))) if len(load) else spread
     load = load[:, spread > 0.02 * level]
-    if load.shape[1] == 2 and _correlation(load[:, 0], load[:, 1]) > 0.98:
+    if load.shape[1] == 2 and np.abs(np.corrcoef(load.T)).min() > 0.98:
         load = load[:, :1]
     return np.asarray(load)
 
@@ -171,11 +171,6 @@ def _doubt(busy: Floats) -> Floats:
         return np.ones(len(busy))
     power = busy**2 / float(np.mean(busy**2))
     return np.asarray((power + QUIET_VARIANCE) / (1.0 + QUIET_VARIANCE))
-
-
-def _correlation(one: Floats, other: Floats) -> float:
-    one, other = one - one.mean(), other - other.mean()
-    return float(abs(one @ other) / np.sqrt((one @ one) * (other @ other)))
 
 
 @dataclass(frozen=True, slots=True)

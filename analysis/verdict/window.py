@@ -111,8 +111,7 @@ class Window:
         if len(at) < 2:
             return 0.0
         recent = at >= at[-1] - RECENT_SHARE * (at[-1] - at[0])
-        first = np.flatnonzero(recent)[0]
-        first = min(first, len(at) - 2)
+        first = min(np.flatnonzero(recent)[0], len(at) - 2)
         return float((x[-1] - x[first]) / (at[-1] - at[first]))
 
     @property

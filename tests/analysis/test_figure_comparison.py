@@ -9,6 +9,7 @@ from tidemark.analysis.figures import style
 from tidemark.analysis.figures.comparison_figure import draw_comparison
 from tidemark.analysis.run import load_run
 from tidemark.analysis.verdict.assessment import weigh
+from tidemark.analysis.verdict.summary import Latency
 from tidemark.record.events import Emfile, FaultEnded, FaultStarted, Recorded
 
 
@@ -49,6 +50,15 @@ def test_the_panels(figure):
         "latency",
         "requests",
     ]
+
+
+def test_response_times_of_nothing_are_on_no_logarithmic_axis(judged):
+    at_once = Latency(0.0, 0.0, approximate=False)
+    summary = dataclasses.replace(judged[0].summary, latency=at_once)
+    drawn = draw_comparison([dataclasses.replace(judged[0], summary=summary)])
+    assert style.png(drawn)
+    axes = panel(drawn, "latency")
+    assert (axes.get_xscale(), axes.get_xlabel()) == ("linear", "ms")
 
 
 @pytest.mark.parametrize("key", ["fds", "established", "time_wait", "threads", "rss_bytes"])
