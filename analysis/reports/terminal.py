@@ -1,7 +1,7 @@
 """What a run and a comparison look like in a terminal."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -89,18 +89,24 @@ def print_comparison(console: Console, assessed: Sequence[Assessment], folder: P
         console.print(_fault_table(assessed))
         _print_failed_faults(console, faults)
         console.print()
-    for one in assessed:
-        if not wide and _outcome(one) != COMPLETED:
-            console.print(Text(f"{one.run.strategy}: {_outcome(one)}"))
-        if one.verdict.verdict != "clean":
-            console.print(Text(f"{one.run.strategy}: {one.reason}"))
-        for finding in one.findings:
-            if finding.kind is Kind.LOSS:
-                console.print(Text(f"{one.run.strategy}: {finding.reason}"))
-    console.print()
+    reasons = [line for one in assessed for line in _reasons(one, with_outcome=not wide)]
+    for line in reasons:
+        console.print(Text(line))
+    if reasons:
+        console.print()
     _print_paths(console, folder)
     for one in assessed:
         console.print(Text(f"  run       {_shown(one.run.path)}"), soft_wrap=True)
+
+
+def _reasons(one: Assessment, *, with_outcome: bool) -> Iterator[str]:
+    """Say why a compared run is not simply clean: its end, its verdict, the messages it lost."""
+    name = one.run.strategy
+    if with_outcome and _outcome(one) != COMPLETED:
+        yield f"{name}: {_outcome(one)}"
+    if one.verdict.verdict != "clean":
+        yield f"{name}: {one.reason}"
+    yield from (f"{name}: {found.reason}" for found in one.findings if found.kind is Kind.LOSS)
 
 
 def _table(*headings: str) -> Table:

@@ -1,6 +1,7 @@
 """The table of faults in a terminal."""
 
 import io
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -71,6 +72,11 @@ def test_without_faults_there_is_no_table_of_them(console):
     print_comparison(console, [assessed("shared")], Path())
     print_run(console, assessed("shared"))
     assert not any("fault" in line for line in lines(console))
+
+
+def test_a_comparison_without_reasons_leaves_no_gap(console):
+    print_comparison(console, [assessed("shared")], Path())
+    assert ["", ""] not in [list(pair) for pair in pairwise(lines(console))]
 
 
 def test_a_single_run_has_the_same_without_strategies(console):
