@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 MUTANTS := $(VENV)/.mutants-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint wheel-test format kafka bench-sampler bench-verdict bench-forecast bench-scale bench-faults bench-startup mutants lock clean
+.PHONY: help demo test test-long lint wheel-test format kafka bench-sampler bench-verdict bench-forecast bench-scale bench-faults bench-startup mutants lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -17,8 +17,11 @@ help: ## show this list
 demo: $(RUNTIME) ## compare every strategy on the embedded broker, in under 5 minutes
 	$(BIN)/tidemark compare --duration 36 --rate 10 --interval 0.25 --plateau 8 --verify-messages
 
-test: $(DEV) ## run the tests
-	$(BIN)/python -m pytest
+test: $(DEV) ## run the tests, in under 12 minutes
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: $(DEV) ## run what takes longer: whole runs through every fault
+	$(BIN)/python -m pytest -m long
 
 lint: $(DEV) ## check style, types and who imports whom
 	$(BIN)/ruff check .

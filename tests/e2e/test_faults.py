@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import Workbench, event_names, events, metadata
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 LOAD = ("--strategy=shared", "--rate=20", "--verify-messages", "--request-timeout=2")
 
