@@ -2,166 +2,54 @@
 
     python -m benchmarks.sampler --sizes 1000,20000,180234
 
-Ten processes listen on ten loopback addresses and ten connect to them, since a process may
-hold some 20,000 descriptors; the ten that connect are the target. While everything is
-measured they open and close 100 connections a second. All of it ends with this program,
-however that ends.
+`sockets.py` says what they are; the processes that connect are the target.
 """
-
-# The package is imported where it is needed: this file has its name, see HERE below.
-# ruff: noqa: PLC0415
 
 import argparse
 import csv
-import ctypes
 import json
 import os
 import platform
 import resource
-import select
 import signal
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
-sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != HERE]
+from benchmarks.sockets import ENDPOINTS, PORT, die_with_parent
+from tidemark.record.clock import RunClock
+from tidemark.record.directory import RunDirectory
+from tidemark.record.options import read_all
+from tidemark.sampler.brokers import Brokers
+from tidemark.sampler.budget import Budget
+from tidemark.sampler.journal import Journal
+from tidemark.sampler.local import LocalSource
+from tidemark.sampler.netlink import sockdiag as netlink
+from tidemark.sampler.options import OPTIONS, Options
+from tidemark.sampler.recorder import Recorder
 
-PROCESSES = 10
-PORT = 19092
-CHURN_PER_S = 100.0
+ROOT = Path(__file__).parents[1]
+
 STORY = 180_234
 PAUSE_S = 1.0
-PR_SET_PDEATHSIG = 1
-IP_BIND_ADDRESS_NO_PORT = 24
-RESET_ON_EXIT, CLOSE_NORMALLY = struct.pack("ii", 1, 0), struct.pack("ii", 0, 0)
 
 Times = tuple[float, float]
 """Wall-clock and CPU seconds."""
-
-
-# The sockets -----------------------------------------------------------------------------
-
-
-def die_with_parent() -> None:
-    """SIGKILL when the parent ends, however it does."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def broker(number: int) -> tuple[str, int]:
-    """Address of one listener."""
-    return f"127.0.0.{10 + number}", PORT
-
-
-ENDPOINTS = tuple(f"127.0.0.{10 + number}:{PORT}" for number in range(PROCESSES))
-
-
-def accept_for_ever(number: int, ready: int) -> None:
-    """Hold the far ends, and close each when its near end closes."""
-    die_with_parent()
-    listener = socket.create_server(broker(number), backlog=4096)
-    listener.setblocking(False)
-    poll = select.epoll()
-    poll.register(listener, select.EPOLLIN)
-    held: dict[int, socket.socket] = {}
-    os.write(ready, b"x")
-    while True:
-        for descriptor, _ in poll.poll():
-            if descriptor != listener.fileno():
-                poll.unregister(descriptor)
-                held.pop(descriptor).close()
-                continue
-            try:
-                while True:
-                    accepted, _ = listener.accept()
-                    held[accepted.fileno()] = accepted
-                    poll.register(accepted, select.EPOLLIN)
-            except BlockingIOError:
-                pass
-
-
-def connect_one(number: int, at: int) -> socket.socket:
-    """One connection; it is reset at exit, so that no TIME_WAIT is left for the next run."""
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_EXIT)
-    connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-    connection.bind((f"127.1.{number}.{at % 4 + 1}", 0))
-    connection.connect(broker(number))
-    return connection
-
-
-def connect_and_churn(number: int, count: int, ready: int) -> None:
-    """Hold `count` connections, and replace ten of them a second with new ones."""
-    die_with_parent()
-    held = [connect_one(number, at) for at in range(count)]
-    os.write(ready, b"x")
-    began_s, replaced = time.monotonic(), 0
-    while True:
-        time.sleep(0.05)
-        while replaced < (time.monotonic() - began_s) * CHURN_PER_S / PROCESSES:
-            replaced += 1
-            held.append(connect_one(number, replaced))
-            closing = held.pop(replaced * 7919 % (len(held) - 1))
-            closing.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, CLOSE_NORMALLY)
-            closing.close()
-
-
-def fork(work: Callable[[], None]) -> int:
-    """Run `work` in a child that never comes back."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        finally:
-            os._exit(1)
-    return child
-
-
-def wait_for(ready: int, count: int) -> None:
-    """Wait until so many children are ready."""
-    while count > 0:
-        count -= len(os.read(ready, count))
-
-
-def hold(count: int) -> None:
-    """Make the sockets, say which process is the target, and hold them until stdin ends."""
-    die_with_parent()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    ready, write_end = os.pipe()
-    for number in range(PROCESSES):
-        fork(partial(accept_for_ever, number, write_end))
-    wait_for(ready, PROCESSES)
-
-    def target() -> None:
-        die_with_parent()
-        for number in range(PROCESSES):
-            share = count // PROCESSES + (number < count % PROCESSES)
-            fork(partial(connect_and_churn, number, share, write_end))
-        while True:
-            signal.pause()
-
-    root = fork(target)
-    wait_for(ready, PROCESSES)
-    print(json.dumps({"root": root}), flush=True)
-    sys.stdin.read()
 
 
 class Child:
     """A child that speaks JSON lines."""
 
     def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, __file__, *arguments]
+        command = [sys.executable, "-m", *arguments]
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
     def read(self) -> Any:
@@ -200,8 +88,6 @@ def timed(work: Callable[[], object]) -> Times:
 
 def bare_dump(bytecode: bytes) -> None:
     """Ask the same question as the sampler, read every byte of the answer, drop it."""
-    from tidemark.sampler.netlink import sockdiag as netlink
-
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, netlink.NETLINK_SOCK_DIAG) as diag:
         buffer = bytearray(netlink.BUFFER_BYTES)
         diag.send(netlink.dump_request(bytecode, 1))
@@ -211,17 +97,6 @@ def bare_dump(bytecode: bytes) -> None:
 
 def serve_samples(root: int) -> None:
     """Take a full sample, or a bare dump, whenever asked to; no budget, so that all is read."""
-    from tidemark.record.clock import RunClock
-    from tidemark.record.directory import RunDirectory
-    from tidemark.record.options import read_all
-    from tidemark.sampler.brokers import Brokers
-    from tidemark.sampler.budget import Budget
-    from tidemark.sampler.journal import Journal
-    from tidemark.sampler.local import LocalSource
-    from tidemark.sampler.netlink import sockdiag as netlink
-    from tidemark.sampler.options import OPTIONS, Options
-    from tidemark.sampler.recorder import Recorder
-
     die_with_parent()
     bytecode = netlink.filter_bytecode(Brokers.resolve(ENDPOINTS).addresses)
     with tempfile.TemporaryDirectory() as folder:
@@ -257,7 +132,7 @@ def run_tool(*command: str) -> Times:
 
 def with_psutil(root: int) -> None:
     """The same figures through psutil."""
-    import psutil
+    import psutil  # noqa: PLC0415 (not in the process whose memory is measured)
 
     for process in [psutil.Process(root), *psutil.Process(root).children(recursive=True)]:
         process.net_connections("tcp")
@@ -271,9 +146,9 @@ def median(times: list[Times]) -> Times:
 
 def measure(size: int, repeats: int, slow_repeats: int) -> dict[str, Any]:
     """Everything at one size; the quick ones in turn, so that they share the machine's moods."""
-    with Child("--hold", str(size)) as holder:
+    with Child("benchmarks.sockets", str(size)) as holder:
         root = holder.read()["root"]
-        with Child("--serve-samples", str(root)) as sampler:
+        with Child("benchmarks.sampler", "--serve-samples", str(root)) as sampler:
             first = sampler.ask("tick")
             found: dict[str, list[Times]] = {"floor": [], "ours": [], "ss": []}
             last = first
@@ -300,7 +175,7 @@ def measure(size: int, repeats: int, slow_repeats: int) -> dict[str, Any]:
 
 def average_use(root: int) -> dict[str, Any]:
     """CPU use of the sampler with its defaults: the first minute and the second."""
-    import psutil
+    import psutil  # noqa: PLC0415 (not in the process whose memory is measured)
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
@@ -308,7 +183,7 @@ def average_use(root: int) -> dict[str, Any]:
         process = subprocess.Popen(
             [*command, "--brokers", ",".join(ENDPOINTS), "--out", str(out)],
             stdout=subprocess.PIPE,
-            cwd=HERE.parent,
+            cwd=ROOT,
             preexec_fn=die_with_parent,  # noqa: PLW1509 (no threads here)
         )
         try:
@@ -394,12 +269,10 @@ def main() -> None:
     parser.add_argument("--sizes", default=f"1000,20000,{STORY}", help="numbers of connections")
     parser.add_argument("--repeats", type=int, default=7, help="of the quick measurements")
     parser.add_argument("--slow-repeats", type=int, default=1, help="of psutil and netstat")
-    parser.add_argument("--hold", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--serve-samples", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.hold is not None:
-        hold(given.hold)
-        return
+    if min(given.repeats, given.slow_repeats) < 1:
+        parser.error("--repeats and --slow-repeats have to be at least 1: a median needs a figure")
     if given.serve_samples is not None:
         serve_samples(given.serve_samples)
         return
