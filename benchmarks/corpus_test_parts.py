@@ -138,8 +138,3 @@ def clean_case(
         run,
         {"noise": disturbance, "duration_s": clock.duration_s},
     )
-
-
-def stairs_of(share: Floats, stairs: int) -> Floats:
-    """A load that goes up in so many stairs, as a share of the full one."""
-    return np.asarray((1 + np.floor(np.minimum(share, 0.999) * stairs)) / stairs)

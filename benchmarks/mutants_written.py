@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 JUDGE = "analysis/verdict"
-DECISION, GROWTH, WINDOW, REGRESSION, FORECAST, RESOURCE = (
-    f"{JUDGE}/{name}.py"
-    for name in ("decision", "growth", "window", "regression", "forecast", "resource")
-)
-CONTROL, SCOPE, LOAD, BASELINE = (
-    f"{JUDGE}/{name}.py" for name in ("control", "scope", "load", "baseline")
-)
+DECISION = f"{JUDGE}/decision.py"
+GROWTH = f"{JUDGE}/growth.py"
+WINDOW = f"{JUDGE}/window.py"
+REGRESSION = f"{JUDGE}/regression.py"
+FORECAST = f"{JUDGE}/forecast.py"
+RESOURCE = f"{JUDGE}/resource.py"
+CONTROL = f"{JUDGE}/control.py"
 ASSESSMENT = f"{JUDGE}/assessment.py"
 
 WRITTEN: tuple[tuple[str, str, str, str], ...] = (
