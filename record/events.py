@@ -70,10 +70,16 @@ class TargetStarted(Event):
 
 
 class TargetExited(Event):
-    """The root of the target's processes is not there any more."""
+    """The root of the target's processes is not there any more.
+
+    Its `exit_code`, or the `signal` that ended it ("SIGKILL"), is known where the run has
+    started it.
+    """
 
     pid: Whole = None
     process: Text = None
+    exit_code: Whole = None
+    signal: Text = None
     target: Text = None
 
 
@@ -83,6 +89,31 @@ class TargetRestarted(Event):
     pid: Whole = None
     process: Text = None
     former_pid: Whole = None
+    target: Text = None
+
+
+class TargetUnconfirmed(Event):
+    """It cannot be known whether the watched process is the one that answers; `reason` says why."""
+
+    pid: Whole = None
+    reason: Text = None
+    target: Text = None
+
+
+class ProcessStopped(Event):
+    """A process of the target is there, but does not run: SIGSTOP, a debugger, a freezer."""
+
+    pid: Whole = None
+    process: Text = None
+    target: Text = None
+
+
+class ProcessContinued(Event):
+    """It runs again, after `stopped_s` seconds."""
+
+    pid: Whole = None
+    process: Text = None
+    stopped_s: Real = None
     target: Text = None
 
 
@@ -101,10 +132,11 @@ class Stalled(Event):
 
 
 class BrokerDown(Event):
-    """A broker was made to fail; `action` is `kill` or `freeze`."""
+    """A broker failed: by a fault (`kill`, `freeze`), or by itself (`died`; `reason` says how)."""
 
     broker: Text = None
     action: Text = None
+    reason: Text = None
 
 
 class BrokerUp(Event):
