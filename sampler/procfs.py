@@ -8,6 +8,7 @@ the sampler itself has no descriptor or memory left.
 # os.stat, os.listdir: a tick makes hundreds of these calls, and Path doubles what each costs.
 # ruff: noqa: PTH115, PTH116, PTH208
 
+import contextlib
 import errno
 import os
 import resource
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError, ShortageError
 
@@ -66,11 +68,15 @@ def read_text(pid: int, name: str) -> str:
     return read_file(pid, name).decode("utf-8", "replace")
 
 
-def read_lines(pid: int, name: str) -> Iterator[bytes]:
-    """The lines of `/proc/PID/NAME` one after the other, for what may be large."""
-    path = f"/proc/{pid}/{name}"
-    with reading(pid, path), Path(path).open("rb") as file:
-        yield from file
+def open_files(pid: int, *names: str) -> list[BinaryIO]:
+    """Open `/proc/PID/NAME` of each name that is there; the process has gone if none is."""
+    found: list[BinaryIO] = []
+    for path in (Path(f"/proc/{pid}/{name}") for name in names):
+        with contextlib.suppress(NoSuchProcessError), reading(pid, str(path)):
+            found.append(path.open("rb"))
+    if not found:
+        raise NoSuchProcessError(pid)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,19 @@ Format: Documentation/networking/proc_net_tcp.rst; addresses are printed as 32-b
 in the byte order of the host.
 """
 
+import contextlib
 import ipaddress
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
+from typing import BinaryIO
 
 from tidemark.record.layout import KERNEL_PID
 from tidemark.sampler import procfs
 from tidemark.sampler.brokers import Brokers, IPAddress, unmapped
 from tidemark.sampler.connections import TIME_WAIT, Connections, EndpointCount
-from tidemark.sampler.errors import DeniedError, NoSuchProcessError
+from tidemark.sampler.errors import DeniedError, NoSuchProcessError, SamplerError
 from tidemark.sampler.tree import Process
 
 
@@ -82,6 +84,7 @@ class ProcfsSource:
 
     def __init__(self, brokers: Brokers) -> None:
         self._brokers = brokers
+        self._tables: dict[int, list[BinaryIO]] = {}
 
     def read(self, tree: Mapping[int, Process]) -> Connections:
         """Read the connections of these processes, pid -> process."""
@@ -121,16 +124,36 @@ class ProcfsSource:
     def _table(self, tree: Mapping[int, Process]) -> Iterator[Connection]:
         """The connections of every network namespace of the tree, each once."""
         ports = frozenset(port for _, port in self._brokers.addresses)
-        done: set[int] = set()
+        self._follow(tree)
+        if not self._tables:
+            raise SamplerError("no process of the target is there whose network could be read")
+        for file in chain.from_iterable(self._tables.values()):
+            with procfs.reading(0, "/proc/PID/net/tcp"):
+                file.seek(0)
+                yield from parse_tcp(file, ports)
+
+    def _follow(self, tree: Iterable[int]) -> None:
+        """Have the tables of every network namespace of the tree open.
+
+        An open table keeps its namespace: when the last process has gone, it still tells
+        what is left in TIME_WAIT there.
+        """
+        found: set[int] = set()
         for pid in tree:
-            try:
+            with contextlib.suppress(NoSuchProcessError):
                 namespace = procfs.network_namespace(pid)
-                if namespace not in done:
-                    done.add(namespace)
-                    yield from parse_tcp(procfs.read_lines(pid, "net/tcp"), ports)
-                    yield from parse_tcp(procfs.read_lines(pid, "net/tcp6"), ports)
-            except NoSuchProcessError:
-                continue  # the process, or IPv6, is not there
+                if namespace not in self._tables:
+                    self._tables[namespace] = procfs.open_files(pid, "net/tcp", "net/tcp6")
+                found.add(namespace)
+        if found:
+            for namespace in self._tables.keys() - found:
+                self._close(namespace)
+
+    def _close(self, namespace: int) -> None:
+        for file in self._tables.pop(namespace):
+            file.close()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Close the tables."""
+        for namespace in tuple(self._tables):
+            self._close(namespace)

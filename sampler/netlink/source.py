@@ -1,5 +1,6 @@
 """Connections from the kernel's socket statistics: the source to use where it is to be had."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import compress
@@ -44,7 +45,8 @@ class NetlinkSource:
         self._sockets: dict[int, SockDiag] = {}
         self._version = -1
         self._prepare()
-        for _ in self._socket_for(pid).dump(self._bytecode, _LISTEN):
+        namespace = procfs.network_namespace(pid)
+        for _ in self._socket_for(namespace, pid).dump(self._bytecode, _LISTEN):
             pass  # only whether the kernel answers
 
     def _prepare(self) -> None:
@@ -55,8 +57,7 @@ class NetlinkSource:
             self._reader = DumpReader(self._brokers)
             self._reader_with_cgroups = DumpReader(self._brokers, with_cgroups=True)
 
-    def _socket_for(self, pid: int) -> SockDiag:
-        namespace = procfs.network_namespace(pid)
+    def _socket_for(self, namespace: int, pid: int) -> SockDiag:
         if namespace not in self._sockets:
             self._sockets[namespace] = open_in_namespace(pid, SockDiag)
         return self._sockets[namespace]
@@ -80,18 +81,26 @@ class NetlinkSource:
     def _dump(self, tree: Mapping[int, Process], *, with_cgroups: bool) -> Columns:
         reader = self._reader_with_cgroups if with_cgroups else self._reader
         columns = Columns()
-        done: set[int] = set()
-        for pid in tree:
-            try:
-                namespace = procfs.network_namespace(pid)
-                if namespace not in done:
-                    columns.extend(self._dump_one(self._socket_for(pid), reader))
-                    done.add(namespace)
-            except NoSuchProcessError:
-                continue
-        for namespace in self._sockets.keys() - done:
-            self._sockets.pop(namespace).close()
+        for diag in self._sockets_of(tree):
+            columns.extend(self._dump_one(diag, reader))
         return columns
+
+    def _sockets_of(self, tree: Iterable[int]) -> list[SockDiag]:
+        """A socket in every network namespace of the tree.
+
+        A socket keeps its namespace: when the last process has gone, it still tells what is
+        left in TIME_WAIT there.
+        """
+        found: dict[int, SockDiag] = {}
+        for pid in tree:
+            with contextlib.suppress(NoSuchProcessError):
+                namespace = procfs.network_namespace(pid)
+                if namespace not in found:
+                    found[namespace] = self._socket_for(namespace, pid)
+        if found:
+            for namespace in self._sockets.keys() - found:
+                self._sockets.pop(namespace).close()
+        return list(self._sockets.values())
 
     def _dump_one(self, diag: SockDiag, reader: DumpReader) -> Columns:
         """One dump that can be trusted.

@@ -1,5 +1,7 @@
 import functools
 import json
+import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -137,3 +139,21 @@ def _end(process: subprocess.Popen) -> None:
 def address(listener) -> str:
     host, port = listener.getsockname()
     return f"{host}:{port}"
+
+
+@pytest.fixture
+def in_a_namespace(puppets):
+    """A puppet in a network namespace of its own, with three connections to itself."""
+    if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("ip"):
+        pytest.skip("needs root, unshare and ip to make a network namespace")
+    if subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("network namespaces are forbidden here")
+    puppet = puppets(prefix=["unshare", "-n"])
+    port = puppet.do("""
+import subprocess
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+server = socket.create_server(("127.0.0.1", 0))
+made = [connect(*server.getsockname()) for _ in range(3)]
+result = server.getsockname()[1]
+""")
+    return puppet, f"127.0.0.1:{port}"

@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -228,24 +227,6 @@ def test_permission_denied_is_empty_and_one_event(puppet, samplers, listener, ad
     assert [event.what for event in denied] == [f"/proc/{puppet.pid}/fd"]
     assert "CAP_SYS_PTRACE" in denied[0].missing
     assert sampler.rows(layout.ENDPOINTS) == []
-
-
-@pytest.fixture
-def in_a_namespace(puppets):
-    """A puppet in a network namespace of its own, with three connections to itself."""
-    if os.geteuid() != 0 or not shutil.which("unshare") or not shutil.which("ip"):
-        pytest.skip("needs root, unshare and ip to make a network namespace")
-    if subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode:
-        pytest.skip("network namespaces are forbidden here")
-    puppet = puppets(prefix=["unshare", "-n"])
-    port = puppet.do("""
-import subprocess
-subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-server = socket.create_server(("127.0.0.1", 0))
-made = [connect(*server.getsockname()) for _ in range(3)]
-result = server.getsockname()[1]
-""")
-    return puppet, f"127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize("source", ["netlink", "procfs"])

@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import psutil
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from tidemark.record.metrics import TCP_STATE_NUMBERS
 from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.connections import state_columns
+from tidemark.sampler.errors import SamplerError
 from tidemark.sampler.netlink.source import NetlinkSource
 from tidemark.sampler.procfs_source import ProcfsSource
 from tidemark.sampler.tree import ProcessTree, identify
@@ -120,7 +121,8 @@ def test_all_sources_agree_in_every_state(in_every_state, eventually):
     assert flat(found) == expected
     endpoint = found.by_endpoint[f"127.0.0.1:{port}"]
     assert (endpoint.held, endpoint.time_wait) == (13, 2)
-    assert ProcfsSource(brokers).read(members) == found
+    with closing(ProcfsSource(brokers)) as procfs:
+        assert procfs.read(members) == found
     netlink.close()
 
 
@@ -178,14 +180,15 @@ def test_only_the_remote_end_counts_and_only_the_trees_own(puppets, listener):
                 stack.enter_context(listener.accept()[0])
             brokers = Brokers.resolve([f"{host}:{port}"])
             members = tree_of(target.pid).members
-            source = NetlinkSource(brokers, target.pid)
+            sources = NetlinkSource(brokers, target.pid), ProcfsSource(brokers)
             for _ in range(3):  # the strangers are remembered as such
-                for one in (source, ProcfsSource(brokers)):
+                for one in sources:
                     found = one.read(members)
                     assert found.by_process[target.pid] == {1: 3}
                     assert found.by_process[0] == {}
                     assert found.by_endpoint[f"{host}:{port}"].held == 3
-            source.close()
+            for one in sources:
+                one.close()
 
 
 def test_what_is_new_is_found_whatever_descriptor_it_gets(puppet, listener):
@@ -262,3 +265,37 @@ def test_columns_have_every_state():
         "last_ack": 0,
         "closing": 0,
     }
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+@pytest.mark.parametrize("source", [NetlinkSource, lambda brokers, _: ProcfsSource(brokers)])
+def test_time_wait_outlives_the_target(puppets, in_a_namespace, source, is_elsewhere, eventually):
+    """What `ss` still says after the last process of the target has gone, in any namespace."""
+    witness, _ = in_a_namespace if is_elsewhere else (puppets(), None)
+    enter = ["nsenter", "-n", "-t", str(witness.pid)] if is_elsewhere else []
+    port = witness.do("""
+server = socket.create_server(("127.0.0.1", 0))
+result = server.getsockname()[1]
+""")
+    target = puppets(prefix=enter)
+    brokers = Brokers.resolve([f"127.0.0.1:{port}"])
+    tree = tree_of(target.pid)
+    reader = source(brokers, target.pid)
+    assert flat(reader.read(tree.members)) == {}
+    target.do(f"made = [connect('127.0.0.1', {port}) for _ in range(9)]")
+    witness.do("accepted = [server.accept()[0] for _ in range(9)]")
+    target.do("[one.close() for one in made]")
+    witness.do("[one.close() for one in accepted]")
+    target.end()
+    tree.refresh(1.0)
+    assert tree.members == {}
+    eventually(lambda: flat(reader.read({})) == {(0, "time_wait"): 9}, "TIME_WAIT")
+    assert reader.read({}).by_endpoint[f"127.0.0.1:{port}"].time_wait == 9
+    if not is_elsewhere and shutil.which("ss"):
+        assert by_ss(port) == {(0, "time_wait"): 9}
+    reader.close()
+
+
+def test_where_no_table_could_be_opened_nothing_is_told():
+    with pytest.raises(SamplerError, match="no process of the target"):
+        ProcfsSource(Brokers.resolve(["127.0.0.1:9092"])).read({})
