@@ -1,5 +1,6 @@
 """Append-only files: one write a line, so that `kill -9` loses at most that line."""
 
+import contextlib
 import csv
 import errno
 import fcntl
@@ -36,11 +37,22 @@ class _Appender:
         size = os.fstat(self._descriptor).st_size
         return size > 0 and os.pread(self._descriptor, 1, size - 1) != b"\n"
 
+    def _cut_torn(self) -> None:
+        """Cut off a torn last line, which a killed writer or a full disk left."""
+        if self._ends_mid_line():
+            os.ftruncate(self._descriptor, self.path.read_bytes().rfind(b"\n") + 1)
+
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
-        with _explained(self.path):
-            while view:
-                view = view[self._file.write(view) :]
+        end = os.fstat(self._descriptor).st_size
+        try:
+            with _explained(self.path):
+                while view:
+                    view = view[self._file.write(view) :]
+        except DiskFullError:
+            with contextlib.suppress(OSError):  # a device has no length
+                os.ftruncate(self._descriptor, end)
+            raise
 
     def close(self) -> None:
         """Close the file; closing twice is fine."""
@@ -73,7 +85,8 @@ class LineAppender(_Appender):
     """Appends lines to a file that several processes may append to.
 
     One `write` on an `O_APPEND` descriptor, under a lock: lines of different writers do not
-    mix. A torn line that a killed writer left is ended first, so that only that one is lost.
+    mix. A torn line that a killed writer or a full disk left is cut off, so that only that
+    one is lost, and a reader never meets half a line.
     """
 
     def append(self, line: bytes) -> None:
@@ -85,7 +98,8 @@ class LineAppender(_Appender):
         """
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         try:
-            self._write((b"\n" if self._ends_mid_line() else b"") + line + b"\n")
+            self._cut_torn()
+            self._write(line + b"\n")
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
@@ -124,8 +138,7 @@ class CsvAppender(_Appender):
             raise
 
     def _prepare(self) -> None:
-        if self._ends_mid_line():
-            os.ftruncate(self._descriptor, self.path.read_bytes().rfind(b"\n") + 1)
+        self._cut_torn()
         header = (",".join(self.columns) + "\n").encode()
         if os.fstat(self._descriptor).st_size == 0:
             self._write(header)
@@ -153,11 +166,3 @@ class CsvAppender(_Appender):
                 raise RunDirectoryError(f"{self.path}: no such column: {unknown}")
             writer.writerow([format_field(row.get(name)) for name in self.columns])
         self._write(text.getvalue().encode())
-
-    def _write(self, data: bytes) -> None:
-        end = os.fstat(self._descriptor).st_size
-        try:
-            super()._write(data)
-        except DiskFullError:
-            os.ftruncate(self._descriptor, end)
-            raise

@@ -1,5 +1,6 @@
 """`python -m tidemark.sampler`."""
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -15,7 +16,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: The command line; None for this process's own.
     """
     description = "Watch a process and everything below it."
-    return run_command(watch, OPTIONS, "python -m tidemark.sampler", description, arguments)
+    try:
+        return run_command(watch, OPTIONS, "python -m tidemark.sampler", description, arguments)
+    except KeyboardInterrupt:  # before anything was begun
+        return 128 + signal.SIGINT
 
 
 if __name__ == "__main__":

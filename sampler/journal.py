@@ -2,19 +2,34 @@
 
 import contextlib
 import sys
+import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from tidemark.record.clock import Instant
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import DiskFullError
 from tidemark.record.events import DiskFull, DiskHasRoom, Event, encode
-from tidemark.record.layout import COMPOSITION, ENDPOINTS, SAMPLES
+from tidemark.record.layout import COMPOSITION, ENDPOINTS, SAMPLES, TIME_COLUMNS
 from tidemark.sampler.source import Row
 
 _TABLES = (SAMPLES, COMPOSITION, ENDPOINTS)
 """In the order in which a tick is written."""
 _RESERVE = ".reserve"
 _RESERVE_BYTES = 65536
+_TAIL_BYTES = 4096
+
+
+def _last_instant(path: Path) -> Instant | None:
+    """When the last row of a table was written; None if there is none that can be read."""
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - _TAIL_BYTES, 0))
+        _, _, row = file.read().rstrip(b"\n").rpartition(b"\n")
+    try:
+        time_s, elapsed_s = map(float, row.split(b",")[: len(TIME_COLUMNS)])
+    except ValueError:  # only the header is there
+        return None
+    return Instant(time_s, elapsed_s)
 
 
 class Journal:
@@ -28,6 +43,7 @@ class Journal:
 
     Attributes:
         lost_samples: Samples of the run that found no room.
+        last: When a former sampler wrote its last row; None if there was none.
 
     Raises:
         RunDirectoryError: The files cannot be made.
@@ -39,12 +55,21 @@ class Journal:
         self._directory = directory
         self._events = directory.events_writer()  # kept open: descriptors can run out
         self._tables = tuple(directory.writer(table) for table in _TABLES)
+        self.last = _last_instant(directory.file(SAMPLES.file))
         self._reserve()
 
+    def began_monotonic_s(self) -> float:
+        """When the run began, `time.monotonic()`: now, or what a former sampler's rows say."""
+        if self.last is None:
+            return time.monotonic()
+        since_s = max(time.time() - self.last.time_s, 0.0)
+        return time.monotonic() - self.last.elapsed_s - since_s
+
     def _reserve(self) -> None:
+        self._release()  # a killed sampler leaves its own; what else is there is not followed
         path = self._directory.file(_RESERVE)
-        with contextlib.suppress(OSError):  # a reserve that cannot be had is no reason to stop
-            path.write_bytes(bytes(_RESERVE_BYTES))
+        with contextlib.suppress(OSError), path.open("xb") as file:
+            file.write(bytes(_RESERVE_BYTES))  # one that cannot be had is no reason to stop
 
     def _release(self) -> None:
         with contextlib.suppress(OSError):

@@ -91,12 +91,17 @@ class LiveLine:
         """Draw the line anew, cut to the width of the terminal."""
         if self._enabled:
             width = shutil.get_terminal_size().columns - 1
-            self._stream.write("\r" + describe(glance)[:width].ljust(width))
-            self._stream.flush()
+            self._write("\r" + describe(glance)[:width].ljust(width))
             self._drawn = True
 
     def close(self) -> None:
         """End the line, so that what comes next begins a new one."""
         if self._drawn:
-            self._stream.write("\n")
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
             self._stream.flush()
+        except OSError:  # the terminal was closed
+            self._enabled = self._drawn = False

@@ -9,7 +9,7 @@ from tidemark.sampler.budget import Budget
 from tidemark.sampler.errors import DeniedError
 from tidemark.sampler.journal import Journal
 from tidemark.sampler.live import Glance
-from tidemark.sampler.source import Source
+from tidemark.sampler.source import Sample, Source
 from tidemark.sampler.unreadable import event_of
 
 _CLOCK_SLACK_S = 1.0
@@ -97,19 +97,27 @@ class Recorder:
         """Record an event now."""
         self._journal.event(self._clock.now(), event)
 
-    def tick(self, *, full: bool = False) -> None:
+    def tick(self) -> None:
         """Take one sample and write it.
-
-        Args:
-            full: Read the connections whether or not the budget allows for it: the last
-                sample of a run is a whole one.
 
         Raises:
             RunDirectoryError: It cannot be written, for another reason than lack of space.
         """
+        self.write(*self.read())
+
+    def read(self, *, full: bool = False) -> tuple[Instant, Sample]:
+        """Take one sample.
+
+        Args:
+            full: Read the connections whether or not the budget allows for it: the last
+                sample of a run is a whole one.
+        """
         instant = self._clock.now()
+        return instant, self._source.take(instant.elapsed_s, full=full)
+
+    def write(self, instant: Instant, sample: Sample) -> None:
+        """Write a sample. Raises as `tick` does."""
         was_set = self._wall.look(instant)
-        sample = self._source.take(instant.elapsed_s, full=full)
         for event in (was_set, *sample.events):
             if event is not None:
                 self._journal.event(instant, event)

@@ -1,5 +1,6 @@
 """One recording, from what is to be watched to the last sample."""
 
+import contextlib
 import os
 import platform
 import shlex
@@ -24,14 +25,14 @@ from tidemark.sampler.live import LiveLine
 from tidemark.sampler.local import LocalSource
 from tidemark.sampler.options import Options
 from tidemark.sampler.recorder import Recorder
-from tidemark.sampler.ticks import StopSignal, Ticker
+from tidemark.sampler.ticks import Hurried, StopSignal, Ticker
 
 
 def watch(values: Mapping[str, Any]) -> None:
-    """Record until SIGINT or SIGTERM; announces on stdout that the first sample is on disk.
+    """Record until SIGINT, SIGTERM or SIGHUP; announces on stdout that the first sample is on disk.
 
-    Call it in the main thread: it takes over the two signals while it runs. A terminal
-    at stderr gets a live line.
+    A last sample is taken then; a second signal does without it. Call it in the main thread:
+    it takes over these signals while it runs. A terminal at stderr gets a live line.
 
     Args:
         values: A checked value for each of `OPTIONS`, by name.
@@ -48,18 +49,18 @@ def watch(values: Mapping[str, Any]) -> None:
     source = LocalSource(options, budget)
     with ExitStack() as stack:
         stack.callback(source.close)
+        stop = stack.enter_context(StopSignal())  # before anything is written
         directory = RunDirectory(options.out) if options.join else _begin(options, stack)
         raise_descriptor_limit()  # a big tree needs some
         journal = Journal(directory)
         stack.callback(journal.close)
         began_s = options.started_monotonic
-        clock = RunClock.start() if began_s is None else RunClock(began_s)
+        clock = RunClock(journal.began_monotonic_s() if began_s is None else began_s)
         recorder = Recorder(journal, clock, source, budget, options.interval)
         recorder.start()
         live = LiveLine(sys.stderr)
         stack.callback(live.close)
-        stop = stack.enter_context(StopSignal())
-        _loop(recorder, stop, live, options)
+        _loop(recorder, stop, live, options, _ticker(journal, recorder, clock, options.interval))
     if journal.lost_samples:
         raise DiskFullError(
             f"{options.out}: {journal.lost_samples} samples found no room on the disk and are lost;"
@@ -99,17 +100,36 @@ def _metadata(options: Options) -> dict[str, object]:
     }
 
 
-def _loop(recorder: Recorder, stop: StopSignal, live: LiveLine, options: Options) -> None:
+def _ticker(journal: Journal, recorder: Recorder, clock: RunClock, interval_s: float) -> Ticker:
+    """Ticks from now on; what a former sampler's files lack until now is a gap."""
+    now_s, last = time.monotonic(), journal.last
+    if last is not None:
+        former = Ticker(interval_s, clock.started_monotonic_s + last.elapsed_s)
+        former.advance()
+        missed = former.skip(now_s)
+        if missed:
+            recorder.say(Gap(missed, interval_s))
+    return Ticker(interval_s, now_s)
+
+
+def _loop(
+    recorder: Recorder, stop: StopSignal, live: LiveLine, options: Options, ticker: Ticker
+) -> None:
     parent = os.getppid()
-    ticker = Ticker(options.interval, time.monotonic())
     recorder.tick()
     announce(ready=True, pid=os.getpid())
-    ending = False
-    while not ending:
+    while True:
         live.show(recorder.glance)
-        missed = ticker.advance(time.monotonic())
+        ticker.advance()
+        ending = stop.wait_until(ticker.due_s) or (options.join and os.getppid() != parent)
+        missed = ticker.skip(time.monotonic())
         if missed:
             recorder.say(Gap(missed, options.interval))
-        ending = stop.wait_until(ticker.due_s) or (options.join and os.getppid() != parent)
-        recorder.tick(full=ending)
+        if ending:
+            break
+        recorder.tick()
+    with contextlib.suppress(Hurried):
+        with stop.breaking_off():
+            last = recorder.read(full=True)
+        recorder.write(*last)
     live.show(recorder.glance)

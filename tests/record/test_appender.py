@@ -130,12 +130,12 @@ def test_a_device_without_room_is_a_full_disk():
     writer.close()
 
 
-def test_a_torn_line_of_another_writer_is_ended_first(tmp_path):
+def test_a_torn_line_of_another_writer_is_cut_off(tmp_path):
     (tmp_path / "x").write_bytes(b"one\ntw")
     writer = LineAppender(tmp_path / "x")
     writer.append(b"three")
     writer.close()
-    assert (tmp_path / "x").read_bytes() == b"one\ntw\nthree\n"
+    assert (tmp_path / "x").read_bytes() == b"one\nthree\n"
 
 
 def test_csv_is_what_the_csv_module_writes(tmp_path):

@@ -106,11 +106,20 @@ def test_a_torn_event_costs_only_itself(tmp_path_factory, cut):
     assert len(found) == path.read_bytes().count(b"\n")
 
 
-def test_a_torn_event_in_the_middle_names_its_line(tmp_path):
+def test_a_killed_writers_torn_event_is_cut_off_by_the_next(tmp_path):
     directory = RunDirectory(tmp_path)
     directory.append_event(NOW, RunStarted())
     with directory.file("events.jsonl").open("ab") as file:
         file.write(b'{"time_s": 17')
+    directory.append_event(NOW, RunEnded())
+    assert [one.event for one in directory.read_events()] == [RunStarted(), RunEnded()]
+
+
+def test_a_torn_event_in_the_middle_names_its_line(tmp_path):
+    directory = RunDirectory(tmp_path)
+    directory.append_event(NOW, RunStarted())
+    with directory.file("events.jsonl").open("ab") as file:
+        file.write(b'{"time_s": 17\n')
     directory.append_event(NOW, RunEnded())
     with pytest.raises(UnusableRunError, match=r"events\.jsonl, line 2: is not an event"):
         directory.read_events()

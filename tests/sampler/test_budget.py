@@ -76,17 +76,21 @@ def test_ticks_stay_on_the_grid_and_missed_ones_are_counted(interval_s, lags):
     ticker = Ticker(interval_s, first_s=100.0)
     now_s, missed = 100.0, 0
     for number, lag in enumerate(lags, start=1):
+        ticker.advance()
         now_s = max(now_s, ticker.due_s) + lag
-        missed += ticker.advance(now_s)
+        missed += ticker.skip(now_s)
         assert ticker.due_s == pytest.approx(100.0 + (number + missed) * interval_s)
         assert ticker.due_s > now_s - interval_s * 1.000001
+        assert ticker.skip(now_s) == 0
 
 
 def test_a_tick_that_only_takes_long_is_not_a_gap():
     ticker = Ticker(1.0, 0.0)
-    assert ticker.advance(0.9) == 0
-    assert ticker.advance(2.5) == 0  # late, but the one that is due can still be taken
-    assert ticker.advance(6.2) == 3
+    late = []
+    for now_s in (1.0, 2.9, 6.2):  # the second is late, but can still be taken
+        ticker.advance()
+        late.append(ticker.skip(now_s))
+    assert late == [0, 0, 3]
 
 
 def test_endpoints_are_split():

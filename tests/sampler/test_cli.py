@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from tests.sampler.conftest import DEADLINE_S
 from tidemark.record import layout
 from tidemark.record.directory import RunDirectory
 from tidemark.record.events import (
@@ -30,6 +32,7 @@ from tidemark.sampler.__main__ import main
 from tidemark.sampler.errors import NoSuchProcessError
 from tidemark.sampler.options import OPTIONS
 from tidemark.sampler.session import watch
+from tidemark.sampler.ticks import Hurried, StopSignal
 
 PUPPET = Path(__file__).with_name("puppet.py")
 PR_CAPBSET_DROP, CAP_SYS_PTRACE = 24, 19
@@ -165,7 +168,87 @@ def test_a_missed_tick_is_a_gap_and_the_grid_stays(puppet, samplers, address, ev
     (gap, *_) = eventually(lambda: sampler.events(Gap), "a gap")
     assert gap.missed_ticks >= 3
     assert gap.interval_s == 0.1
+    eventually(lambda: len(ticks(sampler, pid=puppet.pid)) >= 6, "ticks after it")
     sampler.stop()
+    times = [float(row["elapsed_s"]) for row in ticks(sampler, pid=puppet.pid)]
+    away_s, at = max((late - early, at) for at, (early, late) in enumerate(pairwise(times)))
+    assert 0.9 < away_s / 0.1 - gap.missed_ticks < 2.1, "one tick is taken late, not two"
+    later = times[at + 2 : -1]
+    missed = sum(one.missed_ticks for one in sampler.events(Gap)[1:])
+    assert round((later[-1] - later[0]) / 0.1) + 1 == len(later) + missed
+
+
+@pytest.mark.parametrize("torn", [True, False])
+def test_a_sampler_goes_on_where_a_killed_one_ended(
+    *, puppet, samplers, address, tmp_path, torn, eventually
+):
+    """Torn lines, its reserve and all; what was missed is a gap, and the first sample whole."""
+    host, port = address.split(":")
+    puppet.do(f"made = [connect({host!r}, {port}) for _ in range(3)]")
+    RunDirectory.create(tmp_path / "run").write_metadata({})
+    options = ["--join", "--interval", "0.1"]
+    options += ["--started-monotonic", repr(time.monotonic())] if torn else []
+    first = samplers(puppet.pid, address, *options)
+    first.ready()
+    eventually(lambda: len(ticks(first, pid=puppet.pid)) >= 3, "three ticks")
+    first.stop(signal.SIGKILL)
+    last_s = float(first.rows()[-1]["elapsed_s"])
+    if torn:
+        for name in ("samples.csv", "composition.csv", "endpoints.csv", "events.jsonl"):
+            with first.directory.file(name).open("ab") as file:
+                file.write(b'{"time_s": 17')
+    assert first.directory.file(".reserve").exists()
+    until = time.monotonic() + 0.35
+    eventually(lambda: time.monotonic() > until)
+    second = samplers(puppet.pid, address, *options)
+    second.ready()
+    fresh = [row for row in ticks(second, pid=puppet.pid) if float(row["elapsed_s"]) > last_s]
+    assert fresh[0]["established"] == "3"
+    assert second.stop() == (0, "")
+    (gap, *_) = second.events(Gap)
+    away_s = float(fresh[0]["elapsed_s"]) - last_s
+    assert 0.9 < away_s / 0.1 - gap.missed_ticks < 2.1
+    assert len(second.events(SamplerStarted)) == 2
+    times = [float(row["elapsed_s"]) for row in second.rows()]
+    assert times == sorted(times)
+    assert not list(second.directory.path.glob(".*")), "nothing is left behind"
+
+
+def test_a_hangup_ends_it_in_order(puppet, samplers, address):
+    sampler = samplers(puppet.pid, address, "--interval", "5")
+    sampler.ready()
+    assert sampler.stop(signal.SIGHUP) == (0, "")
+    assert len(ticks(sampler, pid=puppet.pid)) == 2, "the first sample and a last one"
+    assert sampler.directory.read_metadata().outcome == "completed"
+
+
+def test_a_hangup_that_is_ignored_stays_so(puppet, samplers, address, eventually):
+    def ignore():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    sampler = samplers(puppet.pid, address, "--interval", "0.05", preexec_fn=ignore)
+    sampler.ready()
+    sampler.process.send_signal(signal.SIGHUP)
+    seen = len(ticks(sampler, pid=puppet.pid))
+    eventually(lambda: len(ticks(sampler, pid=puppet.pid)) > seen + 2, "more ticks")
+    assert sampler.stop() == (0, "")
+
+
+def test_a_second_signal_does_without_the_last_sample():
+    with StopSignal() as stop:
+        for _ in range(2):
+            signal.raise_signal(signal.SIGTERM)
+        assert stop.wait_until(time.monotonic() + DEADLINE_S)
+        with pytest.raises(Hurried), stop.breaking_off():
+            pytest.fail("it was begun")
+
+
+def test_a_second_signal_breaks_the_last_sample_off():
+    with StopSignal() as stop:
+        signal.raise_signal(signal.SIGHUP)
+        with pytest.raises(Hurried), stop.breaking_off():
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # no third time: what is left is closed in peace
 
 
 def fill_up(path):

@@ -55,7 +55,7 @@ def record(tmp_path):
         recorder = Recorder(journal, RunClock.start(), source, Budget(0.5), 1.0)
         recorder.start()
         for number in range(ticks):
-            recorder.tick(full=number == ticks - 1)
+            recorder.write(*recorder.read(full=number == ticks - 1))
         return directory, recorder
 
     yield make
