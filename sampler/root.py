@@ -66,7 +66,7 @@ class RootWatch:
             return
         if self._gone_s is None:
             self._gone_s = now_s
-            self._say(TargetExited(root.pid, root.name, self._target))
+            self._say(TargetExited(root.pid, root.name, target=self._target))
         successor = self._successor(now_s - self._gone_s) if self._follow else None
         if successor is not None:
             self._say(TargetRestarted(successor.pid, successor.name, root.pid, self._target))
