@@ -116,3 +116,11 @@ def load_run(path: Path) -> Run:
 
 def _optional(path: Path, table: Table) -> pd.DataFrame:
     return read_table(path, table) if (path / table.file).exists() else empty_table(table)
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """The run that a folder is, or the runs that it holds."""
+    if (folder / layout.RUN_JSON).exists() or not folder.is_dir():
+        return [folder]
+    held = sorted(path.parent for path in folder.glob(f"*/{layout.RUN_JSON}"))
+    return held or [folder]

@@ -35,7 +35,11 @@ def write_run_report(path: Path, control: Path | None = None) -> Assessment:
 
 
 def write_comparison(
-    run_paths: Sequence[Path], out_dir: Path, baselines: Mapping[str, Path] | None = None
+    run_paths: Sequence[Path],
+    out_dir: Path,
+    baselines: Mapping[str, Path] | None = None,
+    *,
+    baseline_anyway: bool = False,
 ) -> list[Assessment]:
     """Write the report of each run, and report.png and report.html of all of them together.
 
@@ -43,6 +47,7 @@ def write_comparison(
         run_paths: The run directories, in the order in which they are to be listed.
         out_dir: Where the report of the comparison goes; it is made if need be.
         baselines: Name of a run -> the directory of an earlier one to compare it with.
+        baseline_anyway: Whether they are compared with even if they were not the same test.
 
     Returns:
         The assessments, in the same order.
@@ -55,7 +60,7 @@ def write_comparison(
     if not runs:
         raise ReportError("there is no run to compare: name at least one run directory")
     earlier = {name: load_run(path) for name, path in (baselines or {}).items()}
-    assessed = assess_together(runs, earlier)
+    assessed = assess_together(runs, earlier, baseline_anyway=baseline_anyway)
     pictures = [_write_report(one) for one in assessed]
     picture = style.png(draw_comparison(assessed))
     title = entries.headline(entries.entries(assessed))
@@ -71,13 +76,21 @@ def write_comparison(
     return assessed
 
 
-def assess_together(runs: Sequence[Run], baselines: Mapping[str, Run]) -> list[Assessment]:
+def assess_together(
+    runs: Sequence[Run], baselines: Mapping[str, Run], *, baseline_anyway: bool = False
+) -> list[Assessment]:
     """Assess runs of a comparison: growth beyond that of the reference, where there is one."""
     reference = next((run for run in runs if run.is_reference), None)
     controls = (None if run is reference else reference for run in runs)
     pairs = zip(runs, controls, strict=True)
     return [
-        assess(run, control=control, baseline=baselines.get(run.name)) for run, control in pairs
+        assess(
+            run,
+            control=control,
+            baseline=baselines.get(run.name),
+            baseline_anyway=baseline_anyway,
+        )
+        for run, control in pairs
     ]
 
 

@@ -1,8 +1,9 @@
 """An assessment as JUnit XML, which continuous integration shows as tests.
 
 Each finding that judges is a test: what fails is a failure, for it is a finding about the
-service; what cannot be told is skipped, with the reason; an error never appears, because a run
-that cannot be judged gives no assessment at all. The schema is the one that Jenkins, GitLab and
+service; what cannot be told of a resource is skipped, with the reason; a run that was no test,
+was cut off or lost what watched it is an error, as a test is that could not be carried out. The
+schema is the one that Jenkins, GitLab and
 GitHub's reporters read.
 """
 
@@ -10,7 +11,14 @@ import re
 import xml.etree.ElementTree as ET  # only written here, never parsed
 
 from tidemark.analysis import units
-from tidemark.analysis.verdict.assessment import Assessment, Finding, Kind, Severity
+from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.analysis.verdict.findings import (
+    ON_RESOURCES,
+    ON_THE_RUN,
+    Finding,
+    Kind,
+    Severity,
+)
 from tidemark.record.metrics import metric
 
 NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -21,6 +29,12 @@ _NAMES = {
     Kind.THRESHOLD: "{} within its threshold",
     Kind.REGRESSION: "{} since the baseline",
     Kind.EXHAUSTED: "{} exhausted",
+    Kind.DIED: "{} died",
+    Kind.NOT_A_TEST: "{} not a test",
+    Kind.CUT_OFF: "{} cut off",
+    Kind.NOT_SAMPLED: "{} lost",
+    Kind.BROKER_LOST: "{} lost",
+    Kind.UNLIKE: "{} unlike",
 }
 """What a test is called that is not just about the growth of its subject."""
 
@@ -28,20 +42,17 @@ _NAMES = {
 def render(assessment: Assessment) -> bytes:
     """Return an assessment as JUnit XML in UTF-8."""
     tests = [one for one in assessment.findings if one.severity is not Severity.NOTE]
-    severities = [one.severity for one in tests]
-    counts = {
-        "tests": str(len(tests)),
-        "failures": str(severities.count(Severity.FAIL)),
-        "errors": "0",
-        "skipped": str(sum(severities.count(one) for one in _SKIPPED)),
-    }
+    outcomes = [_outcome(one) for one in tests]
+    named = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+    counts = {"tests": str(len(tests))}
+    counts |= {name: str(outcomes.count(outcome)) for name, outcome in named.items()}
     suites = ET.Element("testsuites", {"name": "tidemark", **counts})
     name = _clean(f"tidemark.{assessment.verdict.run}")
     suite = ET.SubElement(suites, "testsuite", {"name": name, **counts})
     properties = ET.SubElement(suite, "properties")
     said = {
         "verdict": assessment.verdict.verdict,
-        "result": assessment.result,
+        "result": assessment.claim,
         "reason": assessment.because,
     }
     for key, value in said.items():
@@ -56,21 +67,33 @@ def _add(suite: ET.Element, classname: str, finding: Finding) -> None:
     name = _NAMES.get(finding.kind, "{}").format(finding.subject)
     element = ET.SubElement(suite, "testcase", {"classname": classname, "name": name})
     reason = _clean(finding.reason)
-    if finding.severity is Severity.FAIL:
-        kind = {"type": finding.kind.value, "message": reason}
-        ET.SubElement(element, "failure", kind).text = _clean(_figures(finding))
-    elif finding.severity in _SKIPPED:
-        ET.SubElement(element, "skipped", {"message": reason})
+    outcome = _outcome(finding)
+    if outcome in {"failure", "error"}:
+        said = {"type": finding.kind.value, "message": reason}
+        ET.SubElement(element, outcome, said).text = _clean(_figures(finding))
+    elif outcome == "skipped":
+        ET.SubElement(element, outcome, {"message": reason})
     else:
-        ET.SubElement(element, "system-out").text = reason
+        ET.SubElement(element, outcome).text = reason
+
+
+def _outcome(finding: Finding) -> str:
+    """What a test came to, as the element is called that says so."""
+    if finding.severity is Severity.FAIL:
+        return "failure"
+    if finding.severity not in _SKIPPED:
+        return "system-out"
+    return "error" if finding.kind in ON_THE_RUN else "skipped"
 
 
 def _figures(finding: Finding) -> str:
-    found = metric(finding.subject)
-    return "\n".join(
-        f"{name.replace('_', ' ')}: {units.amount(found, value, 4)}"
+    found = metric(finding.subject) if finding.kind in ON_RESOURCES else None
+    figures = [
+        f"{name.replace('_', ' ')}: "
+        + (units.amount(found, value, 4) if found else units.number(value, 4))
         for name, value in finding.evidence.items()
-    )
+    ]
+    return "\n".join([*figures, *([finding.remedy] if finding.remedy else [])])
 
 
 def _clean(text: str) -> str:

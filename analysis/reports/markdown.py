@@ -5,8 +5,11 @@ from collections.abc import Sequence
 
 from tidemark.analysis.units import amount, count, duration
 from tidemark.analysis.verdict import headline
-from tidemark.analysis.verdict.assessment import Assessment, Finding, Severity
+from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.analysis.verdict.baseline import ResourceChange
+from tidemark.analysis.verdict.findings import Finding, Severity
 from tidemark.analysis.verdict.model import ResourceVerdict
+from tidemark.record.metrics import metric
 
 SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
 HEADER = (
@@ -52,7 +55,7 @@ def escape(text: str) -> str:
 
 def _result(assessment: Assessment) -> str:
     failed = assessment.gravest is Severity.FAIL
-    return assessment.result.upper() if failed else assessment.result
+    return assessment.result.upper() if failed else escape(assessment.claim)
 
 
 def _section(assessment: Assessment) -> str:
@@ -61,8 +64,19 @@ def _section(assessment: Assessment) -> str:
     lines.append(escape(assessment.because))
     lines += [f"> {escape(warning)}" for warning in verdict.warnings]
     lines.append(_table(HEADER, [_row(one) for one in verdict.resources.values()], NUMBERS_FROM))
+    if assessment.changes:
+        rows = [_change(change) for change in assessment.changes]
+        lines.append(_table(("Resource", "Before", "Now", "Per", "Change"), rows, len(rows[0])))
     lines.append("\n".join(_bullet(finding) for finding in assessment.findings))
     return "\n\n".join(line for line in lines if line)
+
+
+def _change(change: ResourceChange) -> tuple[str, ...]:
+    one = metric(change.resource)
+    before, now = (amount(one, value, 3) for value in (change.baseline, change.current))
+    worse = change.change == "worse"
+    per = "request" if change.per_request else "hour"
+    return one.title, before, now, per, "**WORSE**" if worse else change.change
 
 
 def _bullet(finding: Finding) -> str:
@@ -70,16 +84,16 @@ def _bullet(finding: Finding) -> str:
 
 
 def _row(found: ResourceVerdict) -> tuple[str, ...]:
-    metric, word = found.metric, headline.WORDS[found.verdict]
-    span = headline.span(metric, found.per_request_interval)
+    one, word = found.metric, headline.WORDS[found.verdict]
+    span = headline.span(one, found.per_request_interval)
     return (
-        metric.title,
+        one.title,
         f"**{word.upper()}**" if found.verdict == "leak" else word,
-        amount(metric, found.per_request, 3) + (f" ({span})" if span else ""),
-        amount(metric, found.per_hour, 3),
-        amount(metric, found.baseline, 4),
-        amount(metric, found.last, 4),
-        amount(metric, found.limit, 4),
+        amount(one, found.per_request, 3) + (f" ({span})" if span else ""),
+        amount(one, found.per_hour, 3),
+        amount(one, found.baseline, 4),
+        amount(one, found.last, 4),
+        amount(one, found.limit, 4),
         count(found.requests_to_limit),
         duration(found.exhaustion_elapsed_s),
     )

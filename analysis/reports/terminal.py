@@ -1,23 +1,27 @@
 """What a run and a comparison look like in a terminal."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from tidemark.analysis.units import amount, count, duration, milliseconds
-from tidemark.analysis.verdict.assessment import Assessment, Kind, Severity
+from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.analysis.verdict.baseline import ResourceChange
 from tidemark.analysis.verdict.faults import FaultEffect, left_text
-from tidemark.analysis.verdict.model import Messages, ResourceVerdict, Verdict
+from tidemark.analysis.verdict.findings import ON_THE_RUN, Finding, Kind, Severity
+from tidemark.analysis.verdict.model import Messages, ResourceVerdict
 from tidemark.record.layout import REPORT_HTML, REPORT_PNG
 from tidemark.record.metadata import COMPLETED
-from tidemark.record.metrics import JUDGED, USED, Metric
+from tidemark.record.metrics import JUDGED, USED, Metric, metric
 
 VERDICT_STYLE = {"clean": "green", "leak": "bold red", "inconclusive": "yellow"}
+CHANGE_STYLE = {"worse": "bold red", "cannot tell": "yellow"}
 SEVERITY_STYLE = {
     Severity.FAIL: "bold red",
     Severity.UNKNOWN: "yellow",
@@ -27,8 +31,9 @@ SEVERITY_STYLE = {
 }
 
 _GRAVE = (Severity.FAIL, Severity.UNKNOWN, Severity.DOUBT)
+_ENDLESS = 10_000  # columns
 WIDE = 152  # columns that the whole comparison needs in one table
-WORDS = frozenset({"strategy", "fault", "resource", "verdict", "outcome"})
+WORDS = frozenset({"strategy", "fault", "resource", "verdict", "outcome", "per", "change"})
 """The columns of words, which stand at the left; figures stand at the right."""
 
 Cells = dict[str, Callable[[Assessment], str | Text]]
@@ -50,16 +55,23 @@ def _outcome(one: Assessment) -> str:
     return f"died at request {count(dead.requests)}"
 
 
-def _verdict(found: ResourceVerdict | Verdict) -> Text:
+def _verdict(found: ResourceVerdict) -> Text:
     return Text(found.verdict, VERDICT_STYLE[found.verdict])
+
+
+def _result(one: Assessment) -> Text:
+    """The verdict, or what there is in its place."""
+    if one.leading.kind in {Kind.NOT_A_TEST, Kind.DIED}:
+        return Text(one.result, SEVERITY_STYLE[one.gravest])
+    return Text(one.verdict.verdict, VERDICT_STYLE[one.verdict.verdict])
 
 
 def _per_request(metrics: Sequence[Metric]) -> Cells:
     return {
-        f"{metric.heading}/req": partial(
-            lambda metric, one: amount(metric, one.summary.per_request.get(metric.name)), metric
+        f"{each.heading}/req": partial(
+            lambda metric, one: amount(metric, one.summary.per_request.get(metric.name)), each
         )
-        for metric in metrics
+        for each in metrics
     }
 
 
@@ -71,7 +83,7 @@ LOAD: Cells = {
     "p99": lambda one: milliseconds(one.summary.latency.p99_ms),
     **_per_request(USED),
 }
-JUDGEMENT: Cells = {**_per_request(JUDGED), "verdict": lambda one: _verdict(one.verdict)}
+JUDGEMENT: Cells = {**_per_request(JUDGED), "verdict": _result}
 
 
 def print_comparison(console: Console, assessed: Sequence[Assessment], folder: Path) -> None:
@@ -82,11 +94,11 @@ def print_comparison(console: Console, assessed: Sequence[Assessment], folder: P
         for one in assessed:
             table.add_row(one.run.strategy, *(cell(one) for cell in cells.values()))
         console.print()
-        console.print(table)
+        _print_table(console, table)
     console.print()
     faults = [fault for one in assessed for fault in one.summary.faults]
     if faults:
-        console.print(_fault_table(assessed))
+        _print_table(console, _fault_table(assessed))
         _print_failed_faults(console, faults)
         console.print()
     reasons = [line for one in assessed for line in _reasons(one, with_outcome=not wide)]
@@ -104,9 +116,14 @@ def _reasons(one: Assessment, *, with_outcome: bool) -> Iterator[str]:
     name = one.run.strategy
     if with_outcome and _outcome(one) != COMPLETED:
         yield f"{name}: {_outcome(one)}"
-    if one.verdict.verdict != "clean":
+    told = [
+        found for found in one.findings if found.kind in ON_THE_RUN and found is not one.leading
+    ]
+    if one.verdict.verdict != "clean" or one.leading.kind in ON_THE_RUN:
         yield f"{name}: {one.reason}"
-    yield from (f"{name}: {found.reason}" for found in one.findings if found.kind is Kind.LOSS)
+    told += [found for found in one.findings if found.kind is Kind.LOSS]
+    yield from (f"{name}: {found.reason}" for found in told)
+    yield from (f"{name}: {warning}" for warning in one.verdict.warnings)
 
 
 def _table(*headings: str) -> Table:
@@ -114,6 +131,28 @@ def _table(*headings: str) -> Table:
     for heading in headings:
         table.add_column(heading, justify="left" if heading in WORDS else "right", no_wrap=True)
     return table
+
+
+def _print_table(console: Console, table: Table) -> None:
+    """Print a table; where the terminal is too narrow for it, each row as a list of its cells.
+
+    A figure that is cut is a wrong figure.
+    """
+    needed = Measurement.get(console, console.options.update(width=_ENDLESS), table).maximum
+    if needed <= console.width:
+        console.print(table)
+        return
+    headings = [" ".join(str(column.header).split()) for column in table.columns]
+    widest = max(map(len, headings))
+    for row in zip(*(column.cells for column in table.columns), strict=True):
+        console.print(row[0])
+        for heading, cell in zip(headings[1:], row[1:], strict=True):
+            if str(cell):
+                console.print(Text(f"  {heading:<{widest}} ").append_text(_text(cell)))
+
+
+def _text(cell: object) -> Text:
+    return cell if isinstance(cell, Text) else Text(str(cell))
 
 
 FAULT_CELLS: dict[str, Callable[[FaultEffect, Messages], str]] = {
@@ -161,32 +200,55 @@ def print_run(console: Console, assessment: Assessment) -> None:
     for one in USED:
         table.add_row(one.title, amount(one, assessment.summary.per_request.get(one.name)))
     console.print()
-    console.print(Text(f"{verdict.run}: {assessment.result}", SEVERITY_STYLE[assessment.gravest]))
-    for finding in assessment.deciding:
-        console.print(Text(f"  {finding.reason}"))
+    console.print(Text(f"{verdict.run}: {assessment.claim}", SEVERITY_STYLE[assessment.gravest]))
+    for finding in assessment.telling:
+        decides = finding.severity is assessment.gravest or finding.kind in ON_THE_RUN
+        if decides or finding.severity is Severity.DOUBT:
+            console.print(Text(f"  {finding.reason}"))
+    _print_warnings(console, assessment)
     console.print()
-    console.print(table)
+    _print_table(console, table)
     if faults:
         happened = _table("fault", *FAULT_CELLS)
         for fault in faults:
             _add_fault(happened, fault.fault, fault, verdict.messages)
         console.print()
-        console.print(happened)
+        _print_table(console, happened)
         _print_failed_faults(console, faults)
     console.print()
     _print_paths(console, assessment.run.path)
 
 
 def print_check(console: Console, assessment: Assessment) -> None:
-    """Print the result and why in one line, and a line for whatever else speaks for or against."""
+    """Print the result and why, and a line for whatever else speaks for or against."""
     said = None if assessment.result == "clean" else assessment.leading
-    first = Text(assessment.result, SEVERITY_STYLE[assessment.gravest])
-    console.print(first.append(f": {assessment.because}", ""), soft_wrap=True)
-    for finding in assessment.findings:
-        asked = finding.kind in {Kind.THRESHOLD, Kind.REGRESSION}
-        if finding is not said and (asked or finding.severity in _GRAVE):
+    first = Text(assessment.claim, SEVERITY_STYLE[assessment.gravest])
+    _print_line(console, first.append(f": {assessment.because}", ""))
+    if said is not None and said.remedy:
+        _print_line(console, Text(f"  {'to do':<12}{said.remedy}"))
+    for finding in assessment.telling:
+        if finding is not said and _is_told(finding):
             line = Text(f"  {finding.severity.value:<12}", SEVERITY_STYLE[finding.severity])
-            console.print(line.append(finding.reason, ""), soft_wrap=True)
+            _print_line(console, line.append(finding.reason, ""))
+    _print_warnings(console, assessment)
+    if assessment.changes:
+        console.print()
+        _print_table(console, _change_table({"": assessment.changes}))
+
+
+def _is_told(finding: Finding) -> bool:
+    """Whether a gate says it: what was asked for, and whatever speaks against."""
+    return finding.kind in {Kind.THRESHOLD, Kind.REGRESSION} or finding.severity in _GRAVE
+
+
+def _print_warnings(console: Console, assessment: Assessment) -> None:
+    for warning in assessment.verdict.warnings:
+        _print_line(console, Text(f"  {'warning':<12}", "yellow").append(warning, ""))
+
+
+def _print_line(console: Console, line: Text) -> None:
+    """Print a line: in a log as one, in a terminal within its width."""
+    console.print(line, soft_wrap=not console.is_terminal)
 
 
 def _print_paths(console: Console, folder: Path) -> None:
@@ -200,15 +262,39 @@ def _shown(path: Path) -> str:
     return relative if not relative.startswith("..") else str(path)
 
 
+def _change_table(changes: Mapping[str, Sequence[ResourceChange]]) -> Table:
+    """A row per run and resource: its growth before and now.
+
+    Args:
+        changes: Name of a run -> what changed in it; a single run needs no name.
+    """
+    named = [] if list(changes) == [""] else ["strategy"]
+    table = _table(*named, "resource", "before", "now", "per", "change")
+    for name, each in changes.items():
+        for change in each:
+            one = metric(change.resource)
+            growth = [amount(one, value, 3) for value in (change.baseline, change.current)]
+            per = "request" if change.per_request else "hour"
+            style = CHANGE_STYLE.get(change.change, "")
+            last = Text(change.change, style)
+            table.add_row(*([name] if named else []), one.title, *growth, per, last)
+    return table
+
+
 def print_changes(console: Console, assessed: Sequence[Assessment], baseline: Path) -> None:
-    """Print what changed in each run since the baseline."""
+    """Print what changed in each run since the baseline, and what cannot be compared with it."""
     console.print()
     console.print(Text(f"compared with {_shown(baseline)}"), soft_wrap=True)
-    if not any(one.changes for one in assessed):
+    changes = {one.run.strategy: one.changes for one in assessed if one.changes}
+    if not changes:
         console.print("  it holds none of these strategies")
+        return
+    _print_table(console, _change_table(changes))
     for one in assessed:
         for finding in one.findings:
-            if finding.kind is Kind.REGRESSION:
-                line = Text(f"  {one.run.strategy:<22} ")
+            if finding.kind is Kind.UNLIKE or (
+                finding.kind is Kind.REGRESSION and finding.severity is Severity.FAIL
+            ):
+                line = Text(f"  {one.run.strategy}: ")
                 line.append(finding.reason, SEVERITY_STYLE[finding.severity])
-                console.print(line, soft_wrap=True)
+                _print_line(console, line)

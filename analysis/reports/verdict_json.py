@@ -34,6 +34,7 @@ def content(assessment: Assessment) -> dict[str, Any]:
         "verdict": verdict.verdict,
         "reason": verdict.reason,
         "result": assessment.result,
+        "headline": assessment.statement,
         "exit_code": assessment.exit_code,
         "resources": {name: _resource(found) for name, found in verdict.resources.items()},
         "used": {

@@ -5,82 +5,36 @@ earlier run) and puts beside it what else happened, each as a finding with its r
 reports renders findings, and decides nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tidemark.analysis import units
 from tidemark.analysis.run import Run, load_run
 from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.baseline import ResourceChange, compare_verdicts
+from tidemark.analysis.verdict.findings import ON_THE_RUN, Finding, Kind, Severity
 from tidemark.analysis.verdict.judge import has_limit, judge
 from tidemark.analysis.verdict.model import ResourceVerdict, Verdict
-from tidemark.analysis.verdict.summary import Summary, summarise
+from tidemark.analysis.verdict.summary import Summary, conditions, environment, summarise
 from tidemark.analysis.verdict.thresholds import check_threshold
+from tidemark.analysis.verdict.validity import examine
 from tidemark.record.metrics import metric
 
-
-class Severity(Enum):
-    """What a finding means for the whole, the gravest first.
-
-    A doubt is about something that has no limit to run into, and does not count; a note says
-    what happened and judges nothing.
-    """
-
-    FAIL = "fail"
-    UNKNOWN = "cannot tell"
-    PASS = "pass"  # noqa: S105 - no password
-    DOUBT = "doubt"
-    NOTE = "note"
-
-
-class Kind(Enum):
-    """What a finding is about."""
-
-    LEAK = "leak"
-    EXHAUSTED = "exhausted"
-    CANNOT_TELL = "cannot tell"
-    CLEAN = "clean"
-    THRESHOLD = "threshold"
-    REGRESSION = "regression"
-    LOSS = "loss"
-    FAULT = "fault"
+__all__ = [
+    "Assessment",
+    "Finding",
+    "Kind",
+    "Severity",
+    "assess",
+    "assess_directory",
+    "comparison_exit_code",
+    "weigh",
+]
 
 
 EXIT_CODES = {Severity.FAIL: 1, Severity.UNKNOWN: 3}
 """The exit code of a gate by its gravest finding; 0 for the others. Unusable input is 2."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was found.
-
-    Attributes:
-        kind: What it is about.
-        subject: The resource, fault or whatever else it was found on.
-        severity: What it means for the whole.
-        reason: A sentence that can be checked against the picture.
-        evidence: The figures that it rests on, by name; None is unknown.
-        remedy: What to do about it; empty where nothing has to be done.
-    """
-
-    kind: Kind
-    subject: str
-    severity: Severity
-    reason: str
-    evidence: Mapping[str, float | None] = field(default_factory=dict)
-    remedy: str = ""
-
-    @property
-    def title(self) -> str:
-        """The subject as a reader knows it."""
-        return metric(self.subject).title if self.kind in _ON_RESOURCES else self.subject
-
-
-_ON_RESOURCES = frozenset(
-    {Kind.LEAK, Kind.EXHAUSTED, Kind.CANNOT_TELL, Kind.CLEAN, Kind.THRESHOLD, Kind.REGRESSION}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,25 +72,48 @@ class Assessment:
         return [finding for finding in self.findings if finding.severity is self.gravest]
 
     @property
+    def telling(self) -> list[Finding]:
+        """The findings worth a line each: of a run that was no test, none on its resources."""
+        if self.leading.kind is not Kind.NOT_A_TEST:
+            return [one for one in self.findings if one.severity is not Severity.NOTE]
+        return [one for one in self.findings if one.kind in ON_THE_RUN]
+
+    @property
     def result(self) -> str:
-        """The whole in a word or two, as every output begins with it."""
-        if self.gravest is Severity.FAIL:
-            return self.leading.kind.value
+        """The whole in a word or two: what a program reads."""
+        leading = self.leading
+        if self.gravest is Severity.FAIL or leading.kind is Kind.NOT_A_TEST:
+            return leading.kind.value
         if self.gravest is Severity.UNKNOWN:
             return "cannot tell"
         return "clean" if self.verdict.verdict == "clean" else "pass"
 
     @property
+    def claim(self) -> str:
+        """The result as every output begins with it: what cannot be told is not called clean."""
+        return self.result + (self._unsure if self.result == "clean" else "")
+
+    @property
     def leading(self) -> Finding:
-        """The finding to name first: of several that decide, that on what runs out first."""
+        """The finding to name first.
+
+        That is what ran out or died; else what the verdict rests on, or has nothing to rest on;
+        else, of several that decide, that on what runs out first.
+        """
+        deciding = self.deciding
+        for kinds in ({Kind.EXHAUSTED}, {Kind.DIED}, {Kind.NOT_A_TEST}, ON_THE_RUN):
+            for one in deciding:
+                if one.kind in kinds:
+                    return one
         first = headline.leading(self.verdict)
-        named = [one for one in self.deciding if first and one.subject == first.resource]
-        return (named or self.deciding)[0]
+        named = [one for one in deciding if first and one.subject == first.resource]
+        return (named or deciding)[0]
 
     @property
     def because(self) -> str:
         """The sentence that the result rests on."""
-        return self.verdict.reason if self.result == "clean" else self.leading.reason
+        is_whole = self.result == "clean" and not self._unsure
+        return self.verdict.reason if is_whole else self.leading.reason
 
     @property
     def regressed(self) -> bool:
@@ -149,12 +126,30 @@ class Assessment:
     @property
     def headline(self) -> str:
         """The finding in one line, the run's name before it."""
-        return headline.headline(self.run, self.verdict)
+        return f"{self.run.strategy}: {self.statement}"
+
+    @property
+    def statement(self) -> str:
+        """The finding in one line."""
+        leading = self.leading
+        if leading.kind is Kind.DIED:
+            return leading.reason
+        if leading.kind in ON_THE_RUN:
+            return f"{self.result}: {leading.reason}"
+        unsure = self._unsure if self.verdict.verdict == "clean" else ""
+        return headline.statement(self.run, self.verdict) + unsure
+
+    @property
+    def _unsure(self) -> str:
+        doubts = [one for one in self.findings if one.severity is Severity.DOUBT]
+        return _but_for([one.subject for one in doubts if one.kind is Kind.CANNOT_TELL])
 
     @property
     def reason(self) -> str:
-        """Why, in a sentence."""
-        return headline.main_reason(self.verdict)
+        """Why, in a sentence; that of what cannot be told names each such resource."""
+        if self.verdict.verdict == "inconclusive" and self.leading.kind not in ON_THE_RUN:
+            return self.verdict.reason
+        return self.because
 
 
 def assess(
@@ -163,6 +158,7 @@ def assess(
     control: Run | None = None,
     thresholds: Mapping[str, float] | None = None,
     baseline: Run | None = None,
+    baseline_anyway: bool = False,
 ) -> Assessment:
     """Assess a run.
 
@@ -172,13 +168,28 @@ def assess(
         thresholds: Growth per request that is allowed, by resource; such a resource passes or
             fails by its threshold in place of its verdict.
         baseline: An earlier run: growth that got worse fails.
+        baseline_anyway: Whether it is compared with even if it was not the same test.
 
     Raises:
         UnusableRunError: A run holds no sample of any process of the target.
     """
-    verdict = judge(run, control)
-    changes = () if baseline is None else compare_verdicts(verdict, judge(baseline))
-    return weigh(run, verdict, thresholds or {}, changes)
+    warnings = []
+    if control is not None and (why := _unfit(control, judge(control))):
+        warnings.append(f"the control run is left out: {why}")
+        control = None
+    verdict, _ = examine(run, judge(run, control))
+    changes: tuple[ResourceChange, ...] = ()
+    unlike: list[Finding] = []
+    if baseline is not None:
+        then = judge(baseline)
+        changes = compare_verdicts(verdict, then)
+        unlike = list(_unlike(run, baseline, then, anyway=baseline_anyway))
+        if unlike:
+            changes = tuple(_not_compared(change) for change in changes)
+        elif differing := _differing(run, baseline):
+            warnings.append(f"not all is as in the baseline: {differing}")
+    verdict = replace(verdict, warnings=(*verdict.warnings, *warnings))
+    return weigh(run, verdict, thresholds or {}, changes, unlike)
 
 
 def weigh(
@@ -186,6 +197,7 @@ def weigh(
     verdict: Verdict,
     thresholds: Mapping[str, float] | None = None,
     changes: Sequence[ResourceChange] = (),
+    unlike: Sequence[Finding] = (),
 ) -> Assessment:
     """Put together what there is to say of a run that has been judged.
 
@@ -194,15 +206,79 @@ def weigh(
         verdict: What was found on it.
         thresholds: As in `assess`.
         changes: How each resource differs from the baseline.
+        unlike: Why it cannot be compared with the baseline.
     """
     summary = summarise(run, verdict)
+    verdict, on_the_run = examine(run, verdict, summary.faults)
+    verdict = _naming_doubts(verdict)
     findings = (
+        *on_the_run,
+        *unlike,
         *_on_resources(verdict, thresholds or {}),
-        *map(_on_change, changes),
+        *(() if unlike else map(_on_change, changes)),
         *_on_messages(verdict),
         *_on_faults(summary),
     )
     return Assessment(run, verdict, findings, summary, tuple(changes))
+
+
+def _naming_doubts(verdict: Verdict) -> Verdict:
+    """The verdict with a reason that names what cannot be told beside what is clean."""
+    resources = verdict.resources.items()
+    doubts = [name for name, found in resources if found.verdict == "inconclusive"]
+    unsure = _but_for(doubts) if verdict.verdict == "clean" else ""
+    if not unsure or verdict.reason.startswith("no resource leaks but"):
+        return verdict
+    clean = next((one.reason for one in verdict.resources.values() if one.verdict == "clean"), "")
+    return replace(verdict, reason=f"no resource leaks{unsure}; {clean}")
+
+
+def _but_for(resources: Sequence[str]) -> str:
+    """What is not known beside what is clean: of resources that have no limit to run into."""
+    phrases = [metric(name).phrase for name in resources]
+    return f" but for {headline.listed(phrases)}, which cannot be told" if phrases else ""
+
+
+def comparison_exit_code(assessed: Iterable[Assessment]) -> int:
+    """1 if something got worse or died otherwise than by exhaustion, 3 if a run was no test.
+
+    A leak does not count: a comparison is there to show it.
+    """
+    counts = [
+        EXIT_CODES.get(finding.severity, 0)
+        for one in assessed
+        for finding in one.findings
+        if finding.kind in ON_THE_RUN | {Kind.REGRESSION}
+        and not (finding.kind is Kind.DIED and one.verdict.exhausted is not None)
+    ]
+    return next((code for code in EXIT_CODES.values() if code in counts), 0)
+
+
+def _unfit(other: Run, verdict: Verdict) -> str:
+    """Why nothing can be compared with another run; empty if it can."""
+    _, findings = examine(other, verdict)
+    return next((one.reason for one in findings if one.severity is Severity.UNKNOWN), "")
+
+
+def _unlike(run: Run, baseline: Run, then: Verdict, *, anyway: bool) -> Iterator[Finding]:
+    """Why growth since the baseline would say nothing about the service."""
+    if why := _unfit(baseline, then):
+        remedy = "name another run with --baseline"
+        reason = f"the baseline cannot be compared with: {why}"
+        yield Finding(Kind.UNLIKE, "baseline", Severity.UNKNOWN, reason, remedy=remedy)
+    elif (differing := conditions([baseline, run])) and not anyway:
+        reason = f"the baseline was not the same test: {'; '.join(differing)}"
+        remedy = "record it anew, or compare all the same with --baseline-anyway"
+        yield Finding(Kind.UNLIKE, "baseline", Severity.UNKNOWN, reason, remedy=remedy)
+
+
+def _differing(run: Run, baseline: Run) -> str:
+    return "; ".join([*conditions([baseline, run]), *environment([baseline, run])])
+
+
+def _not_compared(change: ResourceChange) -> ResourceChange:
+    reason = f"{metric(change.resource).phrase}: not compared"
+    return replace(change, change="cannot tell", reason=reason)
 
 
 def assess_directory(
@@ -211,6 +287,7 @@ def assess_directory(
     control: Path | None = None,
     thresholds: Mapping[str, float] | None = None,
     baseline: Path | None = None,
+    baseline_anyway: bool = False,
 ) -> Assessment:
     """The same of run directories.
 
@@ -222,6 +299,7 @@ def assess_directory(
         control=None if control is None else load_run(control),
         thresholds=thresholds,
         baseline=None if baseline is None else load_run(baseline),
+        baseline_anyway=baseline_anyway,
     )
 
 
@@ -246,6 +324,11 @@ def _on_verdict(found: ResourceVerdict, *, dead: bool) -> Finding:
     kind, severity = _KINDS[found.verdict]
     if dead:
         kind, severity = Kind.EXHAUSTED, Severity.FAIL
+        if found.verdict != "leak":
+            limit = "" if found.limit is None else f" of {units.count(found.limit)}"
+            at = units.duration(found.exhaustion_elapsed_s)
+            reason = f"{found.metric.title}: the limit{limit} was reached at {at}"
+            return Finding(kind, found.resource, severity, reason, _growth(found))
     elif severity is Severity.UNKNOWN and not has_limit(found):
         severity = Severity.DOUBT
     return Finding(kind, found.resource, severity, headline.reason(found), _growth(found))

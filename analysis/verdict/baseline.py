@@ -55,7 +55,7 @@ def _compare(current: ResourceVerdict, baseline: ResourceVerdict) -> ResourceCha
     now, now_interval = _growth(current, per_request=per_request)
     then, then_interval = _growth(baseline, per_request=per_request)
     if now is None or then is None or now_interval is None or then_interval is None:
-        reason = f"{metric.phrase}: growth is unknown in one of the runs"
+        reason = f"{metric.phrase}: unknown growth in one of the runs"
         return ResourceChange(name, "cannot tell", now, then, None, None, per_request, reason)
     interval = difference(now, now_interval, then, then_interval)
     least = metric.judged.trifle if metric.judged and per_request else 0.0
@@ -85,7 +85,7 @@ def _sentence(
     metric: Metric, change: Change, moved: float, interval: Interval, *, per_request: bool
 ) -> str:
     per = "a request" if per_request else "an hour"
-    told = {"worse": "grow faster", "better": "grow more slowly", "same": "grow as before"}
-    verb = told.get(change, "cannot be told apart")
-    by = f"{units.amount(metric, moved, 3)} ({headline.span(metric, interval)})"
-    return f"{metric.phrase}: {verb}, by {by} {metric.plural} {per}"
+    told = {"worse": "faster growth", "better": "slower growth", "same": "growth as before"}
+    what = told.get(change, "growth that cannot be told apart")
+    amount = units.quantity(metric, moved, 3)
+    return f"{metric.phrase}: {what}, by {amount} {per} ({headline.span(metric, interval)})"

@@ -1,6 +1,6 @@
 """The finding on a run in one line, as it stands above a picture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tidemark.analysis import units
 from tidemark.analysis.run import Run
@@ -51,10 +51,9 @@ def reason(found: ResourceVerdict) -> str:
     return f"{title}: {found.reason}"
 
 
-def main_reason(verdict: Verdict) -> str:
-    """Return why: of several leaks that of the resource the verdict is about."""
-    found = leading(verdict)
-    return verdict.reason if found is None else reason(found)
+def listed(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them: threads, connections and resident memory."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
 def leading(verdict: Verdict) -> ResourceVerdict | None:
@@ -81,11 +80,6 @@ def requests_answered(run: Run) -> float | None:
         return None
     last = run.requests.iloc[-1]
     return float(last["requests"] - last["failures"])
-
-
-def headline(run: Run, verdict: Verdict) -> str:
-    """Return the finding with the name of the strategy before it."""
-    return f"{run.strategy}: {statement(run, verdict)}"
 
 
 def statement(run: Run, verdict: Verdict) -> str:

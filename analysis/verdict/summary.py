@@ -113,7 +113,9 @@ def _weighted(values: Floats, weights: Floats, share: float) -> float | None:
     return float(np.quantile(values[known], share, weights=weights, method="inverted_cdf"))
 
 
-LIKENESS: tuple[tuple[str, Callable[[RunMetadata], object]], ...] = (
+Likeness = tuple[tuple[str, Callable[[RunMetadata], object]], ...]
+
+CONDITIONS: Likeness = (
     ("request rate", lambda meta: meta.load.get("rate")),
     ("users", lambda meta: meta.load.get("users")),
     ("load shape", lambda meta: meta.load.get("shape")),
@@ -124,27 +126,47 @@ LIKENESS: tuple[tuple[str, Callable[[RunMetadata], object]], ...] = (
     ("workers", lambda meta: meta.target.get("workers")),
     ("threads per worker", lambda meta: meta.target.get("threads")),
     ("number of brokers", lambda meta: len(meta.brokers) or None),
+)
+"""What makes the test, and has to be equal for two runs to be compared."""
+HOST: Likeness = (
     ("kernel", lambda meta: meta.host.get("kernel")),
     ("machine", lambda meta: meta.host.get("machine")),
     ("processors", lambda meta: meta.host.get("cpus")),
     ("Python", lambda meta: meta.host.get("python")),
 )
-"""What has to be equal for two runs to be compared, and where it stands in run.json."""
+"""What it ran on; versions of libraries are the other part of that."""
 
 
 def differences(runs: Sequence[Run]) -> list[str]:
-    """Return what the runs differ in that they should not: "request rate: 8 and 50".
+    """Return what runs of several strategies should not differ in: "request rate: 8 and 50".
 
     What a run did not record is not held against it.
     """
-    found = []
-    for name, read in LIKENESS:
-        found += _difference(name, [read(run.metadata) for run in runs])
+    return [*_differing(CONDITIONS, runs), *environment(runs)]
+
+
+def conditions(runs: Sequence[Run]) -> list[str]:
+    """Return what makes the runs different tests, the strategy included."""
+    strategies = _difference("strategy", [run.metadata.strategy for run in runs])
+    return [*strategies, *_differing(CONDITIONS, runs)]
+
+
+def environment(runs: Sequence[Run]) -> list[str]:
+    """Return what the runs differ in that they ran on: the host and versions of libraries."""
+    found = _differing(HOST, runs)
     libraries = [run.metadata.host.get("versions") for run in runs]
     versions = [known if isinstance(known, Mapping) else {} for known in libraries]
     for library in sorted({str(name) for known in versions for name in known}):
         found += _difference(library, [known.get(library) for known in versions])
     return found
+
+
+def _differing(likeness: Likeness, runs: Sequence[Run]) -> list[str]:
+    return [
+        text
+        for name, read in likeness
+        for text in _difference(name, [read(run.metadata) for run in runs])
+    ]
 
 
 def _difference(name: str, values: Sequence[object]) -> list[str]:

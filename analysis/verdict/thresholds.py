@@ -52,20 +52,21 @@ def _parse(text: str) -> tuple[str, float]:
 def check_threshold(found: ResourceVerdict, allowed: float) -> ThresholdCheck:
     """Hold the growth of a resource against its threshold.
 
-    It surely does not keep it when the whole 90 % interval lies above; a growth whose interval
-    reaches above the threshold keeps it as long as its best estimate is below.
+    It surely does not keep it when the whole 90 % interval lies above. It keeps it when the best
+    estimate lies below; where growth could not be told, the whole interval has to.
 
     Args:
         found: What was found on the resource.
         allowed: Growth per request that is allowed.
     """
     metric, growth, interval = found.metric, found.per_request, found.per_request_interval
-    limit = f"at most {units.amount(metric, allowed, 3)} {metric.plural} a request"
+    limit = f"threshold of {units.quantity(metric, allowed, 3)} a request"
     if growth is None:
-        text = f"growth per request is unknown, so that {limit} cannot be shown"
-        return ThresholdCheck(allowed, None, f"{metric.phrase}: {text}")
-    text = f"{metric.phrase}: grow by {rate(found)}; {limit}"
-    if growth <= allowed:
-        return ThresholdCheck(allowed, kept=True, reason=f"{text}: kept")
-    kept = False if interval is not None and interval.low > allowed else None
-    return ThresholdCheck(allowed, kept, f"{text} are allowed")
+        return ThresholdCheck(allowed, None, f"{metric.phrase}: unknown growth against the {limit}")
+    text = f"{metric.phrase}: growth of {rate(found)}"
+    low, high = (growth, growth) if interval is None else (interval.low, interval.high)
+    if (high if found.verdict == "inconclusive" else growth) <= allowed:
+        return ThresholdCheck(allowed, kept=True, reason=f"{text}, within the {limit}")
+    if interval is not None and low > allowed:
+        return ThresholdCheck(allowed, kept=False, reason=f"{text}, above the {limit}")
+    return ThresholdCheck(allowed, None, f"{text}, which may be above the {limit}")

@@ -1,5 +1,6 @@
 """Runs in memory in which one resource carries a series that a test has made."""
 
+import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def metadata(**changes: Any) -> RunMetadata:
         "format": layout.FORMAT,
         "strategy": "made",
         "started_at": None,
-        "ended_at": None,
+        "ended_at": dt.datetime(2026, 11, 24, tzinfo=dt.UTC),
         "outcome": "completed",
         "brokers": (),
         "target": {},

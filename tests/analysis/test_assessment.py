@@ -92,7 +92,7 @@ def test_a_threshold_stands_in_place_of_the_verdict(run, growth, allowed, code, 
 def test_a_leak_within_its_threshold_is_a_pass_and_not_called_clean(run):
     assessment = weighed(run, {"fds": 1.0}, fds=resource("fds", "leak", growth=0.5))
     assert assessment.result == "pass"
-    assert "at most 1 descriptors a request: kept" in assessment.because
+    assert "within the threshold of 1 descriptor a request" in assessment.because
 
 
 def test_what_ran_out_fails_whatever_growth_is_allowed(tmp_path):

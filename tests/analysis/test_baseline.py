@@ -56,7 +56,7 @@ def test_a_version_that_leaks_is_worse_than_one_that_does_not():
     found = compare_runs(leaking, fixed)
     assert found["fds"].change == "worse"
     assert found["threads"].change == "same"
-    assert "grow faster, by 0.05" in found["fds"].reason
+    assert "faster growth, by 0.05" in found["fds"].reason
     assert compare_runs(fixed, leaking)["fds"].change == "better"
 
 

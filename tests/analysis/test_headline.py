@@ -5,7 +5,7 @@ import pytest
 from tests.analysis.rundirs import write_run
 from tests.analysis.verdicts import clean, leak
 from tidemark.analysis.run import load_run
-from tidemark.analysis.verdict.headline import growth, headline
+from tidemark.analysis.verdict.headline import growth, statement
 from tidemark.analysis.verdict.model import Exhaustion, ResourceVerdict
 
 
@@ -15,28 +15,28 @@ def run(tmp_path_factory):
 
 
 def test_a_death(run):
-    said = "per-request-leaked: 7.8 descriptors a request, dead after 129 requests"
-    assert headline(run, leak(run)) == said
+    said = "7.8 descriptors a request, dead after 129 requests"
+    assert statement(run, leak(run)) == said
 
 
 def test_a_death_without_requests(run):
     verdict = leak(run, exhausted=Exhaustion("fds", 3700.0, None))
-    assert headline(run, verdict).endswith("dead after 1 h 1 min")
+    assert statement(run, verdict).endswith("dead after 1 h 1 min")
 
 
 def test_a_death_of_one_process_of_several(run):
     verdict = leak(run, exhausted=Exhaustion("fds", 9.0, 60.0))
-    assert headline(run, verdict).endswith("first process dead after 60 requests")
+    assert statement(run, verdict).endswith("first process dead after 60 requests")
 
 
 def test_a_leak_that_has_not_killed_yet(run):
-    said = headline(run, leak(run, dead=False))
+    said = statement(run, leak(run, dead=False))
     assert said.endswith("7.8 descriptors a request, limit of 1,024 in about 49 requests")
 
 
 def test_what_dies_first_is_what_is_told(run):
     verdict = leak(run, dead=False, first_to_exhaust="rss_bytes")
-    assert "310 KiB of memory a request" in headline(run, verdict)
+    assert "310 KiB of memory a request" in statement(run, verdict)
 
 
 def test_a_flat_run(tmp_path):
@@ -45,11 +45,11 @@ def test_a_flat_run(tmp_path):
     fds = dataclasses.replace(verdict.resources["fds"], last=52.0)
     verdict = clean(run, resources={**verdict.resources, "fds": fds})
     requests = int(run.requests["requests"].iloc[-1])
-    assert headline(run, verdict) == f"shared: flat, 52 descriptors after {requests} requests"
+    assert statement(run, verdict) == f"flat, 52 descriptors after {requests} requests"
 
 
 def test_a_run_that_cannot_be_told_is_not_called_flat(run):
-    assert "cannot tell" in headline(run, clean(run, verdict="inconclusive"))
+    assert "cannot tell" in statement(run, clean(run, verdict="inconclusive"))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from tidemark.analysis.run import load_run
 from tidemark.analysis.verdict.assessment import weigh
 from tidemark.analysis.verdict.baseline import ResourceChange
 from tidemark.analysis.verdict.model import Interval, ResourceVerdict, Verdict
+from tidemark.record.metadata import COMPLETED
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,8 @@ def test_a_verdict_is_a_heading_a_reason_and_a_table(run):
 
 
 def test_several_verdicts_begin_with_an_overview(run):
-    text = render([leak_assessment(run), clean_assessment(run, run="other")], title="Two runs")
+    alive = dataclasses.replace(run, metadata=dataclasses.replace(run.metadata, outcome=COMPLETED))
+    text = render([leak_assessment(run), clean_assessment(alive, run="other")], title="Two runs")
     assert text.startswith("## Two runs\n")
     assert [cell.strip() for cell in tables(text)[2][:2]] == ["per-request-leaked", "EXHAUSTED"]
     assert [cell.strip() for cell in tables(text)[3][:2]] == ["other", "clean"]
@@ -64,6 +66,7 @@ def test_thresholds_and_changes_are_told(run):
     changes = [ResourceChange("fds", "worse", 8, 7, 1, Interval(0.5, 1.5), True, "fds: a|b")]
     thresholds = {"fds": 0.01, "connections": 99.0}
     text = render(weigh(run, leak(run), thresholds, changes))
-    assert "at most 0.01 descriptors a request are allowed" in text
-    assert "at most 99 connections a request: kept" in text
+    assert "above the threshold of 0.01 descriptors a request" in text
+    assert "within the threshold of 99 connections a request" in text
+    assert "| File descriptors | 7 | 8 | request | **WORSE** |" in text
     assert "- **regression**, File descriptors: worse: fds: a\\|b" in text

@@ -47,9 +47,9 @@ def test_the_reference_is_the_control_of_the_others(tmp_path, monkeypatch):
     seen = {}
     real = report.assess
 
-    def assess(run, *, control=None, baseline=None):
+    def assess(run, *, control=None, **how):
         seen[run.strategy] = control and control.strategy
-        return real(run, control=control, baseline=baseline)
+        return real(run, control=control, **how)
 
     monkeypatch.setattr(report, "assess", assess)
     report.write_comparison(paths, tmp_path / "out")

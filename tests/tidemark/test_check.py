@@ -69,9 +69,10 @@ def test_a_threshold_stands_in_place_of_the_verdict_on_its_resource(check, allow
     assert ended == code
     word = {0: "pass", 1: "threshold", 3: "cannot tell"}[code]
     assert said.startswith(
-        f"{word}: file descriptors: grow by 1 (0.5 to 1.5) descriptors a request"
+        f"{word}: file descriptors: growth of 1 (0.5 to 1.5) descriptors a request"
     )
     assert said.count("\n") == 1
+    assert ("leak" in said) is False
 
 
 @pytest.mark.parametrize(
@@ -95,8 +96,8 @@ def test_a_sure_violation_outweighs_one_that_is_not_sure(check):
     both = ("--max-per-request", "fds=0.6", "--max-per-request", "threads=0.4")
     ended, said = check(verdict("leak", fds="leak", threads="leak"), *both)
     assert ended == 1
-    assert said.startswith("threshold: threads: grow by 1")
-    assert "cannot tell file descriptors: grow by 1" in " ".join(said.split())
+    assert said.startswith("threshold: threads: growth of 1")
+    assert "cannot tell file descriptors: growth of 1" in " ".join(said.split())
 
 
 def test_what_ran_out_fails_whatever_is_allowed(check):

@@ -13,6 +13,7 @@ from tidemark.analysis.reports.terminal import print_comparison, print_run
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.faults import FaultEffect
+from tidemark.analysis.verdict.findings import Finding, Kind, Severity
 from tidemark.analysis.verdict.model import Messages, Verdict
 from tidemark.analysis.verdict.summary import Latency, Summary
 
@@ -28,7 +29,8 @@ def assessed(strategy, *faults, lost=12345, duplicated=3):
     verdict = Verdict(strategy, "clean", "made", {}, messages=messages)
     summary = Summary(None, None, Latency(None, None, approximate=False), {}, faults)
     run = SimpleNamespace(strategy=strategy, path=Path(strategy), outcome="completed")
-    return Assessment(cast("Run", run), verdict, (), summary)
+    clean = Finding(Kind.CLEAN, "fds", Severity.PASS, "made")
+    return Assessment(cast("Run", run), verdict, (clean,), summary)
 
 
 @pytest.fixture

@@ -5,9 +5,12 @@ from pathlib import Path
 import click
 
 from tidemark.analysis.reports import junit, markdown, terminal
+from tidemark.analysis.run import runs_in
+from tidemark.analysis.units import several
 from tidemark.analysis.verdict.assessment import assess_directory
 from tidemark.analysis.verdict.thresholds import parse_thresholds
 from tidemark.record.directory import write_file
+from tidemark.record.errors import UnusableRunError
 from tidemark.record.metrics import RESOURCES
 
 FOLDER = click.Path(path_type=Path)
@@ -20,6 +23,9 @@ FOLDER = click.Path(path_type=Path)
 )
 @click.option(
     "--baseline", type=FOLDER, metavar="DIR", help="an earlier run: fail when growth got worse"
+)
+@click.option(
+    "--baseline-anyway", is_flag=True, help="compare with it even if it was not the same test"
 )
 @click.option(
     "--max-per-request",
@@ -36,16 +42,38 @@ def check(
     directory: Path,
     control: Path | None,
     baseline: Path | None,
+    baseline_anyway: bool,
     thresholds: tuple[str, ...],
     junit_file: Path | None,
     markdown_file: Path | None,
 ) -> int:
     """Say whether the run in DIR leaks; exit 0 clean, 1 leak, 3 cannot tell, 2 unusable input."""
     allowed = parse_thresholds(thresholds)
-    assessment = assess_directory(directory, control=control, thresholds=allowed, baseline=baseline)
+    for option, folder in (("", directory), ("--control=", control), ("--baseline=", baseline)):
+        _expect_one_run(folder, option)
+    assessment = assess_directory(
+        directory,
+        control=control,
+        thresholds=allowed,
+        baseline=baseline,
+        baseline_anyway=baseline_anyway,
+    )
     terminal.print_check(terminal.make_console(), assessment)
     if junit_file:
         write_file(junit_file, junit.render(assessment))
     if markdown_file:
         write_file(markdown_file, markdown.render(assessment).encode())
     return assessment.exit_code
+
+
+def _expect_one_run(folder: Path | None, option: str) -> None:
+    """Name the runs of a folder that holds several.
+
+    Raises:
+        UnusableRunError: It does.
+    """
+    held = [] if folder is None else runs_in(folder)
+    if folder is not None and held != [folder]:
+        names = ", ".join(run.name for run in held)
+        what = f"holds {several(len(held), 'run')}, and is none itself: {names}"
+        raise UnusableRunError(folder, what, f"name one of them, as in {option}{held[0]}")

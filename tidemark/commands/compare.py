@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from tidemark.analysis.reports.terminal import make_console, print_changes, print_comparison
-from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.analysis.verdict.assessment import Assessment, comparison_exit_code
 from tidemark.commands.options import table_options
 from tidemark.record.options import Option, integer, read_all
 from tidemark.run.compare import Comparison, explain, run_all
@@ -43,9 +43,15 @@ OWN_OPTIONS = (
     metavar="DIR",
     help="an earlier comparison: say per strategy what got worse; exit 1 when something did",
 )
+@click.option(
+    "--baseline-anyway", is_flag=True, help="compare with it even if it was not the same test"
+)
 @table_options(OPTIONS, leave_out=("strategy", "target_pid", "no_report"), from_environment=True)
-def compare(baseline: Path | None, **values: Any) -> int:
-    """Run every strategy in turn under the same load and explain them together."""
+def compare(baseline: Path | None, *, baseline_anyway: bool, **values: Any) -> int:
+    """Run every strategy in turn under the same load and explain them together.
+
+    Exit 0 done, 1 something got worse or died by itself, 3 a run was no test, 2 unusable input.
+    """
     comparison = Comparison(**read_all(OWN_OPTIONS, values), options=RunOptions.parse(values))
     options = comparison.options
     folder = new_folder(options.results, options.run_name, "compare")
@@ -56,9 +62,10 @@ def compare(baseline: Path | None, **values: Any) -> int:
             run_all(comparison, folder, progress)
     finally:  # what was recorded is reported even when it is interrupted
         progress.close()
-        assessed = explain([folder / name for name in comparison.strategies], folder, baseline)
+        paths = [folder / name for name in comparison.strategies]
+        assessed = explain(paths, folder, baseline, baseline_anyway=baseline_anyway)
         _print(console, assessed, folder, baseline)
-    return 1 if any(one.regressed for one in assessed) else 0
+    return comparison_exit_code(assessed)
 
 
 def _print(

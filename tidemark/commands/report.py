@@ -8,7 +8,8 @@ import click
 
 from tidemark.analysis.reports.files import write_comparison, write_run_report
 from tidemark.analysis.reports.terminal import make_console, print_comparison, print_run
-from tidemark.record.layout import RUN_JSON, VERDICT_JSON
+from tidemark.analysis.run import runs_in
+from tidemark.record.layout import VERDICT_JSON
 
 
 @click.command()
@@ -39,7 +40,7 @@ def report(
 
     Of several runs, or of a folder that holds several, the comparison is built as well.
     """
-    runs = [run for directory in directories for run in _runs_in(directory)]
+    runs = [run for directory in directories for run in runs_in(directory)]
     console = make_console()
     if len(runs) == 1 and runs == list(directories):
         assessment = write_run_report(runs[0], control)
@@ -54,11 +55,3 @@ def report(
     if as_json:
         for run in runs:
             click.echo(json.dumps(json.loads((run / VERDICT_JSON).read_text()), indent=2))
-
-
-def _runs_in(directory: Path) -> list[Path]:
-    """The run that a folder is, or the runs that it holds."""
-    if (directory / RUN_JSON).exists() or not directory.is_dir():
-        return [directory]
-    held = sorted(path.parent for path in directory.glob(f"*/{RUN_JSON}"))
-    return held or [directory]

@@ -94,15 +94,24 @@ def _locust_command(comparison: Comparison, path: Path) -> list[str]:
     )
 
 
-def explain(paths: Sequence[Path], folder: Path, baseline: Path | None = None) -> list[Assessment]:
+def explain(
+    paths: Sequence[Path],
+    folder: Path,
+    baseline: Path | None = None,
+    *,
+    baseline_anyway: bool = False,
+) -> list[Assessment]:
     """Write every report there is material for.
 
     Args:
         paths: The run directories that were begun.
         folder: The comparison's own.
         baseline: An earlier comparison; strategies that it lacks are compared with nothing.
+        baseline_anyway: Whether it is compared with even if it was not the same test.
     """
     recorded = [path for path in paths if (path / SAMPLES.file).exists()]
     earlier = {path.name: baseline / path.name for path in recorded} if baseline else {}
     known = {name: path for name, path in earlier.items() if path.is_dir()}
-    return write_comparison(recorded, folder, known) if recorded else []
+    if not recorded:
+        return []
+    return write_comparison(recorded, folder, known, baseline_anyway=baseline_anyway)
