@@ -1,6 +1,11 @@
 """`host:port`, as brokers and services are named everywhere."""
 
+import ipaddress
+import re
+
 from tidemark.record.errors import EndpointError
+
+_AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?", re.ASCII | re.IGNORECASE)
 
 
 def parse_endpoint(text: str) -> tuple[str, int]:
@@ -20,3 +25,22 @@ def parse_endpoint(text: str) -> tuple[str, int]:
             "for example localhost:9092 or [::1]:9092"
         )
     return host, int(port)
+
+
+def name_in(authority: str) -> str:
+    """The name or address in a `Host` header or URL, `NAME` or `NAME:PORT`; empty if malformed.
+
+    Anything more than that, user names included, is malformed.
+    """
+    found = _AUTHORITY.fullmatch(authority)
+    return found[1].strip("[]").lower() if found else ""
+
+
+def is_loopback(name: str) -> bool:
+    """Whether a host's name or address means this machine, seen from itself."""
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name == "localhost"
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

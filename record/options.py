@@ -38,6 +38,8 @@ class Option:
         is_repeatable: May be given several times; in the environment and in the web form its
             values stand side by side with spaces between.
         is_positional: Stands without its name.
+        in_form: May be set in the web form too; not what names files, libraries or programs,
+            for whatever a browser shows may try to post to the form.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Option:
     is_flag: bool = False
     is_repeatable: bool = False
     is_positional: bool = False
+    in_form: bool = True
 
     @property
     def flag(self) -> str:

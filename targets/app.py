@@ -1,12 +1,13 @@
 """The service under load: a Flask app that writes what it is sent to Kafka."""
 
-import ipaddress
 import logging
 
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from tidemark.record.endpoints import is_loopback, name_in
 from tidemark.targets.batch import BatchError, body_too_large, parse_batch
 from tidemark.targets.config import Settings
 from tidemark.targets.errors import TargetError
@@ -52,7 +53,7 @@ def create_app(strategy: str, settings: Settings) -> Flask:
 def _add_ingest(app: Flask, writer: Strategy, settings: Settings) -> None:
     @app.post("/ingest")
     def ingest() -> ResponseReturnValue:
-        messages = parse_batch(request.get_data(cache=False), settings.limits)
+        messages = parse_batch(_read_body(), settings.limits)
         try:
             return jsonify(writer.ingest(messages))
         except TargetError as error:
@@ -68,24 +69,23 @@ def _add_ingest(app: Flask, writer: Strategy, settings: Settings) -> None:
         return refuse(body_too_large(settings.limits))
 
 
+def _read_body() -> bytes:
+    try:
+        return request.get_data(cache=False)
+    except ParseException as error:  # what gunicorn says of chunks
+        _log.warning("400: %s", str(error)[:200])
+        raise BatchError(400, "the body is not what Transfer-Encoding: chunked says") from error
+
+
 def _debug_threads() -> ResponseReturnValue:
-    if not _is_loopback(request.remote_addr):
-        return _error(403, "only callers on the same host may see the threads")
+    # The peer's own address, whatever X-Forwarded-For claims; and by which name it came, for a
+    # page in a browser on this host may have had its own name resolved to us.
+    if not all(map(is_loopback, (request.remote_addr or "", name_in(request.host)))):
+        return _error(403, "only callers on the same host, by its loopback name, see the threads")
     profile = take_profile()
     if request.args.get("format") == "json":
         return jsonify(profile.to_json())
     return Response(profile.to_text(), mimetype="text/plain")
-
-
-def _is_loopback(address: str | None) -> bool:
-    """Whether the peer itself is local, whatever X-Forwarded-For claims."""
-    try:
-        peer = ipaddress.ip_address(address or "")
-    except ValueError:
-        return False
-    if isinstance(peer, ipaddress.IPv6Address) and peer.ipv4_mapped is not None:
-        return peer.ipv4_mapped.is_loopback
-    return peer.is_loopback
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

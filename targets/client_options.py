@@ -4,6 +4,9 @@ Both take librdkafka's properties by their own names (acks, linger.ms, security.
 sasl.mechanism, ...). Secrets go into the file only: everybody on the host can read a command
 line. What is wrong with a setting is said without repeating its value.
 
+Some properties make librdkafka load a library or run a command. A properties file may be somebody
+else's, so these need a switch of their own, `--allow-kafka-plugins`, wherever they stand.
+
 Source: https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md
 """
 
@@ -13,13 +16,32 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tidemark.record.options import Option, file, pairs
+from tidemark.record.options import Option, file, flag, pairs
 from tidemark.targets.errors import ClientError
 
 _SECRET = re.compile(r"password|passphrase|secret|key\.pem|jaas|oauthbearer\.config|kinit\.cmd")
 
 # Taken by the Python binding for its own objects, or contrary to what the strategies rely on.
 _OURS = re.compile(r".*_cb|logger|opaque|on_delivery|default\.topic\.config|delivery\.report\..*")
+
+_RUNS_CODE = frozenset(
+    {
+        "plugin.library.paths",
+        "sasl.kerberos.kinit.cmd",
+        "ssl.engine.id",
+        "ssl.engine.location",
+        "ssl.providers",
+    }
+)
+
+# librdkafka puts these into the shell command of sasl.kerberos.kinit.cmd as they are.
+_IN_COMMAND = re.compile(r"sasl\.kerberos\.(keytab|principal|service\.name)")
+_PLAIN = re.compile(r"[\w@./:-]*")
+
+# What names files, libraries, commands or addresses, under names yet to come too.
+_OF_THE_HOST = re.compile(
+    r"(https|sasl|ssl)\.|command|cmd|file|librar|location|path|plugin|uri|url", re.IGNORECASE
+)
 
 _BROKERS = frozenset({"bootstrap.servers", "metadata.broker.list"})
 
@@ -44,6 +66,7 @@ KAFKA_CONFIG = Option(
     "",
     "file of librdkafka properties for the clients (TLS, SASL, acks, ...), a key=value a line",
     "FILE",
+    in_form=False,
 )
 KAFKA_OPTION = Option(
     "kafka_option",
@@ -53,8 +76,17 @@ KAFKA_OPTION = Option(
     "KEY=VALUE",
     is_repeatable=True,
 )
-CLIENT_OPTIONS: tuple[Option, ...] = (KAFKA_CONFIG, KAFKA_OPTION)
-"""The two options, for every command that makes clients."""
+ALLOW_KAFKA_PLUGINS = Option(
+    "allow_kafka_plugins",
+    flag,
+    False,
+    "let these properties load libraries and run commands (plugin.library.paths, "
+    "ssl.engine.location, ssl.providers, sasl.kerberos.kinit.cmd)",
+    is_flag=True,
+    in_form=False,
+)
+CLIENT_OPTIONS: tuple[Option, ...] = (KAFKA_CONFIG, KAFKA_OPTION, ALLOW_KAFKA_PLUGINS)
+"""The options for every command that makes clients."""
 
 
 def client_options(values: Mapping[str, Any]) -> Mapping[str, str]:
@@ -64,14 +96,39 @@ def client_options(values: Mapping[str, Any]) -> Mapping[str, str]:
         values: The values of `CLIENT_OPTIONS`.
 
     Raises:
-        ClientError: The file cannot be read, or something does not belong there. Whether
-            librdkafka knows a property, and likes its value, is seen when it starts.
+        ClientError: The file cannot be read, or something does not belong there, or runs code
+            and nobody has allowed that. Whether librdkafka knows a property, and likes its
+            value, is seen when it starts.
     """
     path = values["kafka_config"]
     settings = _read_file(Path(path)) if path else {}
-    return MappingProxyType(
-        {**settings, **dict(map(_split, kafka_options(values["kafka_option"])))}
-    )
+    settings |= dict(map(_split, kafka_options(values["kafka_option"])))
+    for key, value in settings.items():
+        if runs_code(key, value) and not values["allow_kafka_plugins"]:
+            raise ClientError(
+                f"{key}: as it is set, librdkafka would load a library or run a command: "
+                "allow that with --allow-kafka-plugins, or leave it out"
+            )
+    return MappingProxyType(settings)
+
+
+def runs_code(key: str, value: str) -> bool:
+    """Whether this makes librdkafka load a library or run a command that somebody chose."""
+    in_command = _IN_COMMAND.fullmatch(key) and not _PLAIN.fullmatch(value)
+    return key in _RUNS_CODE or bool(in_command)
+
+
+def check_from_form(value: Any) -> None:
+    """Refuse the KEY=VALUE pairs that a web form may not set.
+
+    Raises:
+        ClientError: One names a file, a library, a command or a host, or is about security.
+    """
+    for key, _ in map(_split, pairs(value)):
+        if _OF_THE_HOST.search(key):
+            raise ClientError(
+                f"--kafka-option {key}: can be set on the command line only, not in the form"
+            )
 
 
 def is_secret(key: str) -> bool:

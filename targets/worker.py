@@ -4,14 +4,21 @@ When `accept` fails for want of a descriptor, gunicorn's own worker dies of the 
 and the master starts a fresh one: the leak hides behind restarts. Go's net/http, the
 story's server, says `accept4: too many open files; retrying in 160ms` and stays. So does
 this worker.
+
+gunicorn's worker also gives each connection a request thread to wait in for what the client has to
+say; a few clients that say nothing, or half of it, keep all of them. Here a connection waits in
+the poller, without a thread, until the head of a request is there.
 """
 
 import errno
+import io
 import selectors
 import socket
+import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import FrameType
 
 from gunicorn.workers import gthread
@@ -19,6 +26,9 @@ from gunicorn.workers.base import Worker
 
 _FIRST_PAUSE_S = 0.005
 _LONGEST_PAUSE_S = 1.0
+_READ_TIMEOUT = struct.pack("ll", 5, 0)  # 5 s, the story's, as struct timeval: see socket(7)
+_HEAD_TIMEOUT_S = 10.0
+_MAX_HEAD_BYTES = 65_536
 _OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 
 
@@ -46,26 +56,6 @@ class AcceptBackoff:
     def remaining_s(self, now_s: float) -> float:
         """How much of the pause is left; 0 if it is over."""
         return max(0.0, self._resume_at_s - now_s)
-
-
-class Connection(gthread.TConn):  # type: ignore[misc]
-    """A client's connection that needs no descriptor but its own.
-
-    gunicorn waits for the first bytes with a selector of the platform's best kind, which
-    is a descriptor (epoll) per connection; poll(2) needs none.
-    """
-
-    def wait_for_data(self, timeout: float) -> bool:
-        """Wait until the client has sent something; False if it has not in `timeout` s."""
-        if self.data_ready:
-            return True
-        try:
-            with selectors.PollSelector() as selector:
-                selector.register(self.sock, selectors.EVENT_READ)
-                self.data_ready: bool = bool(selector.select(timeout))
-        except (OSError, ValueError):
-            return False  # closed meanwhile
-        return self.data_ready
 
 
 class TargetWorker(gthread.ThreadWorker):  # type: ignore[misc]
@@ -104,8 +94,31 @@ class TargetWorker(gthread.ThreadWorker):  # type: ignore[misc]
             return
         self._backoff.succeed()
         self.nr_conns += 1
-        client.setblocking(True)
-        self.enqueue_req(Connection(self.cfg, client, address, listener.getsockname()))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _READ_TIMEOUT)
+        connection = gthread.TConn(self.cfg, client, address, listener.getsockname())
+        connection.init()
+        self.enqueue_req(connection)
+
+    def enqueue_req(self, conn: gthread.TConn) -> None:
+        """Hand a connection to a request thread once it has the head of a request.
+
+        Until then it waits in the poller, for `_HEAD_TIMEOUT_S` at most.
+        """
+        conn.sock.setblocking(False)
+        if _has_head(conn):
+            super().enqueue_req(conn)
+            return
+        conn.timeout = time.monotonic() + _HEAD_TIMEOUT_S
+        self.pending_conns.append(conn)
+        readable = partial(self.on_pending_socket_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, readable)
+
+    def on_pending_socket_readable(self, conn: gthread.TConn, client: socket.socket) -> None:
+        """Look again; the time it has runs on from when it began to wait."""
+        if _has_head(conn):
+            self.poller.unregister(client)
+            self.pending_conns.remove(conn)
+            super().enqueue_req(conn)
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """As gunicorn's, but not before the pause is over."""
@@ -125,3 +138,23 @@ class TargetWorker(gthread.ThreadWorker):  # type: ignore[misc]
         pool's lock is not re-entrant. The interpreter's exit ends the pool as well.
         """
         Worker.handle_quit(self, sig, frame)
+
+
+def _has_head(conn: gthread.TConn) -> bool:
+    """Read what there is, without waiting; whether a request thread has something to do with it.
+
+    It has when the head is whole, or too long, or when there will be no more.
+    """
+    head = conn.parser.unreader.buf
+    head.seek(0, io.SEEK_END)
+    try:
+        received = conn.sock.recv(_MAX_HEAD_BYTES)
+        head.write(received)
+        if head.tell() > _MAX_HEAD_BYTES:
+            conn.sock.shutdown(socket.SHUT_RD)  # whoever reads on does not wait for more
+            return True
+    except BlockingIOError:
+        received = None
+    except OSError:
+        return True  # the thread will see it too
+    return received == b"" or b"\r\n\r\n" in head.getvalue().lstrip()

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import gevent
-from flask import Response, jsonify, request
 from locust import events
 from locust.env import Environment
-from locust.runners import STATE_RUNNING, STATE_SPAWNING, LocalRunner, Runner
+from locust.runners import LocalRunner, Runner
 from locust.web import WebUI
 
 from tidemark.record.command_line import add_option
@@ -27,12 +26,11 @@ from tidemark.run.load import Load
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.session import Session, State
 from tidemark.users import set_load
+from tidemark.web import EMBEDDED_HOST, RUNNING_STATES, WebPage
 
 WATCH_INTERVAL_S = 0.1
 EXIT_UNUSABLE = 2
 LOOPBACK = "127.0.0.1"
-EMBEDDED_HOST = "embedded target"  # what the web form shows as host when nobody gave one
-RUNNING_STATES = (STATE_SPAWNING, STATE_RUNNING)
 
 
 @events.init_command_line_parser.add_listener
@@ -46,8 +44,19 @@ def add_options(parser: Any) -> None:
         include_in_web_ui=False,
         help="show this help with the options of Tidemark and exit",
     )
+    parser.add_argument(
+        "--web-allow-host",
+        metavar="NAME",
+        action="append",
+        include_in_web_ui=False,
+        env_var="TIDEMARK_WEB_ALLOW_HOST",
+        help="name or address, beside --web-host and this machine's own, that the web UI may be "
+        "reached as; repeatable",
+    )
     for option in OPTIONS:
-        for_web_form = {"choices": option.choices} if option.choices else {}
+        for_web_form: dict[str, Any] = {"include_in_web_ui": option.in_form}
+        if option.choices:
+            for_web_form["choices"] = option.choices
         variable = option.environment_variable
         add_option(parser, option, keep_text=True, env_var=variable, **for_web_form)
 
@@ -76,6 +85,7 @@ class Plugin:
         self.web_ui = web_ui
         self._session: Session | None = None
         self._is_starting = False
+        self._is_ending = False
         self._loops: list[gevent.Greenlet[..., None]] = []
         self._own_urls: set[str] = set()
         self._asked_ending: Ending | None = None
@@ -92,9 +102,9 @@ class Plugin:
         if self.environment.shape_class and not self.web_ui:
             # Locust would handle SIGTERM only once such a run has ended.
             gevent.signal_handler(signal.SIGTERM, os.kill, os.getpid(), signal.SIGINT)
-        if self.web_ui and self.web_ui.app:
+        if self.web_ui:
             self.environment.host = self.environment.host or EMBEDDED_HOST
-            self.web_ui.app.before_request(self.before_swarm)
+            WebPage(self.environment, self.web_ui, self).install()
         try:
             if not self.web_ui or vars(self.environment.parsed_options)["autostart"]:
                 self.prepare()
@@ -114,11 +124,9 @@ class Plugin:
         Raises:
             TidemarkError: one line that says what is wrong; nothing is left running.
         """
-        self._expect_idle()
+        self.expect_idle()
         self._is_starting = True
         try:
-            if self._is_in(State.READY):  # Locust has refused to load it
-                self._finish(Ending(ABORTED, "its load never began"))
             host = self._foreign_host()
             self._session = session = Session.start(self._read_options(), host)
         finally:
@@ -129,44 +137,36 @@ class Plugin:
         say(f"run directory {session.path}")
         return session
 
-    def _expect_idle(self) -> None:
-        if self._is_starting or self._is_in(State.LOADED):
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run is being started, goes on, or is being ended."""
+        has_run = self._session is not None and self._session.state is not State.FINISHED
+        return self._is_starting or self._is_ending or has_run
+
+    def expect_idle(self) -> None:
+        """Two runs at once would disturb each other.
+
+        Raises:
+            TidemarkError: there is one already.
+        """
+        if self.is_busy:
             raise TidemarkError("another run is being started or ended: wait until that is done")
 
-    def _is_in(self, state: State) -> bool:
-        return self._session is not None and self._session.state is state
+    def drop_unloaded(self) -> None:
+        """End the run that was prepared, when Locust has refused to load it."""
+        if self._session and self._session.state is State.READY:
+            self._finish(Ending(ABORTED, "its load never began"))
+
+    def restore_host(self) -> None:
+        """Let users that come later drive what the run drives, whatever the form says."""
+        if self._session and self._session.state is not State.FINISHED:
+            self.environment.host = self._session.url
 
     def _foreign_host(self) -> str | None:
         """The service to drive; None when the target is to be started here."""
         host = self.environment.host or EMBEDDED_HOST
         # A page loaded during a run hands the URL of its target back as the next run's host.
         return None if host == EMBEDDED_HOST or host in self._own_urls else host
-
-    def before_swarm(self) -> Response | None:
-        """Check the web form and start the run, so that what is wrong shows in the form."""
-        if request.method != "POST" or not request.path.endswith("/swarm"):
-            return None
-        if self.runner.state in RUNNING_STATES:
-            return None  # only the number of users is being changed
-        try:
-            self._expect_idle()
-            self._take_form()
-            self.prepare()
-        except TidemarkError as error:
-            say(str(error))
-            return jsonify(success=False, message=str(error), host=self.environment.host)
-        return None
-
-    def _take_form(self) -> None:
-        """Check what the form says of the run, and take it over."""
-        form = request.form.to_dict()
-        parsed = self.environment.parsed_options
-        RunOptions.parse({**vars(parsed), **form})
-        for option in OPTIONS:
-            if option.name in form:
-                setattr(parsed, option.name, form[option.name])
-        if "host" in form:
-            self.environment.host = form["host"]
 
     def on_test_start(self, **_: Any) -> None:
         """The load begins."""
@@ -238,7 +238,11 @@ class Plugin:
         set_load(self.environment, None)
         was_loaded = session.state is State.LOADED
         session.tick(self.runner.user_count)
-        session.finish(ending)
+        self._is_ending = True
+        try:
+            session.finish(ending)
+        finally:
+            self._is_ending = False
         if session.url in self._own_urls and self.web_ui:
             self.environment.host = EMBEDDED_HOST
         if was_loaded and not session.plan.options.no_report:

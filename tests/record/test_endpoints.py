@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.record.endpoints import parse_endpoint
+from tidemark.record.endpoints import is_loopback, name_in, parse_endpoint
 from tidemark.record.errors import EndpointError
 
 PORTS = st.integers(1, 65535)
@@ -41,3 +41,35 @@ def test_what_is_none(text):
     ) as caught:
         parse_endpoint(text)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("authority", "name"),
+    [
+        ("127.0.0.1:8089", "127.0.0.1"),
+        ("LocalHost", "localhost"),
+        ("[::1]:80", "::1"),
+        ("[::1]", "::1"),
+        ("::1", ""),
+        ("a@b", ""),
+        ("a,b", ""),
+        ("a:b", ""),
+        ("a:1:2", ""),
+        ("[::1", ""),
+        ("a/b", ""),
+        ("", ""),
+        ("a\n", ""),
+    ],
+)
+def test_the_name_in_an_authority(authority: str, name: str) -> None:
+    assert name_in(authority) == name
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "127.9.9.9", "localhost", "::1", "::ffff:127.0.0.1"])
+def test_loopback(name: str) -> None:
+    assert is_loopback(name)
+
+
+@pytest.mark.parametrize("name", ["", "10.0.0.1", "0.0.0.0", "::", "localhost.evil.test", "127.1"])
+def test_not_loopback(name: str) -> None:
+    assert not is_loopback(name)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import re
 import string
 from pathlib import Path
 
+import confluent_kafka
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.targets.client_options import client_options, is_secret, parse_properties
+from tidemark.targets.client_options import (
+    check_from_form,
+    client_options,
+    is_secret,
+    parse_properties,
+    runs_code,
+)
 from tidemark.targets.config import KafkaConfig, Settings
 from tidemark.targets.errors import ClientError
 from tidemark.targets.handle import start_handle
@@ -21,10 +30,12 @@ KEYS = st.text(string.ascii_lowercase + ".", min_size=1).filter(lambda key: key.
 VALUES = st.text(st.characters(exclude_categories=("C", "Z")))
 
 
-def read_client_options(path=None, options=()):
+def read_client_options(path=None, options=(), *, allowed=False):
     """All settings, of a file and of `--kafka-option`s."""
     texts = tuple(f"{key}={value}" for key, value in options)
-    return client_options({"kafka_config": path, "kafka_option": texts})
+    return client_options(
+        {"kafka_config": path, "kafka_option": texts, "allow_kafka_plugins": allowed}
+    )
 
 
 @pytest.fixture
@@ -120,6 +131,86 @@ def test_what_is_no_secret_is_not_refused(key):
     assert read_client_options(None, [(key, "1")]) == {key: "1"}
 
 
+# What runs code, and what a form may not say
+
+RUNS_CODE = [
+    ("plugin.library.paths", "/some.so"),
+    ("ssl.engine.location", "/some.so"),
+    ("ssl.engine.id", "some"),
+    ("ssl.providers", "/some"),
+    ("sasl.kerberos.kinit.cmd", "touch /tmp/x"),
+    ("sasl.kerberos.principal", "$(touch /tmp/x)"),
+    ("sasl.kerberos.principal", "me; touch /tmp/x"),
+    ("sasl.kerberos.keytab", 'x"; touch /tmp/x; "'),
+    ("sasl.kerberos.service.name", "`id`"),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), RUNS_CODE)
+def test_what_runs_code_needs_a_switch_wherever_it_stands(write, key, value):
+    path = write(f"{key}={value}")
+    with pytest.raises(ClientError, match="--allow-kafka-plugins") as caught:
+        read_client_options(path)
+    assert key in str(caught.value)
+    assert read_client_options(path, allowed=True) == {key: value}
+    if is_secret(key):
+        return
+    with pytest.raises(ClientError, match="--allow-kafka-plugins"):
+        read_client_options(None, [(key, value)])
+    assert read_client_options(None, [(key, value)], allowed=True) == {key: value}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("ssl.ca.location", "/etc/ca.pem"),
+        ("ssl.keystore.location", "/etc/my keys.p12"),
+        ("sasl.kerberos.principal", "tidemark/host.example@EXAMPLE.COM"),
+        ("sasl.kerberos.keytab", "/etc/krb5.keytab"),
+        ("acks", "all"),
+    ],
+)
+def test_what_runs_no_code_needs_none(key, value):
+    assert read_client_options(None, [(key, value)]) == {key: value}
+
+
+def librdkafka_properties(folder: Path) -> dict[str, str]:
+    """What librdkafka itself says that it can be told: each property, and its explanation."""
+    package = Path(confluent_kafka.__file__).parent
+    (library,) = package.with_name("confluent_kafka.libs").glob("librdkafka*")
+    libc, kafka = ctypes.CDLL(None), ctypes.CDLL(str(library))
+    libc.fopen.restype = ctypes.c_void_p
+    listing = folder / "properties"
+    stream = ctypes.c_void_p(libc.fopen(str(listing).encode(), b"w"))
+    kafka.rd_kafka_conf_properties_show(stream)
+    libc.fclose(stream)
+    rows = [line.split("|") for line in listing.read_text().splitlines() if line.count("|") > 4]
+    return {row[0].strip(): row[-1] for row in rows}
+
+
+def test_the_lists_hold_all_that_librdkafka_has(tmp_path):
+    properties = librdkafka_properties(tmp_path)
+    assert len(properties) > 150
+    loads = re.compile(r"librar(y|ies) to load|engine|providers\.|shell command|is executed", re.I)
+    names = re.compile(r"\bpath\b|Path to local file|URI\b|endpoint|key \(PEM|certificate", re.I)
+    for key, explained in properties.items():
+        if "see dedicated API" in explained:
+            continue
+        if loads.search(explained):
+            assert runs_code(key, "x"), (key, explained)
+        if loads.search(explained) or names.search(explained):
+            with pytest.raises(ClientError, match="not in the form"):
+                check_from_form(f"acks=1 {key}=x")
+    assert {key for key in properties if runs_code(key, "x")} == {
+        key for key, _ in RUNS_CODE if runs_code(key, "x")
+    }
+
+
+def test_a_form_may_say_what_is_harmless():
+    check_from_form("acks=1 linger.ms=5 compression.type=lz4 enable.idempotence=true")
+    check_from_form("")
+
+
 def test_settings_show_no_secret():
     settings = Settings(KafkaConfig("h:1", options={"sasl.password": SECRET}))
     assert SECRET not in repr(settings)
@@ -167,6 +258,7 @@ def test_a_target_with_a_secret_shows_it_nowhere(write, start_target, broker):
         (["--kafka-option", "nonsense=1"], 'No such configuration property: "nonsense"'),
         (["--kafka-option", "nonsense"], "--kafka-option: must be KEY=VALUE"),
         (["--kafka-option", f"sasl.password={SECRET}"], "sasl.password: a secret does not belong"),
+        (["--kafka-option", "plugin.library.paths=/x.so"], "--allow-kafka-plugins"),
         (["--kafka-config", os.devnull + "/x"], "--kafka-config: there is no file"),
     ],
 )

@@ -223,3 +223,74 @@ command = [sys.executable, "-m", *sys.argv[1:]]
 subprocess.Popen(command, stderr=subprocess.DEVNULL, preexec_fn=before_exec())
 signal.pause()
 """
+
+
+CLIENTS = 200
+HEAD = b"POST /ingest HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 7\r\n"
+
+
+def answer(client: socket.socket) -> bytes:
+    """What the target says, up to the number of messages."""
+    received = b""
+    while not received.endswith(b"\r\n\r\n3\n"):
+        part = client.recv(4096)
+        assert part, received
+        received += part
+    return received
+
+
+def test_clients_that_say_nothing_or_half_of_it_keep_nobody_waiting(start_target):
+    """There are 16 request threads; in a thread each, they would wait for one another."""
+    target = start_target("shared")
+    host, _, port = target.address.rpartition(":")
+    with contextlib.ExitStack() as stack:
+
+        def connect(said: bytes) -> socket.socket:
+            client = stack.enter_context(socket.create_connection((host, int(port)), timeout=8))
+            client.sendall(said)
+            return client
+
+        for _ in range(CLIENTS):
+            connect(b"")
+        halves = [connect(HEAD) for _ in range(CLIENTS)]
+        again = [connect(HEAD + b"\r\n[1,2,3]") for _ in range(CLIENTS // 10)]
+        for client in again:
+            assert answer(client).startswith(b"HTTP/1.1 200")
+            client.sendall(b"POST /in")  # the second request on a connection
+        for _ in range(20):
+            assert target.ingest(["message"]) == (200, "1\n")
+        for client in halves:
+            client.sendall(b"\r\n[1,2,3]")
+        for client in again:
+            client.sendall(HEAD.removeprefix(b"POST /in") + b"\r\n[1,2,3]")
+        for client in [*halves, *again]:
+            assert answer(client).startswith(b"HTTP/1.1 200")
+    assert "Traceback" not in target.log
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"zz\r\n", b"-1\r\n[1]\r\n", b"3\r\n[1]garbage\r\n", b"3;\x00=\r\n[1]\r\n0\r\n\r\n", b"\r\n"],
+)
+def test_malformed_chunks_are_refused_in_one_line(start_target, body):
+    target = start_target("shared")
+    before = target.log
+    host, _, port = target.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=8) as client:
+        client.sendall(
+            b"POST /ingest HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n" + body
+        )
+        answer = client.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"Transfer-Encoding: chunked" in answer
+    assert target.log.removeprefix(before).count("\n") == 1
+    assert target.ingest(["message"]) == (200, "1\n")
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(start_target):
+    target = start_target("shared", "--threads=1")
+    host, _, port = target.address.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=15) as client:
+        client.sendall(HEAD + b"\r\n[1,")
+        assert client.makefile("rb").read().startswith(b"HTTP/1.1 400")
+    assert "Traceback" not in target.log

@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
+from gunicorn.config import Config
+from gunicorn.workers import gthread
 
-from tidemark.targets.worker import AcceptBackoff, Connection, TargetWorker
+from tidemark.targets.worker import AcceptBackoff, TargetWorker, _has_head
 
 
 def test_pauses_double_from_5_ms_to_1_s():
@@ -72,22 +74,47 @@ def test_a_connection_that_somebody_else_took_is_no_error(worker, error):
     worker.accept(_Listener(error))
 
 
-def test_waiting_for_the_first_bytes():
+@pytest.fixture
+def connection():
+    """One of the worker's connections, and the client's end of it."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        connection = Connection(None, ours, None, None)
-        assert connection.wait_for_data(0.0) is False
-        theirs.send(b"P")
-        assert connection.wait_for_data(5.0) is True
-    assert connection.wait_for_data(0.0) is True, "it has been seen already"
+        connection = gthread.TConn(Config(), ours, None, None)
+        connection.init()
+        ours.setblocking(False)
+        yield connection, theirs
 
 
-def test_a_closed_connection_has_no_data():
-    ours, theirs = socket.socketpair()
-    connection = Connection(None, ours, None, None)
-    ours.close()
-    theirs.close()
-    assert connection.wait_for_data(0.0) is False
+def test_a_head_is_there_when_it_is_whole(connection):
+    connection, client = connection
+    assert not _has_head(connection)
+    for part in (b"\r\n\r\n", b"GET / HTTP/1.1\r\n", b"Host: h\r\n", b"\r"):
+        client.send(part)
+        assert not _has_head(connection)
+    client.send(b"\nGET")
+    assert _has_head(connection)
+    assert _has_head(connection), "and stays"
+    assert connection.parser.unreader.buf.getvalue().endswith(b"\r\n\r\nGET")
+
+
+def test_a_head_without_end_and_a_client_that_has_gone_are_for_a_thread(connection):
+    connection, client = connection
+    client.send(b"GET / HTTP/1.1\r\n")
+    assert not _has_head(connection)
+    client.close()
+    assert _has_head(connection)
+
+
+def test_a_head_that_is_too_long_keeps_no_thread_waiting(connection):
+    connection, client = connection
+    client.send(b"GET / HTTP/1.1\r\nX: ")
+    assert not _has_head(connection)
+    client.send(b"x" * 70_000)
+    while not _has_head(connection):
+        pass
+    connection.sock.setblocking(True)
+    while connection.sock.recv(4096):
+        pass
 
 
 def test_the_threads_of_the_pool_are_there_before_the_first_request():

@@ -8,7 +8,7 @@ from typing import Any, Self
 from tidemark.record import options as value
 from tidemark.record.options import Option, read_all
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
-from tidemark.targets.client_options import KAFKA_CONFIG, KAFKA_OPTION
+from tidemark.targets.client_options import ALLOW_KAFKA_PLUGINS, KAFKA_CONFIG, KAFKA_OPTION
 from tidemark.targets.strategies import ALIASES, STRATEGIES, resolve
 
 WORKLOADS = ("open", "closed")
@@ -88,10 +88,12 @@ class RunOptions:
         "with --broker kafka: a setting of every broker, as in server.properties; repeatable",
         "KEY=VALUE",
         is_repeatable=True,
+        in_form=False,
     )
     brokers: int = _option(value.integer(1, 16), 2, "brokers in the embedded cluster")
     kafka_config: str = field(metadata={"option": KAFKA_CONFIG})
     kafka_option: tuple[str, ...] = field(metadata={"option": KAFKA_OPTION})
+    allow_kafka_plugins: bool = field(metadata={"option": ALLOW_KAFKA_PLUGINS})
     fault: tuple[Fault, ...] = _option(
         _faults,
         (),
@@ -103,7 +105,9 @@ class RunOptions:
     verify_messages: bool = _option(
         value.flag, False, "read the topic back at the end and check every message", is_flag=True
     )
-    results: Path = _option(value.path, "results", "folder for runs", "DIR")  # noqa: RUF009 - a field
+    results: Path = _option(  # noqa: RUF009 - a field
+        value.path, "results", "folder for runs", "DIR", in_form=False
+    )
     run_name: str = _option(
         value.one_word, "", "name of the run's folder; time and strategy if none", "S"
     )

@@ -8,6 +8,7 @@ from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import TidemarkError
 from tidemark.run.folders import new_folder
 from tidemark.run.options import RunOptions
+from tidemark.targets.client_options import client_options
 from tidemark.targets.strategies import STRATEGIES
 
 
@@ -61,6 +62,7 @@ class Plan:
 
 def _check(options: RunOptions, host: str | None) -> None:
     """Check what no single option can say of itself."""
+    client_options(vars(options))
     if host is not None and not host.startswith(("http://", "https://")):
         raise TidemarkError(f"--host: must be http://HOST:PORT or https://..., not {host}")
     if host and options.target_pid and not options.bootstrap:
