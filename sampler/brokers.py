@@ -29,8 +29,15 @@ def plain_address(address: str) -> IPAddress:
     return unmapped(ipaddress.ip_address(address.partition("%")[0]))
 
 
+_REACHED = {
+    ipaddress.ip_address("0.0.0.0"): ipaddress.ip_address("127.0.0.1"),  # noqa: S104 (nothing is bound)
+    ipaddress.ip_address("::"): ipaddress.ip_address("::1"),
+}
+"""Where Linux connects to when asked for an address that stands for all of the host's own."""
+
+
 def resolve_host(host: str) -> frozenset[IPAddress]:
-    """All IPv4 and IPv6 addresses of a host; IPv4-mapped ones as the IPv4 they are.
+    """All IPv4 and IPv6 addresses of a host, as the remote end of a connection shows them.
 
     Raises:
         BrokerAddressError: The name does not resolve.
@@ -41,7 +48,8 @@ def resolve_host(host: str) -> frozenset[IPAddress]:
         raise BrokerAddressError(
             f"broker host {host!r} does not resolve ({error}): check the name and the resolver"
         ) from error
-    return frozenset(plain_address(str(entry[4][0])) for entry in found)
+    addresses = [plain_address(str(entry[4][0])) for entry in found]
+    return frozenset(_REACHED.get(address, address) for address in addresses)
 
 
 @dataclass

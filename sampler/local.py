@@ -11,6 +11,7 @@ from tidemark.sampler.limits import LimitsProbe
 from tidemark.sampler.options import Options
 from tidemark.sampler.root import RootWatch
 from tidemark.sampler.source import Probe, Sample
+from tidemark.sampler.stopped import StoppedWatch
 from tidemark.sampler.tree import ProcessTree, identify
 from tidemark.sampler.unreadable import Unreadable
 
@@ -44,6 +45,7 @@ class LocalSource:
         self._root_watch = RootWatch(
             self._tree, say, options.target, options.pid_file, follow=not options.no_follow
         )
+        self._stopped = StoppedWatch(self._tree, say, options.target)
         limits = LimitsProbe(options.target, say, self._unreadable)
         self._probes: tuple[Probe, ...] = (limits,)
         self._figures = FiguresReader(self._unreadable)
@@ -69,6 +71,7 @@ class LocalSource:
         try:
             self._tree.refresh(now_s)
             self._root_watch.look(now_s)
+            self._stopped.look(now_s)
         except ShortageError as error:
             self._tree.stats = {}
             self._unreadable.tell(error)

@@ -29,6 +29,10 @@ _DENIED = {errno.EACCES, errno.EPERM}
 _SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 _READ_SIZE = 65536
 
+_DEAD_STATES = frozenset((b"Z", b"X"))
+_PF_EXITING = 0x4
+"""A flag of include/linux/sched.h."""
+
 
 @contextmanager
 def reading(pid: int, what: str) -> Iterator[None]:
@@ -86,6 +90,8 @@ class Stat:
     Attributes:
         name: The command name (`comm`), at most 15 bytes.
         state: One letter; `Z` is a zombie.
+        is_dead: Whether it is a zombie, or about to be one: it has given back its memory and
+            descriptors, or is doing so, and what is read of it is 0.
         parent_pid: The parent.
         cpu_s: CPU time of all its threads, user and system, seconds.
         threads: Number of threads.
@@ -95,6 +101,7 @@ class Stat:
 
     name: str
     state: str
+    is_dead: bool
     parent_pid: int
     cpu_s: float
     threads: int
@@ -115,6 +122,7 @@ def parse_stat(data: bytes) -> Stat:
     return Stat(
         name=data[opening + 1 : closing].decode("utf-8", "replace"),
         state=fields[0].decode(),
+        is_dead=fields[0] in _DEAD_STATES or bool(int(fields[6]) & _PF_EXITING),
         parent_pid=int(fields[1]),
         cpu_s=(int(fields[11]) + int(fields[12])) / CLOCK_TICKS_PER_S,
         threads=int(fields[17]),
@@ -170,7 +178,10 @@ def count_fds_by_listing(pid: int) -> int:
 
 def count_fds(pid: int) -> int:
     """The number of open descriptors, in the cheapest way that this kernel has."""
-    return count_fds_by_size(pid) or count_fds_by_listing(pid)
+    number = count_fds_by_size(pid) or count_fds_by_listing(pid)
+    if not number and read_stat(pid).is_dead:
+        raise NoSuchProcessError(pid)  # it had some until just now
+    return number
 
 
 def socket_inode(link: str) -> int:

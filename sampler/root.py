@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from tidemark.record.events import TargetExited, TargetRestarted
+from tidemark.record.events import TargetExited, TargetRestarted, Unread
 from tidemark.sampler import procfs
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError
 from tidemark.sampler.tree import Process, ProcessTree, identify
@@ -11,6 +11,8 @@ from tidemark.sampler.unreadable import Say
 
 _PATIENCE_S = 5.0
 """Workers that outlive their master for longer than this are what is left of the target."""
+
+_NOBODY_LEFT = "no process of the target is left: of processes nothing is recorded from now on"
 
 Fingerprint = tuple[list[str], int, str | None]
 """What a process and its successor have in common: command line, user, working directory."""
@@ -52,6 +54,7 @@ class RootWatch:
         self._pid_file = pid_file
         self._follow = follow
         self._gone_s: float | None = None
+        self._said_empty = False
         self._recent: set[int] = set()
         self._fingerprint = fingerprint(tree.root.pid)
 
@@ -67,10 +70,14 @@ class RootWatch:
         if self._gone_s is None:
             self._gone_s = now_s
             self._say(TargetExited(root.pid, root.name, target=self._target))
+        if not self._tree.members and not self._said_empty:
+            self._said_empty = True
+            self._say(Unread(root.pid, _NOBODY_LEFT))
         successor = self._successor(now_s - self._gone_s) if self._follow else None
         if successor is not None:
             self._say(TargetRestarted(successor.pid, successor.name, root.pid, self._target))
             self._gone_s = None
+            self._said_empty = False
             self._recent = set()
             self._tree.adopt(successor)
             self._fingerprint = fingerprint(successor.pid)

@@ -10,9 +10,6 @@ from tidemark.sampler import procfs
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError
 from tidemark.sampler.procfs import Stat
 
-DEAD_STATES = frozenset("ZX")
-"""A zombie has closed everything; only its parent still hears of it."""
-
 _ALL_LEAST_S = 10.0
 _ALL_SHARE = 0.0005
 """Share of one core for reading all processes again."""
@@ -68,7 +65,7 @@ def identify(pid: int) -> Process:
         NoSuchProcessError: There is none, or it is a zombie: it holds nothing any more.
     """
     stat = procfs.read_stat(pid)
-    if stat.state in DEAD_STATES:
+    if stat.is_dead:
         raise NoSuchProcessError(pid)
     try:
         command = procfs.read_command(pid)
@@ -147,7 +144,7 @@ class ProcessTree:
                 self.stats[pid] = stat
         alive = set(self.stats)
         pids = set(procfs.list_pids()) - {os.getpid()}
-        self.newcomers = pids - self._pids
+        self.newcomers = pids - (self._pids - (self.members.keys() - alive))
         self._pids = pids
         there = pids - alive
         unread = there - self._parents.keys()
@@ -177,7 +174,7 @@ class ProcessTree:
             stat = procfs.read_stat(pid)
         except (NoSuchProcessError, DeniedError):
             return None
-        return None if stat.state in DEAD_STATES else stat
+        return None if stat.is_dead else stat
 
     def adopt(self, root: Process) -> None:
         """Go on with another root: the target was started again."""

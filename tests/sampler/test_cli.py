@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +27,7 @@ from tidemark.record.events import (
     SamplerStarted,
     TargetExited,
     TargetRestarted,
+    Unread,
 )
 from tidemark.record.options import read_all
 from tidemark.sampler.__main__ import main
@@ -37,6 +39,17 @@ from tidemark.sampler.ticks import Hurried, StopSignal
 PUPPET = Path(__file__).with_name("puppet.py")
 PR_CAPBSET_DROP, CAP_SYS_PTRACE = 24, 19
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+AS_NOBODY = """
+import encodings.ascii, locale, os, sys
+from tidemark.sampler.__main__ import main
+'a'.encode('idna')  # what is imported when it is used may be where only root looks
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+sys.exit(main(sys.argv[4:]))
+"""
 
 
 def ticks(sampler, **wanted):
@@ -366,6 +379,54 @@ def test_a_restart_that_a_pid_file_tells(puppets, samplers, address, tmp_path, e
     finally:
         other.kill()
         other.wait()
+
+
+@pytest.mark.parametrize("is_reaped", [True, False])
+def test_nothing_is_told_of_a_target_that_is_gone(
+    puppets, samplers, address, is_reaped, eventually
+):
+    """The tick says who ended; a zombie is gone too; no rows but the kernel's from then on."""
+    root = puppets()
+    child = root.do("result = fork(lambda: ctypes.CDLL(None).prctl(1, 0))")
+    sampler = samplers(root.pid, address, "--interval", "0.05", "--budget", "inf")
+    sampler.ready()
+    root.process.kill()
+    if is_reaped:
+        root.process.wait()
+    eventually(lambda: sampler.events(TargetExited), "target_exited")
+    os.kill(child, signal.SIGKILL)
+    (told,) = eventually(lambda: sampler.events(Unread), "that nobody is left")
+    assert "no process of the target is left" in told.reason
+    seen = len(ticks(sampler, pid=0))
+    before = [len(ticks(sampler, pid=pid)) for pid in (root.pid, child)]
+    eventually(lambda: len(ticks(sampler, pid=0)) >= seen + 5, "five more ticks")
+    assert sampler.stop() == (0, "")
+    assert before == [len(ticks(sampler, pid=pid)) for pid in (root.pid, child)]
+    assert [event.pid for event in sampler.events(TargetExited)] == [root.pid]
+    assert sampler.events(Unread) == [told], "once"
+    assert "0" not in {row["fds"] for row in sampler.rows()}
+
+
+def test_a_sampler_of_another_user_leaves_empty_what_it_may_not_read(puppet, samplers, address):
+    if os.geteuid() != 0:
+        pytest.skip("needs root to run the sampler as another user")
+    host, port = address.split(":")
+    puppet.do(f"made = [connect({host!r}, {port}) for _ in range(3)]")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        prefix = [sys.executable, "-c", AS_NOBODY]  # the interpreter may be where only root looks
+        sampler = samplers(puppet.pid, address, out=Path(folder, "run"), prefix=prefix)
+        sampler.ready()
+        assert sampler.stop() == (0, "")
+        row = ticks(sampler, pid=puppet.pid)[0]
+        assert row["established"] == "", "unread is empty, never 0"
+        assert int(row["fds"] or 99) > 0, "where the kernel lets anybody count them"
+        assert int(row["threads"]) == 1
+        denied = sampler.events(PermissionDenied)
+        assert f"/proc/{puppet.pid}/fd" in [event.what for event in denied]
+        assert sampler.rows(layout.ENDPOINTS) == []
+        kinds = {row["kind"] for row in sampler.rows(layout.COMPOSITION)}
+        assert kinds == {"thread"}
 
 
 def test_a_restart_is_not_followed_when_not_wanted(puppets, samplers, address, eventually):

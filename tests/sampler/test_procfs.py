@@ -33,7 +33,26 @@ TCP6_MAPPED = b"0000000000000000FFFF00000900007F:4A95"
 
 def test_a_name_with_spaces_and_brackets():
     stat = procfs.parse_stat(STAT)
-    assert stat == procfs.Stat("my (odd) name", "R", 2017, 2.0, 7, 498762, 389 * 4096)
+    assert stat == procfs.Stat("my (odd) name", "R", False, 2017, 2.0, 7, 498762, 389 * 4096)
+
+
+@pytest.mark.parametrize(
+    ("given", "is_dead"),
+    [(b" R 2017", False), (b" T 2017", False), (b" Z 2017", True), (b" X 2017", True)],
+)
+def test_who_is_dead(given, is_dead):
+    assert procfs.parse_stat(STAT.replace(b" R 2017", given)).is_dead == is_dead
+
+
+def test_one_that_is_about_to_be_a_zombie_is_dead_and_has_no_descriptors(monkeypatch):
+    """It gives back its descriptors before it becomes one: 0 was never the truth."""
+    exiting = procfs.parse_stat(STAT.replace(b" 4194304 ", b" 4194308 "))
+    assert exiting.is_dead
+    monkeypatch.setattr(procfs, "count_fds_by_size", lambda pid: 0)
+    monkeypatch.setattr(procfs, "count_fds_by_listing", lambda pid: 0)
+    monkeypatch.setattr(procfs, "read_stat", lambda pid: exiting)
+    with pytest.raises(NoSuchProcessError):
+        procfs.count_fds(7)
 
 
 @pytest.mark.parametrize("cut", range(len(STAT)))

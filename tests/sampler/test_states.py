@@ -299,3 +299,21 @@ result = server.getsockname()[1]
 def test_where_no_table_could_be_opened_nothing_is_told():
     with pytest.raises(SamplerError, match="no process of the target"):
         ProcfsSource(Brokers.resolve(["127.0.0.1:9092"])).read({})
+
+
+@pytest.mark.parametrize("given", ["0.0.0.0", "[::]", "[::ffff:0.0.0.0]"])
+def test_an_address_that_stands_for_all_of_this_host(puppet, given):
+    host = given.strip("[]")
+    family = socket.AF_INET6 if host == "::" else socket.AF_INET
+    try:
+        server = socket.create_server(("", 0), family=family)
+    except OSError as error:
+        pytest.skip(f"this host has no IPv6 loopback ({error})")
+    with server:
+        port = server.getsockname()[1]
+        puppet.do(f"made = [connect({host!r}, {port}) for _ in range(3)]")
+        brokers = Brokers.resolve([f"{given}:{port}"])
+        members = tree_of(puppet.pid).members
+        for source in (NetlinkSource(brokers, puppet.pid), ProcfsSource(brokers)):
+            assert source.read(members).by_process[puppet.pid] == {1: 3}
+            source.close()

@@ -107,6 +107,7 @@ def test_a_pid_that_comes_back_is_another_process(puppet, monkeypatch):
     monkeypatch.setattr(procfs, "read_stat", reborn)
     tree.refresh(0.1)
     assert first not in tree.members.values()
+    assert puppet.pid in tree.newcomers, "it may be the target, started again"
 
 
 def test_the_name_stays_when_the_process_executes_another_program(puppet, eventually):
