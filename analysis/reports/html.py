@@ -199,4 +199,4 @@ def _predicted(metric: Metric, check: ForecastCheck, value: float) -> str:
         return units.several(value, "request")
     if check.unit == "s":
         return units.duration(value)
-    return units.amount(metric, value, 4)
+    return units.level(metric, value)
