@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from tidemark.analysis import units
 from tidemark.analysis.tables import empty_table, read_table
 from tidemark.record import layout
 from tidemark.record.directory import RunDirectory
@@ -16,6 +17,9 @@ from tidemark.record.layout import Table
 from tidemark.record.metadata import RunMetadata
 
 Kind = TypeVar("Kind", bound=Event)
+
+LONGEST_NAME = 60
+"""What a run is called is cut to so many characters: it stands in titles, tables and labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Run:
     @property
     def strategy(self) -> str:
         """What was run; the name of the directory where run.json does not say."""
-        return self.metadata.strategy or self.name
+        return units.shortened(self.metadata.strategy or self.name, LONGEST_NAME)
 
     @property
     def outcome(self) -> str:

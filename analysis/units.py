@@ -71,6 +71,26 @@ def several(value: float, noun: str) -> str:
     return f"{count(value)} {noun}{'' if value == 1 else 's'}"
 
 
+def level(metric: Metric, value: float | None, digits: int = 4) -> str:
+    """Return how much of a metric there was: what is counted comes whole, 874 descriptors."""
+    return count(value) if metric.unit == "count" else amount(metric, value, digits)
+
+
+def on_axis(metric: Metric, value: float) -> str:
+    """Return a figure in the unit of the metric's axis, written as `level` does."""
+    return level(metric, value / metric.axis_scale)
+
+
+def shortened(text: str, most: int) -> str:
+    """Return `text` on one line and of at most so many characters; "…" stands for the rest.
+
+    What a terminal or a picture would obey instead of showing it becomes a space: line ends,
+    control characters, and marks that turn the direction of writing.
+    """
+    plain = "".join(one if one.isprintable() else " " for one in text[: most + 1])
+    return plain if len(text) <= most else plain[: most - 1] + "…"
+
+
 def rounded(value: float | None, digits: int = 2) -> str:
     """Return a count with no more digits than it deserves: 14,799,557 becomes 15,000,000."""
     if value is None or not math.isfinite(value) or value == 0:

@@ -157,11 +157,22 @@ def _subtitle(shown: Sequence[Entry]) -> str:
         units.several(brokers, "broker") if brokers else "",
         f"{len(shown)} runs of up to {units.duration(longest)}",
     ]
-    lines = ["   ·   ".join(part for part in parts if part)]
+    lines = ["   ·   ".join(part for part in parts if part), *_because(shown)]
     warning = unlike([entry.run for entry in shown])
     if warning:
         lines += textwrap.wrap(warning, WARNING_COLUMNS, max_lines=3, placeholder=" …")
     return "\n".join(lines)
+
+
+def _because(shown: Sequence[Entry]) -> list[str]:
+    """Return a line for each run that failed or cannot be told and has no leak to be seen."""
+    return [
+        units.shortened(
+            f"{entry.name}: {entry.assessment.result}: {entry.assessment.because}", WARNING_COLUMNS
+        )
+        for entry in shown
+        if entry.is_grave and entry.verdict.verdict != "leak"
+    ]
 
 
 def _common(values: Sequence[object]) -> float | None:
@@ -181,13 +192,10 @@ def _draw_fds(
     style.count_axis(axes, "descriptors")
     panels.write_heading(axes, ("File descriptors of the process that holds most", ""), rows)
     highest = max([curve.highest for _, curve in there], default=1.0)
-    limits = sorted({limit for entry in shown if (limit := _limit(entry))})
-    near = [limit for limit in limits if limit <= panels.LIMIT_WORTH_SHOWING * highest]
-    panels.headroom(axes, max([highest, *near]), 0.12)
-    for limit in near:
-        axes.axhline(limit, color=style.INK, lw=1.4, ls=(0, (6, 3)), label="limit", zorder=2.5)
+    limits = _limits(shown, metric("fds"))
+    panels.headroom(axes, max([highest, *panels.near_limits(limits, highest)]), 0.12)
     labels = _draw_curves(axes, there, bold=True)
-    labels += [EndLabel(at, f"limit {units.count(at)}", style.INK, "bold") for at in near]
+    labels += panels.draw_limits(axes, limits, highest, units.count)
     label_ends(axes, labels, style.TEXT_PT)
     for entry, curve in there:
         _mark_death(axes, entry, curve, span_s)
@@ -200,9 +208,15 @@ def _fds_curve(entry: Entry) -> Curve | None:
     return chosen[0] if chosen else max(found, key=lambda curve: curve.highest, default=None)
 
 
-def _limit(entry: Entry) -> float | None:
-    found = entry.verdict.resources.get("fds")
+def _limit(entry: Entry, name: str) -> float | None:
+    found = entry.verdict.resources.get(name)
     return found.limit if found else None
+
+
+def _limits(shown: Sequence[Entry], metric: Metric) -> list[float]:
+    """The limits that the runs have, in the unit of the axis."""
+    known = {limit for entry in shown if (limit := _limit(entry, metric.name))}
+    return sorted(limit * metric.axis_scale for limit in known)
 
 
 def _mark_death(axes: Axes, entry: Entry, curve: Curve, span_s: tuple[float, float]) -> None:
@@ -210,15 +224,17 @@ def _mark_death(axes: Axes, entry: Entry, curve: Curve, span_s: tuple[float, flo
     event = entry.run.first(Emfile)
     if event is None:
         return
-    at, colour, height = event.elapsed_s, entry.look.colour, _limit(entry) or curve.highest
+    at, colour = event.elapsed_s, entry.look.colour
+    height = min(_limit(entry, "fds") or curve.highest, axes.get_ylim()[1])
     axes.plot(at, height, "X", ms=11, mec="white", color=colour, label="EMFILE", zorder=7)
     axes.axvline(at, color=colour, lw=1.2, ls=(0, (1, 2)), zorder=1.5)
     text, dead = f"EMFILE at {units.duration(at)}", entry.verdict.exhausted
     if dead is not None and dead.requests is not None:
-        text += f"\nafter {units.count(dead.requests)} requests"
-    left = at > 0.6 * span_s[1]
+        text += f"\nafter {units.several(dead.requests, 'request')}"
+    left = at > 0.8 * span_s[1]
     how = {"size": style.TEXT_PT, "weight": "bold", "color": entry.look.ink, "linespacing": 1.3}
     how |= {"ha": "right" if left else "left", "va": "top", "zorder": 7}
+    how["bbox"] = panels.BACKING
     style.write(axes, text, (at, height), (-9 if left else 9, -9), **how)
 
 
@@ -232,8 +248,12 @@ def _draw_timed(
     panels.share_time([axes], span_s)
     style.count_axis(axes, metric.axis, whole=metric.unit == "count")
     panels.write_heading(axes, heading)
-    panels.headroom(axes, max(curve.highest for _, curve in read), 0.12)
-    label_ends(axes, _draw_curves(axes, read, swings=metric.cumulative))
+    highest = max(curve.highest for _, curve in read)
+    limits = _limits([entry for entry, _ in read], metric)
+    panels.headroom(axes, max([highest, *panels.near_limits(limits, highest)]), 0.18)
+    labels = _draw_curves(axes, read, swings=metric.cumulative)
+    labels += panels.draw_limits(axes, limits, highest, partial(units.on_axis, metric))
+    label_ends(axes, labels)
 
 
 def _draw_curves(

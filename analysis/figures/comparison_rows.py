@@ -79,7 +79,7 @@ def _bar(axes: Axes, row: int, length: float, **how: Any) -> None:
 def _rows(axes: Axes, shown: Sequence[Entry]) -> None:
     """Make one row per run, the first on top, with its name at the left."""
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_yticks(np.arange(len(shown)), [entry.label for entry in shown])
+    axes.set_yticks(np.arange(len(shown)), [style.drawable(entry.label) for entry in shown])
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")

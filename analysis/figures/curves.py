@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tidemark.analysis import units
 from tidemark.analysis.figures import downsample
 from tidemark.analysis.verdict.model import Floats
 from tidemark.record.layout import KERNEL_PID
 from tidemark.record.metrics import TCP_STATES, Metric
 
 OTHERS = "other"
+LONGEST_PROCESS = 32
 RATE_BINS = 120
 
 
@@ -58,7 +60,7 @@ def processes(samples: pd.DataFrame, column: str) -> list[Curve]:
     for pid in np.unique(pids[pids != KERNEL_PID]):
         rows = np.flatnonzero(pids == pid)
         if np.isfinite(values[rows]).any():
-            name = f"{names.iloc[rows[0]]} {pid}"
+            name = f"{units.shortened(str(names.iloc[rows[0]]), LONGEST_PROCESS)} {pid}"
             found.append(Curve(name, times[rows], values[rows], int(pid)))
     return found
 

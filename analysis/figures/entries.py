@@ -9,13 +9,14 @@ from tidemark.analysis import units
 from tidemark.analysis.figures import events, style
 from tidemark.analysis.figures.events import Mark, Span
 from tidemark.analysis.figures.style import Look
-from tidemark.analysis.run import Run
+from tidemark.analysis.run import LONGEST_NAME, Run
 from tidemark.analysis.verdict import headline as headline_of_one
-from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.analysis.verdict.assessment import Assessment, Severity
 from tidemark.analysis.verdict.model import Verdict
 from tidemark.analysis.verdict.summary import Summary
 
 LONGEST_LABEL = 22
+GRAVE = (Severity.FAIL, Severity.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class Entry:
         return self.assessment.summary
 
     @property
+    def is_grave(self) -> bool:
+        """Whether it failed or cannot be told."""
+        return self.assessment.gravest in GRAVE
+
+    @property
     def label(self) -> str:
         """Its name, cut in the middle where it is too long to stand beside a line."""
         if len(self.name) <= LONGEST_LABEL:
@@ -76,7 +82,9 @@ def entries(assessed: Sequence[Assessment]) -> list[Entry]:
     """Return the runs with their looks; runs of one strategy are told apart by their directory."""
     strategies = [one.run.strategy for one in assessed]
     names = [
-        one.run.strategy if strategies.count(one.run.strategy) == 1 else one.run.name
+        one.run.strategy
+        if strategies.count(one.run.strategy) == 1
+        else units.shortened(one.run.name, LONGEST_NAME)
         for one in assessed
     ]
     looks, of = style.looks(len(assessed)), len(assessed)
@@ -119,11 +127,15 @@ def _common(fault: str, spans: Sequence[Span]) -> list[Span]:
 def headline(shown: Sequence[Entry]) -> str:
     """Return the finding of a comparison: what leaks worst, beside what holds least."""
     leaking = [entry for entry in shown if entry.verdict.verdict == "leak"]
-    sound = [entry for entry in shown if entry.verdict.verdict == "clean" and entry.last_fds]
+    sound = [entry for entry in shown if not entry.is_grave and entry.last_fds]
     if not leaking:
-        unsure = [entry.name for entry in shown if entry.verdict.verdict == "inconclusive"]
-        seen = f"No leak in {units.several(len(shown), 'run')}"
-        return f"No leak seen; cannot tell yet: {', '.join(unsure)}" if unsure else seen
+        unsound: dict[str, list[str]] = {}
+        for entry in shown:
+            if entry.is_grave:
+                unsound.setdefault(entry.assessment.result, []).append(entry.name)
+        told = [f"{result}: {', '.join(names)}" for result, names in unsound.items()]
+        whole = f"No leak in {units.several(len(shown), 'run')}"
+        return "; ".join(["No leak seen", *told]) if told else whole
     worst = max(leaking, key=_severity)
     text = f"{worst.name}: {headline_of_one.statement(worst.run, worst.verdict)}"
     if sound:

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from tidemark.analysis import units
 from tidemark.analysis.run import Run
@@ -16,7 +18,10 @@ from tidemark.record.events import (
     FaultFailed,
     Gap,
     GeneratorSaturated,
+    ProcessContinued,
+    ProcessStopped,
     Recorded,
+    SamplerLost,
     Stalled,
     TargetExited,
     TargetRestarted,
@@ -26,6 +31,8 @@ from tidemark.record.events import (
 MARKED: dict[type[Event], str] = {
     Emfile: "EMFILE",
     TargetExited: "target exited",
+    BrokerDown: "broker died",
+    SamplerLost: "sampler lost",
     TargetRestarted: "restart",
     Stalled: "stalled",
     WorkerLost: "load worker lost",
@@ -35,10 +42,18 @@ MARKED: dict[type[Event], str] = {
 }
 """Events that get a line of their own in a picture, and what stands beside it."""
 
+DIED = "died"
+"""The action of a broker that failed by itself; others are those of a fault."""
+
+LONGEST_BROKER = 32
+
+MISSED_TICKS = 5.0
+"""More than so many usual distances without any row of samples is a hole, told or not."""
+
 SHORTEST_SPAN_S = 0.5
 """A fault that was over sooner is marked as a moment: a worker that is killed."""
 
-LOUD = (Emfile, TargetExited)
+LOUD = (Emfile, TargetExited, BrokerDown)
 """Events that a reader must not overlook."""
 
 
@@ -74,7 +89,7 @@ class Span:
 
 def marks(events: Iterable[Recorded[Event]]) -> list[Mark]:
     """Return the moments to mark. Of repeated events only the first is named, with the count."""
-    chosen = [recorded for recorded in events if type(recorded.event) in MARKED]
+    chosen = [recorded for recorded in events if _is_marked(recorded.event)]
     counts = Counter(recorded.event.name for recorded in chosen)
     found, named = [], set()
     for recorded in chosen:
@@ -85,15 +100,35 @@ def marks(events: Iterable[Recorded[Event]]) -> list[Mark]:
     return found
 
 
+def _is_marked(event: Event) -> bool:
+    by_a_fault = isinstance(event, BrokerDown) and event.action != DIED
+    return type(event) in MARKED and not by_a_fault
+
+
 def _named(recorded: Recorded[Event], times: int) -> str:
-    text = MARKED[type(recorded.event)]
+    text = _what(recorded.event)
     if isinstance(recorded.event, LOUD):
         text += f" at {units.duration(recorded.elapsed_s)}"
     return text if times == 1 else f"{text} (first of {times:,})"
 
 
+def _what(event: Event) -> str:
+    """Say what happened: how a target ended, which broker died."""
+    if isinstance(event, TargetExited) and event.signal is not None:
+        return f"target killed by {units.shortened(event.signal, LONGEST_BROKER)}"
+    if isinstance(event, TargetExited) and event.exit_code is not None:
+        return f"target exited with code {event.exit_code}"
+    if isinstance(event, BrokerDown):
+        return f"{_broker(event)} died"
+    return MARKED[type(event)]
+
+
+def _broker(event: BrokerDown) -> str:
+    return f"broker {units.shortened(event.broker or '', LONGEST_BROKER)}".rstrip()
+
+
 def spans(run: Run) -> list[Span]:
-    """Return what is shaded, in order of time: faults, other outages of a broker, and gaps.
+    """Return what is shaded, in order of time: faults, other outages of a broker, stops and gaps.
 
     Brokers that a fault took down are not shaded on their own: it is.
     """
@@ -103,7 +138,8 @@ def spans(run: Run) -> list[Span]:
         for span in _outages(run)
         if not any(one.start_s <= span.start_s <= one.end_s for one in faults)
     ]
-    return sorted([*faults, *outages, *_gaps(run)], key=lambda span: span.start_s)
+    found = [*faults, *outages, *_stops(run), *unsampled(run)]
+    return sorted(found, key=lambda span: span.start_s)
 
 
 def fault_spans(run: Run) -> list[tuple[str, Span]]:
@@ -139,31 +175,80 @@ def fault_marks(run: Run) -> list[tuple[str, Mark]]:
 
 def fault_mark(kind: str, elapsed_s: float) -> Mark:
     """Return the mark of a fault that was over at once: target-kill at 45 s."""
-    return Mark(elapsed_s, f"{kind} at {units.duration(round(elapsed_s))}", loud=False)
+    return Mark(
+        elapsed_s,
+        f"{units.shortened(kind, LONGEST_BROKER)} at {units.duration(round(elapsed_s))}",
+        loud=False,
+    )
 
 
 def span_text(kind: str, start_s: float, end_s: float, *, cut: bool = False) -> str:
     """Return what stands beside a fault: outage 10 s to 16 s, or to the end of the run."""
     until = "the end" if cut else units.duration(round(end_s))
-    return f"{kind} {units.duration(round(start_s))} to {until}"
+    return f"{units.shortened(kind, LONGEST_BROKER)} {units.duration(round(start_s))} to {until}"
 
 
 def _outages(run: Run) -> list[Span]:
-    down: dict[str, float] = {}
+    down: dict[str, tuple[float, BrokerDown]] = {}
     found = []
     for recorded in run.events:
         event = recorded.event
         if isinstance(event, BrokerDown):
-            down.setdefault(event.broker or "", recorded.elapsed_s)
+            down.setdefault(event.broker or "", (recorded.elapsed_s, event))
         elif isinstance(event, BrokerUp) and (event.broker or "") in down:
-            start, text = down.pop(event.broker or ""), f"broker {event.broker or ''} down"
-            found.append(Span(start, recorded.elapsed_s, text))
-    rest = [Span(start, run.duration_s, f"broker {name} down") for name, start in down.items()]
-    return found + rest
+            found.append(_outage(*down.pop(event.broker or ""), recorded.elapsed_s))
+    return found + [_outage(start, gone, run.duration_s) for start, gone in down.values()]
+
+
+def _outage(start_s: float, gone: BrokerDown, end_s: float) -> Span:
+    """A broker that died is named by its mark."""
+    return Span(start_s, end_s, "" if gone.action == DIED else f"{_broker(gone)} down")
+
+
+def _stops(run: Run) -> list[Span]:
+    """Return when any process was stopped, to the end of the run where it was not continued."""
+    since: dict[tuple[str | None, int | None], float] = {}
+    found = []
+    for recorded in run.events:
+        event, at = recorded.event, recorded.elapsed_s
+        if isinstance(event, ProcessStopped):
+            since.setdefault((event.target, event.pid), at)
+        elif isinstance(event, ProcessContinued):
+            start = since.pop((event.target, event.pid), at - (event.stopped_s or 0.0))
+            found.append(Span(max(0.0, start), at, "stopped"))
+    return _joined(found + [Span(start, run.duration_s, "stopped") for start in since.values()])
+
+
+def unsampled(run: Run) -> list[Span]:
+    """Return the stretches without samples: those that were noted, and what the table lacks.
+
+    The sampler notes a gap when it is over. One that was lost notes nothing; nor is there
+    anything to sample once the target is gone.
+    """
+    ticks = np.unique(run.samples["elapsed_s"].to_numpy(dtype=float))
+    exits, restarts = run.events_of(TargetExited), run.events_of(TargetRestarted)
+    gone = bool(exits) and not any(one.elapsed_s > exits[-1].elapsed_s for one in restarts)
+    edges = ticks if gone else np.append(ticks, run.duration_s)
+    steps = np.diff(edges)
+    usual = float(np.median(np.diff(ticks))) if ticks.size > 1 else SHORTEST_SPAN_S
+    holes = np.flatnonzero(steps > max(MISSED_TICKS * usual, SHORTEST_SPAN_S))
+    found = [Span(float(edges[at]), float(edges[at + 1]), "not sampled") for at in holes]
+    return _joined(found + _gaps(run))
+
+
+def _joined(found: Iterable[Span]) -> list[Span]:
+    """Return stretches of one kind in order of time, those that overlap as one."""
+    joined: list[Span] = []
+    for span in sorted(found, key=lambda span: span.start_s):
+        if joined and span.start_s <= joined[-1].end_s:
+            joined[-1] = replace(joined[-1], end_s=max(joined[-1].end_s, span.end_s))
+        else:
+            joined.append(span)
+    return joined
 
 
 def _gaps(run: Run) -> list[Span]:
-    """Return the stretches without samples; the sampler notes one when it is over."""
+    """Return the gaps that were noted."""
     found = []
     for recorded in run.events_of(Gap):
         missed, interval_s = recorded.event.missed_ticks, recorded.event.interval_s

@@ -65,10 +65,20 @@ def chosen(found: ResourceVerdict) -> Forecast | None:
 def horizon_s(found: ResourceVerdict, end_s: float) -> float:
     """Return how far the time axis must reach to show the forecast, if it is near enough."""
     forecast = chosen(found)
-    if found.resource != "fds" or forecast is None or forecast.elapsed_s <= end_s:
+    if forecast is None or forecast.elapsed_s <= end_s:
         return end_s
     near = forecast.elapsed_s <= LATER * end_s
     return 1.04 * forecast.elapsed_s if near else GLIMPSE * end_s
+
+
+def reached(found: ResourceVerdict, end_s: float) -> float:
+    """Return how high the forecast is at the end of the time axis; 0 where none is drawn."""
+    forecast = chosen(found)
+    if forecast is None:
+        return 0.0
+    ahead = forecast.elapsed_s - forecast.made_at_elapsed_s
+    share = (end_s - forecast.made_at_elapsed_s) / ahead if ahead > 0 else 1.0
+    return forecast.level + min(max(share, 0.0), 1.0) * (forecast.limit - forecast.level)
 
 
 def draw_fit(axes: Axes, found: ResourceVerdict, scale: float = 1.0) -> str:
@@ -82,7 +92,9 @@ def draw_fit(axes: Axes, found: ResourceVerdict, scale: float = 1.0) -> str:
     return f"dotted: fitted growth, {headline.growth(found)}"
 
 
-def draw_forecast(axes: Axes, found: ResourceVerdict, clock: Clock | None = None) -> str:
+def draw_forecast(
+    axes: Axes, found: ResourceVerdict, clock: Clock | None = None, scale: float = 1.0
+) -> str:
     """Draw the forecast to the limit with its 90 % band; return what explains it.
 
     Args:
@@ -90,6 +102,7 @@ def draw_forecast(axes: Axes, found: ResourceVerdict, clock: Clock | None = None
         found: What was found on the resource.
         clock: When requests were answered in the run. With it an early forecast, which is one in
             requests, is drawn over the moments at which those requests really came.
+        scale: From the unit of the resource to that of the axis.
     """
     forecast = chosen(found)
     if forecast is None:
@@ -98,9 +111,10 @@ def draw_forecast(axes: Axes, found: ResourceVerdict, clock: Clock | None = None
     middle, low, high = _paths(forecast, clock if early else None)
     end = axes.get_xlim()[1]
     times, heights = (np.concatenate([low[i], high[i][::-1]]) for i in (0, 1))
+    heights = heights * scale
     axes.fill(times, heights, color=BAND, alpha=0.28, lw=0, label="forecast band", zorder=1.8)
-    axes.plot(*middle, color=BAND, lw=1.5, label="forecast", zorder=3.5)
-    made = (forecast.made_at_elapsed_s, forecast.level)
+    axes.plot(middle[0], middle[1] * scale, color=BAND, lw=1.5, label="forecast", zorder=3.5)
+    made = (forecast.made_at_elapsed_s, forecast.level * scale)
     axes.plot(*made, "o", color=BAND, ms=5, label="_made", zorder=5)
     axes.set_xlim(right=end)
     return _said(forecast, early=early)
@@ -129,7 +143,7 @@ def _said(forecast: Forecast, *, early: bool) -> str:
     if early and forecast.requests is not None and interval is not None:
         high = units.count(interval.high) if math.isfinite(interval.high) else "never"
         return (
-            f"violet: early forecast, limit after {units.count(forecast.requests)} requests"
+            f"violet: early forecast, limit after {units.several(forecast.requests, 'request')}"
             f" (90 %: {units.count(interval.low)} to {high})"
         )
     when = "early forecast" if early else "forecast"

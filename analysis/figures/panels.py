@@ -12,6 +12,7 @@ from tidemark.analysis import units
 from tidemark.analysis.figures import downsample, style
 from tidemark.analysis.figures.curves import Curve
 from tidemark.analysis.figures.events import Mark, Span
+from tidemark.analysis.figures.labels import EndLabel
 from tidemark.analysis.verdict.model import Floats
 
 LEFT_IN = 0.95
@@ -28,9 +29,14 @@ TITLE_PAD_PT = 6.0
 FLAT_SHARE = 0.3
 SHADE: dict[str, Any] = {"color": "#d9dce0", "alpha": 0.6, "lw": 0, "label": "_span", "zorder": 0.5}
 LOUD: dict[str, Any] = {"color": style.ALARM, "lw": 1.3, "ls": "solid"}
+BACKING: dict[str, Any] = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.0}
+"""Keeps text readable where lines run behind it."""
 QUIET: dict[str, Any] = {"color": style.MUTED, "lw": 0.8, "ls": (0, (1, 2))}
 TRAIL_SHARE = 0.02
-LIMIT_WORTH_SHOWING = 60.0
+TRAIL: dict[str, Any] = {"lw": 0.8, "ls": (0, (1, 3)), "label": "_trail", "zorder": 1.6}
+LIMIT_NEAR = 1 / 3
+"""A limit is drawn once what is drawn comes to this share of it; else the data would be a line
+on the axis."""
 
 Heading = tuple[str, str]
 """What a panel shows, and what helps to read it: on the same line, in small print."""
@@ -108,16 +114,46 @@ def line(axes: Axes, curve: Curve, **how: object) -> None:
 
 
 def trail(axes: Axes, curve: Curve, colour: str) -> None:
-    """Lead a hairline from the end of a curve that ended early to its name in the margin."""
+    """Lead dots from the end of a curve that ended early to its name in the margin."""
     end = axes.get_xlim()[1]
     ended = float(curve.time_s[np.isfinite(curve.values)][-1]) if curve.read.size else end
     if end - ended > TRAIL_SHARE * end:
-        axes.hlines(curve.last, ended, end, color=colour, lw=0.6, label="_trail", zorder=1.6)
+        axes.hlines(curve.last, ended, end, color=colour, **TRAIL)
 
 
 def _alone(values: Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     hole = np.concatenate([[True], np.isnan(values), [True]])
     return np.asarray(~hole[1:-1] & hole[:-2] & hole[2:], dtype=np.bool_)
+
+
+def near_limits(limits: Sequence[float], reached: float) -> list[float]:
+    """Return the limits that are in sight of the highest figure that is drawn."""
+    return [limit for limit in limits if reached >= LIMIT_NEAR * limit]
+
+
+def draw_limits(
+    axes: Axes, limits: Sequence[float], reached: float, told: Callable[[float], str]
+) -> list[EndLabel]:
+    """Draw the limits that are in sight; say of the others that they are above the chart.
+
+    Args:
+        axes: The panel; its y range must hold the limits that are in sight.
+        limits: In the unit of the axis.
+        reached: The highest figure that is drawn, in the same unit.
+        told: Writes a limit with its unit.
+
+    Returns:
+        Labels for those that were drawn.
+    """
+    near = near_limits(limits, reached)
+    for limit in near:
+        axes.axhline(limit, color=style.INK, lw=1.4, ls=(0, (6, 3)), label="limit", zorder=2.5)
+    far = [told(limit) for limit in limits if limit not in near]
+    if far:
+        text = f"↑ limit {' and '.join(far)}, above the chart"
+        how = {"va": "top", "color": style.MUTED, "bbox": BACKING, "zorder": 6}
+        style.write_above(axes, text, 0.0, (5, -2), **how)
+    return [EndLabel(limit, f"limit {told(limit)}", style.INK, "bold") for limit in near]
 
 
 def headroom(axes: Axes, highest: float, share: float = 0.08) -> None:
@@ -142,7 +178,7 @@ def near(axes: Axes, lowest: float, highest: float) -> None:
 def event_names(marks: Sequence[Mark], spans: Sequence[Span], span_s: tuple[float, float]) -> Names:
     """Return where the names of events go above the top panel; what finds no room is left out."""
     named = [(not mark.loud, mark.elapsed_s, mark.text) for mark in marks if mark.text]
-    named += [(True, span.start_s, span.text) for span in spans]
+    named += [(True, span.start_s, span.text) for span in spans if span.text]
     rows: Names = [[] for _ in range(ROWS)]
     for quiet, at, text in sorted(named):
         place = (at - span_s[0]) / (span_s[1] - span_s[0])
@@ -182,7 +218,7 @@ def mark_events(
 def write_heading(axes: Axes, heading: Heading, rows: int = 0) -> None:
     """Write the heading of a panel above so many rows of names."""
     (title, remark), pad = heading, TITLE_PAD_PT + ROW_PT * rows
-    text = axes.set_title(title, pad=pad)
+    text = axes.set_title(style.drawable(title), pad=pad)
     if remark:
         beside = 72 * text.get_window_extent().width / style.DPI + 10
         style.write_above(axes, remark, 0.0, (beside, pad), color=style.MUTED, va="baseline")

@@ -1,6 +1,9 @@
 """The picture of one run: what its processes held, on one time axis, and where that leads."""
 
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,12 +13,19 @@ from matplotlib.figure import Figure
 from tidemark.analysis import units
 from tidemark.analysis.figures import curves, downsample, events, panels, style
 from tidemark.analysis.figures.curves import Curve
-from tidemark.analysis.figures.forecast_lines import clock_of, draw_fit, draw_forecast, horizon_s
+from tidemark.analysis.figures.forecast_lines import (
+    clock_of,
+    draw_fit,
+    draw_forecast,
+    horizon_s,
+    reached,
+)
 from tidemark.analysis.figures.labels import EndLabel, label_ends
 from tidemark.analysis.figures.load_panels import counted, draw_latency, draw_requests, timed
 from tidemark.analysis.figures.panels import Heading, Panel
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.analysis.verdict.headline import leading
 from tidemark.analysis.verdict.model import Floats, ResourceVerdict, Verdict
 from tidemark.analysis.verdict.summary import use_per_request
 from tidemark.record.metrics import METRICS, Drawing, Metric
@@ -44,6 +54,10 @@ HEIGHTS_IN: dict[Drawing, float] = {
     "total": 1.35,
     "rate": 1.1,
 }
+REASON_COLUMNS = 145
+REASON_LINES = 2
+LINE_IN = 0.19
+Judged = Mapping[str, ResourceVerdict]
 GREYS = ("#b8bcc2", "#d3d6da")
 
 
@@ -59,28 +73,46 @@ def draw_run(assessment: Assessment) -> Figure:
     Returns:
         A figure 12 inches wide with one axes per panel, labelled with the panel's name.
     """
-    run, verdict = assessment.run, assessment.verdict
-    chosen = _panels(run, verdict)
-    span_s = (0.0, _end_s(run, verdict))
+    run, judged = assessment.run, _judged(assessment.verdict)
+    chosen = _panels(run, judged)
+    span_s = (0.0, _end_s(run, judged))
     marks, spans = events.marks(run.events), events.spans(run)
     marks += [mark for _, mark in events.fault_marks(run)]
     if span_s[1] > run.duration_s * 1.001:
         marks.append(events.Mark(run.duration_s, "end of the run", loud=False))
     names = panels.event_names(marks, spans, span_s)
-    head_in = panels.HEAD_IN + len(names) * panels.ROW_PT / 72
+    because = _because(assessment)
+    head_in = panels.HEAD_IN + len(names) * panels.ROW_PT / 72 + len(because) * LINE_IN
     figure = style.new_figure(panels.height_of(chosen, head_in))
     axes = panels.stack(figure, chosen, head_in)
     panels.share_time(axes, span_s)
     for panel, place in zip(chosen, axes, strict=True):
         panels.write_heading(place, panel.draw(place), len(names) if place is axes[0] else 0)
     panels.mark_events(axes, marks, spans, names)
-    subtitle = _subtitle(run) + ("" if axes else NOTHING)
+    subtitle = "\n".join([*because, _subtitle(run)]) + ("" if axes else NOTHING)
     style.headings(figure, assessment.headline, subtitle, panels.LEFT_IN)
     return figure
 
 
-def _panels(run: Run, verdict: Verdict) -> list[Panel]:
-    found = [_panel(metric, run, verdict.resources.get(metric.name)) for metric in METRICS]
+def _because(assessment: Assessment) -> list[str]:
+    """The result and what it rests on, unless the title says it: in the words of every output."""
+    text = f"{assessment.result}: {assessment.because}"
+    if text in assessment.headline:
+        return []
+    return textwrap.wrap(text, REASON_COLUMNS, max_lines=REASON_LINES, placeholder=" …")
+
+
+def _judged(verdict: Verdict) -> dict[str, ResourceVerdict]:
+    """What was found, with the forecast of the resource that the verdict is about alone."""
+    lead = leading(verdict)
+    return {
+        name: found if found is lead else replace(found, forecast=None, forecast_check=None)
+        for name, found in verdict.resources.items()
+    }
+
+
+def _panels(run: Run, judged: Judged) -> list[Panel]:
+    found = [_panel(metric, run, judged.get(metric.name)) for metric in METRICS]
     if counted(run):
         found.append(Panel("requests", 1.25, lambda axes: draw_requests(axes, run)))
     if timed(run):
@@ -96,10 +128,10 @@ def _panel(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Panel | 
     return None if draw is None else Panel(metric.name, HEIGHTS_IN[metric.drawn], draw)
 
 
-def _end_s(run: Run, verdict: Verdict) -> float:
+def _end_s(run: Run, judged: Judged) -> float:
     """Return where the time axis ends: a little later than the run if that shows the limit met."""
     end = max(run.duration_s, 1e-3)
-    return max([end, *(horizon_s(found, end) for found in verdict.resources.values())])
+    return max([end, *(horizon_s(found, end) for found in judged.values())])
 
 
 def _subtitle(run: Run) -> str:
@@ -107,7 +139,7 @@ def _subtitle(run: Run) -> str:
     if isinstance(load.get("rate"), int | float):
         parts.append(f"{units.number(load['rate'], 3)} requests/s")
     if isinstance(load.get("batch_size"), int | float):
-        parts.append(f"{units.number(load['batch_size'], 3)} messages each")
+        parts.append(f"{units.several(load['batch_size'], 'message')} each")
     parts.append(units.several(len(run.metadata.brokers), "broker") if run.metadata.brokers else "")
     parts.append(f"ran {units.duration(run.duration_s)}, {run.outcome}")
     if len(run.samples) > downsample.DENSE * run.samples["pid"].nunique():
@@ -136,23 +168,34 @@ def _draw_each(
 ) -> Heading:
     style.count_axis(axes, metric.axis)
     lead = _lead(found, judged)
-    limit = judged.limit if judged else None
-    highest = max(curve.highest for curve in found)
-    shown = limit if limit and limit <= panels.LIMIT_WORTH_SHOWING * highest else None
-    panels.headroom(axes, max(highest, shown or 0.0), 0.12)
+    limits, high = _in_sight(axes, metric, found, judged)
+    panels.headroom(axes, max([high, *panels.near_limits(limits, high)]), 0.12)
     labels = _draw_processes(axes, found, lead)
-    remarks = []
-    if judged and lead:
-        clock = clock_of(run, judged.judged_until_s)
-        remarks = [draw_fit(axes, judged), draw_forecast(axes, judged, clock)]
-    if shown:
-        axes.axhline(shown, color=style.INK, lw=1.4, ls=(0, (6, 3)), label="limit", zorder=2.5)
-        labels.append(EndLabel(shown, f"limit {units.count(shown)}", style.INK, "bold"))
-    elif limit:
-        remarks.append(f"limit {units.count(limit)}, far above")
+    labels += panels.draw_limits(axes, limits, high, partial(units.on_axis, metric))
+    remark = _draw_growth(axes, metric, run, judged) if lead else ""
     label_ends(axes, labels)
     whose = f" of {found[0].name}" if len(found) == 1 else ", each process"
-    return metric.title + whose, "   ".join(filter(None, remarks))
+    return metric.title + whose, remark
+
+
+def _in_sight(
+    axes: Axes, metric: Metric, drawn: Sequence[Curve], judged: ResourceVerdict | None
+) -> tuple[list[float], float]:
+    """Return the limit, if there is one, and the highest figure that is drawn below it."""
+    highest = max((curve.highest for curve in drawn if curve.read.size), default=0.0)
+    if judged is None or not judged.limit:
+        return [], highest
+    forecast = reached(judged, axes.get_xlim()[1]) * metric.axis_scale
+    return [judged.limit * metric.axis_scale], max(highest, forecast)
+
+
+def _draw_growth(axes: Axes, metric: Metric, run: Run, judged: ResourceVerdict | None) -> str:
+    """Draw the fit of a leak, and the forecast if it is there; return what explains them."""
+    if judged is None:
+        return ""
+    clock, scale = clock_of(run, judged.judged_until_s), metric.axis_scale
+    said = [draw_fit(axes, judged, scale), draw_forecast(axes, judged, clock, scale)]
+    return "   ".join(filter(None, said))
 
 
 def _lead(found: Sequence[Curve], judged: ResourceVerdict | None) -> Curve | None:
@@ -184,7 +227,7 @@ def _draw_processes(axes: Axes, found: Sequence[Curve], lead: Curve | None) -> l
 
 def _end(curve: Curve, colour: str, weight: str) -> EndLabel:
     process, _, pid = curve.name.rpartition(" ")
-    name = f"{_shorten(process, PROCESS_LETTERS)} {pid}"
+    name = f"{units.shortened(process, PROCESS_LETTERS)} {pid}"
     return EndLabel(curve.last, f"{name}: {units.number(curve.last, 4)}", colour, weight)
 
 
@@ -224,35 +267,62 @@ def _draw_states(axes: Axes, metric: Metric, states: Sequence[Curve]) -> Heading
     return "Connections to the brokers by TCP state", TIME_WAIT_NOTE if waits else ""
 
 
-def _names_drawer(metric: Metric, run: Run, _: ResourceVerdict | None) -> Draw | None:
+def _names_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Draw | None:
     named = curves.by_name(run.composition, metric.noun)
     total = curves.of_metric(run.samples, metric)
     known = total.read.size or named
-    return (lambda axes: _draw_names(axes, metric, named, total)) if known else None
+    if not known:
+        return None
+    return lambda axes: _draw_names(axes, metric, named, total, judged=judged, run=run)
 
 
-def _draw_names(axes: Axes, metric: Metric, named: Sequence[Curve], total: Curve) -> Heading:
+def _draw_names(
+    axes: Axes,
+    metric: Metric,
+    named: Sequence[Curve],
+    total: Curve,
+    *,
+    judged: ResourceVerdict | None,
+    run: Run,
+) -> Heading:
     style.count_axis(axes, metric.axis)
-    highest = total.highest if total.read.size else 0.0
-    if not named or named[0].time_s.size < 2:
-        panels.headroom(axes, highest, 0.12)
+    layered = bool(named) and named[0].time_s.size >= 2
+    layers = list(np.cumsum([curve.values for curve in named], axis=0)) if layered else []
+    tops = [Curve("", named[0].time_s, layers[-1])] if layered else []
+    limits, high = _in_sight(axes, metric, [total, *tops], judged)
+    panels.headroom(axes, max([high, *panels.near_limits(limits, high)]), 0.18)
+    labels = panels.draw_limits(axes, limits, high, partial(units.on_axis, metric))
+    if layered:
+        labels += _draw_layers(axes, named, layers, events.unsampled(run))
+        if total.read.size:
+            panels.line(axes, total, color=style.INK, lw=1.0, zorder=3)
+    else:
         panels.line(axes, total, color=style.BLUE)
-        label_ends(axes, [EndLabel(total.last, units.count(total.last), style.INK)])
-        return f"{metric.title}, all processes", ""
-    layers = list(np.cumsum([curve.values for curve in named], axis=0))
-    panels.headroom(axes, max(float(np.nanmax(layers[-1])), highest), 0.1)
+        labels.append(EndLabel(total.last, units.count(total.last), style.INK))
+    remark = _draw_growth(axes, metric, run, judged)
+    label_ends(axes, labels)
+    by_name = " by name" if layered else ""
+    return f"{metric.title}{by_name}, all processes", remark
+
+
+def _draw_layers(
+    axes: Axes, named: Sequence[Curve], layers: Sequence[Floats], holes: Sequence[events.Span]
+) -> list[EndLabel]:
+    """Draw counts on top of each other, open where nothing was sampled; return their names."""
     labels, below = [], np.zeros_like(layers[0])
+    times = named[0].time_s
+    at = np.array([(hole.start_s + hole.end_s) / 2 for hole in holes])
+    places = np.searchsorted(times, at)
+    opened = np.insert(times, places, at)
     for index, (curve, top) in enumerate(zip(named, layers, strict=True)):
         colours = style.STACK if _grows(curve) else GREYS
         colour = colours[index % len(colours)]
         how: dict[str, Any] = {"color": colour, "label": curve.name, "alpha": 0.75, "lw": 0}
-        axes.fill_between(curve.time_s, below, top, zorder=2, **how)
+        low, high = (np.insert(edge, places, np.nan) for edge in (below, top))
+        axes.fill_between(opened, low, high, zorder=2, **how)
         labels.append(_layer_label(curve, below, top, colour))
         below = top
-    if total.read.size:
-        panels.line(axes, total, color=style.INK, lw=1.0, zorder=3)
-    label_ends(axes, [label for label in labels if label])
-    return f"{metric.title} by name, all processes", ""
+    return [label for label in labels if label]
 
 
 def _layer_label(curve: Curve, below: Floats, top: Floats, colour: str) -> EndLabel | None:
@@ -260,7 +330,7 @@ def _layer_label(curve: Curve, below: Floats, top: Floats, colour: str) -> EndLa
         return None
     change = curve.values[-1] - curve.values[0]
     figures = units.count(curve.last) + (f" ({change:+,.0f})" if change else "")
-    text = f"{_shorten(curve.name, max(LAYER_LETTERS - len(figures), 4))} {figures}"
+    text = f"{units.shortened(curve.name, max(LAYER_LETTERS - len(figures), 4))} {figures}"
     look = (style.darker(colour), "bold") if _grows(curve) else (style.MUTED,)
     return EndLabel(float(below[-1] + top[-1]) / 2, text, *look)
 
@@ -270,34 +340,36 @@ def _grows(curve: Curve) -> bool:
     return bool(curve.values[-1] > curve.values[curve.values.size // 4])
 
 
-def _shorten(name: str, longest: int) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
-
-
 def _total_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Draw | None:
     total, each = curves.of_metric(run.samples, metric), _each(metric, run)
     shown = [total] if total.read.size else each
     if not shown or (metric.absent_is_zero and max(curve.highest for curve in shown) <= 0):
         return None
     whose = f" of {each[0].name}" if len(each) == 1 else ", all processes"
-    return lambda axes: _draw_total(axes, metric, shown, whose, judged)
+    return lambda axes: _draw_total(axes, metric, shown, whose, judged=judged, run=run)
 
 
 def _draw_total(
-    axes: Axes, metric: Metric, shown: Sequence[Curve], whose: str, judged: ResourceVerdict | None
+    axes: Axes,
+    metric: Metric,
+    shown: Sequence[Curve],
+    whose: str,
+    *,
+    judged: ResourceVerdict | None,
+    run: Run,
 ) -> Heading:
     style.count_axis(axes, metric.axis, whole=False)
     lowest = min(float(curve.read.min()) for curve in shown)
-    panels.near(axes, lowest, max(curve.highest for curve in shown))
-    labels = []
+    limits, high = _in_sight(axes, metric, shown, judged)
+    panels.near(axes, lowest, max([high, *panels.near_limits(limits, high)]))
+    labels = panels.draw_limits(axes, limits, high, partial(units.on_axis, metric))
     for curve in shown:
         panels.line(axes, curve, color=style.BLUE)
         panels.trail(axes, curve, style.BLUE)
         text = f"{units.number(curve.last, 3)} {metric.axis}"
         labels.append(EndLabel(curve.last, text, style.darker(style.BLUE), "bold"))
     label_ends(axes, labels)
-    fit = draw_fit(axes, judged, metric.axis_scale) if judged else ""
-    return metric.title + whose, fit
+    return metric.title + whose, _draw_growth(axes, metric, run, judged)
 
 
 def _rate_drawer(metric: Metric, run: Run, _: ResourceVerdict | None) -> Draw | None:

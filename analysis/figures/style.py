@@ -7,7 +7,7 @@ has a colour, dashes and a marker of its own, so that it can be told apart in gr
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, ClassVar, ParamSpec, TypeVar, cast
 
 import matplotlib
@@ -17,6 +17,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import MaxNLocator
 
 from tidemark.analysis import units
@@ -41,11 +42,20 @@ DPI = 150
 TEXT_PT = 9.5
 SMALL_PT = 8.8
 TITLE_PT = range(17, 9, -1)
+LONGEST_TEXT = 160
+"""No text in a picture is longer."""
+
+STRANGE = "\N{REPLACEMENT CHARACTER}"
+"""Drawn in place of a character that the font does not have."""
+
+FONT = "DejaVu Sans"
+"""The font that comes with matplotlib, so that every machine draws the same picture."""
+
 MOST_FRACTIONS = 3
 """Below so many whole steps, an axis of times is divided into fractions."""
 
 THEME: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
+    "font.family": FONT,
     "font.size": TEXT_PT,
     "text.color": INK,
     "text.usetex": False,
@@ -152,11 +162,27 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+@cache
+def _drawable() -> frozenset[int]:
+    return frozenset(get_font(findfont(FONT)).get_charmap())
+
+
+def drawable(text: str) -> str:
+    """Return a text as the font can draw it, each line no longer than a picture is wide."""
+    known = _drawable()
+    lines = (units.shortened(line, LONGEST_TEXT) for line in text.split("\n"))
+    return "\n".join(
+        "".join(one if ord(one) in known else STRANGE for one in line) for line in lines
+    )
+
+
 def write(
     axes: Axes, text: str, at: tuple[float, float], offset: tuple[float, float], **how: Any
 ) -> None:
     """Write small text so many points from a place in the data."""
-    axes.annotate(text, at, offset, textcoords="offset points", **{"size": SMALL_PT} | how)
+    axes.annotate(
+        drawable(text), at, offset, textcoords="offset points", **{"size": SMALL_PT} | how
+    )
 
 
 def write_above(axes: Axes, text: str, at: float, offset: tuple[float, float], **how: Any) -> None:
@@ -165,15 +191,21 @@ def write_above(axes: Axes, text: str, at: float, offset: tuple[float, float], *
 
 
 def headings(figure: Figure, title: str, subtitle: str, left_in: float) -> None:
-    """Write the finding at the top left, shrunk until it fits, and below it what was run."""
+    """Write the finding at the top left, shrunk until it fits, and below it what was run.
+
+    What does not fit at the smallest size is cut.
+    """
     left, height = left_in / WIDTH_IN, figure.get_figheight()
+    title = drawable(title)
     heading = figure.text(left, 1 - 0.16 / height, title, weight="bold", va="top")
     room_px = (WIDTH_IN - left_in - 0.25) * figure.dpi
     for size in TITLE_PT:
         heading.set_fontsize(size)
-        if heading.get_window_extent().width <= room_px:
+        if (taken_px := heading.get_window_extent().width) <= room_px:
             break
-    below, lines = 1 - 0.54 / height, subtitle.strip()
+    else:
+        heading.set_text(units.shortened(title, int(len(title) * room_px / taken_px)))
+    below, lines = 1 - 0.54 / height, drawable(subtitle.strip())
     figure.text(left, below, lines, size=TEXT_PT, color=MUTED, va="top", linespacing=1.4)
 
 

@@ -14,17 +14,22 @@ from tidemark.analysis.figures import curves
 from tidemark.analysis.figures.curves import Curve
 from tidemark.analysis.figures.events import told
 from tidemark.analysis.verdict import headline
-from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.analysis.verdict.assessment import Assessment, Severity
 from tidemark.analysis.verdict.faults import left_text
 from tidemark.analysis.verdict.model import ForecastCheck, ResourceVerdict
 from tidemark.analysis.verdict.summary import unlike
-from tidemark.record.events import LimitsRead
+from tidemark.record.events import LimitsRead, TargetUnconfirmed
 from tidemark.record.metrics import JUDGED, USED, Metric
 
 MOST_EVENTS = 200
 MOST_NAMES = 20
 SECRET = re.compile(r"password|passwd|secret|token|credential|api[_-]?key", re.IGNORECASE)
 HIDDEN = "(not shown)"
+LONGEST_VALUE = 500
+"""What stands in a cell is cut to so many characters; the files of the run have the rest."""
+
+LOOKS = {Severity.FAIL: "leak", Severity.UNKNOWN: "inconclusive", Severity.DOUBT: "inconclusive"}
+"""The class of a badge by its severity; of what is well or a note "clean" and none."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,19 @@ class Section:
         events = self.assessment.run.events
         listed = [one for one in events if not isinstance(one.event, LimitsRead)][:MOST_EVENTS]
         return [
-            (units.duration(round(one.elapsed_s, 1)), one.event.name, told(one.event))
+            (
+                units.duration(round(one.elapsed_s, 1)),
+                units.shortened(one.event.name, LONGEST_VALUE),
+                units.shortened(told(one.event), LONGEST_VALUE),
+            )
             for one in listed
         ]
+
+    @property
+    def unconfirmed(self) -> list[str]:
+        """Why it cannot be known that the watched process is the one that answers."""
+        events = self.assessment.run.events_of(TargetUnconfirmed)
+        return list(dict.fromkeys(one.event.reason or "" for one in events))
 
     @property
     def hidden_events(self) -> int:
@@ -93,7 +108,7 @@ def render(assessment: Assessment, picture: bytes) -> str:
         picture: Its report.png.
     """
     section = Section(assessment, _data_url(picture))
-    return _environment().get_template("run.html").render(section=section)
+    return _page("run.html", section=section)
 
 
 def render_comparison(
@@ -110,18 +125,21 @@ def render_comparison(
     numbered = enumerate(zip(assessed, pictures, strict=True), start=1)
     sections = [Section(one, _data_url(png), f"run-{place}") for place, (one, png) in numbered]
     faults = (fault.fault for one in assessed for fault in one.summary.faults)
-    return (
-        _environment()
-        .get_template("comparison.html")
-        .render(
-            title=title,
-            picture=_data_url(picture),
-            sections=sections,
-            warning=unlike([one.run for one in assessed]),
-            faults=list(dict.fromkeys(faults)),
-            metrics=[*JUDGED, *USED],
-        )
+    return _page(
+        "comparison.html",
+        title=title,
+        picture=_data_url(picture),
+        sections=sections,
+        warning=unlike([one.run for one in assessed]),
+        faults=list(dict.fromkeys(faults)),
+        metrics=[*JUDGED, *USED],
     )
+
+
+def _page(template: str, **values: object) -> str:
+    """Fill a template; half of a surrogate pair, which no file can hold, becomes "?"."""
+    text = _environment().get_template(template).render(values)
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _data_url(picture: bytes) -> str:
@@ -133,17 +151,19 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
     for key, one in value.items():
         path = f"{prefix}{key}"
         if SECRET.search(str(key)):
-            yield path, HIDDEN
+            yield units.shortened(path, LONGEST_VALUE), HIDDEN
         elif isinstance(one, Mapping):
             yield from _flat(one, f"{path}.")
         elif one is not None:
-            yield path, _plain(one)
+            yield units.shortened(path, LONGEST_VALUE), _plain(one)
 
 
 def _plain(value: object) -> str:
     if isinstance(value, list):
-        return " ".join(str(item) for item in value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        text = " ".join(str(item) for item in value)
+    else:
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+    return units.shortened(text, LONGEST_VALUE)
 
 
 @cache
@@ -160,9 +180,12 @@ def _environment() -> Environment:
         "count": units.count,
         "cpu_time": units.cpu_time,
         "duration": units.duration,
+        "level": lambda value, metric: units.level(metric, value),
+        "look": lambda severity: LOOKS.get(severity, "clean" if severity is Severity.PASS else ""),
         "milliseconds": units.milliseconds,
         "number": units.number,
         "percent": lambda value: f"{100 * value:+.1f} %",
+        "several": units.several,
         "signed": left_text,
         "word": lambda verdict: headline.WORDS[verdict],
     }
@@ -173,7 +196,7 @@ def _environment() -> Environment:
 def _predicted(metric: Metric, check: ForecastCheck, value: float) -> str:
     """Return a forecast figure in its unit: requests, seconds, or that of the resource."""
     if check.unit == "requests":
-        return f"{units.count(value)} requests"
+        return units.several(value, "request")
     if check.unit == "s":
         return units.duration(value)
-    return units.amount(metric, value, 4)
+    return units.level(metric, value)

@@ -1,5 +1,7 @@
 import dataclasses
 
+import pytest
+
 from tests.analysis.rundirs import write_run
 from tidemark.analysis.figures.entries import common_faults
 from tidemark.analysis.figures.events import fault_marks, fault_spans, marks, spans, told
@@ -12,8 +14,11 @@ from tidemark.record.events import (
     FaultStarted,
     Gap,
     LimitsRead,
+    ProcessContinued,
+    ProcessStopped,
     Recorded,
     RunStarted,
+    TargetExited,
     TargetRestarted,
     Unknown,
 )
@@ -47,7 +52,7 @@ def test_a_broker_that_never_came_back_is_down_to_the_end(tmp_path):
 def test_a_gap_ends_where_it_was_noticed(tmp_path):
     run = load_run(write_run(tmp_path, gap=(20.0, 24.0)))
     (span,) = spans(run)
-    assert (span.start_s, span.end_s) == (20.0, 24.0)
+    assert (span.start_s, span.end_s) == pytest.approx((20.0, 24.0), abs=0.25)
 
 
 def test_what_belongs_to_an_event_is_one_line():
@@ -133,3 +138,61 @@ def test_faults_with_no_time_in_common_are_shaded_where_each_was(tmp_path):
     two = run_with(tmp_path / "b", *outage(20.0, 23.0))
     _, found = common_faults([one, two])
     assert [(s.start_s, s.end_s) for s in found] == [(5.0, 8.0), (20.0, 23.0)]
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (TargetExited(signal="SIGKILL"), "target killed by SIGKILL at 41 s"),
+        (TargetExited(exit_code=1), "target exited with code 1 at 41 s"),
+        (TargetExited(), "target exited at 41 s"),
+        (BrokerDown("b:1", "died", "killed"), "broker b:1 died at 41 s"),
+    ],
+)
+def test_what_ended_says_how(event, text):
+    (mark,) = marks([happened(41.0, event)])
+    assert (mark.text, mark.loud) == (text, True)
+
+
+def test_a_broker_that_a_fault_took_down_is_no_death():
+    assert marks([happened(41.0, BrokerDown("b:1", "kill"))]) == []
+
+
+def test_a_broker_that_died_is_shaded_and_named_once(tmp_path):
+    run = run_with(tmp_path, happened(10.0, BrokerDown("b:1", "died")))
+    assert [(s.start_s, s.text) for s in spans(run)] == [(10.0, "")]
+
+
+def test_a_stopped_process_is_shaded_until_it_goes_on(tmp_path):
+    run = run_with(
+        tmp_path,
+        happened(10.0, ProcessStopped(pid=101)),
+        happened(11.0, ProcessStopped(pid=102)),
+        happened(13.0, ProcessContinued(pid=102)),
+        happened(14.0, ProcessContinued(pid=101)),
+        happened(24.0, ProcessContinued(pid=101, stopped_s=4.0)),
+        happened(30.0, ProcessStopped(pid=101)),
+    )
+    found = [(s.start_s, s.end_s, s.text) for s in spans(run)]
+    times = [(10.0, 14.0), (20.0, 24.0), (30.0, run.duration_s)]
+    assert found == [(*time, "stopped") for time in times]
+
+
+def lacking(run, start, end):
+    samples = run.samples[~run.samples["elapsed_s"].between(start, end)]
+    return dataclasses.replace(run, samples=samples, events=())
+
+
+def test_samples_that_are_missing_are_shaded_though_no_event_says_so(tmp_path):
+    run = load_run(write_run(tmp_path))
+    (span,) = spans(lacking(run, 10.0, 14.0))
+    assert (span.start_s, span.end_s) == pytest.approx((10.0, 14.0), abs=0.25)
+    (rest,) = spans(lacking(run, 20.0, 99.0))
+    assert (rest.start_s, rest.text) == (pytest.approx(20.0, abs=0.25), "not sampled")
+    assert rest.end_s == run.duration_s
+
+
+def test_what_is_gone_cannot_be_sampled(tmp_path):
+    run = lacking(load_run(write_run(tmp_path)), 20.0, 99.0)
+    events = (happened(20.1, TargetExited(signal="SIGKILL")),)
+    assert spans(dataclasses.replace(run, events=events)) == []

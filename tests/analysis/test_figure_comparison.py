@@ -8,7 +8,7 @@ from tests.analysis.verdicts import clean, leak
 from tidemark.analysis.figures import style
 from tidemark.analysis.figures.comparison_figure import draw_comparison
 from tidemark.analysis.run import load_run
-from tidemark.analysis.verdict.assessment import weigh
+from tidemark.analysis.verdict.assessment import Finding, Kind, Severity, weigh
 from tidemark.analysis.verdict.summary import Latency
 from tidemark.record.events import Emfile, FaultEnded, FaultStarted, Recorded
 
@@ -199,3 +199,23 @@ def test_a_fault_is_shaded_in_every_panel_with_time_and_named_once(judged):
     assert [text for text in texts if "outage" in text] == ["outage 11 s to 16 s"]
     test_names_do_not_overlap(drawn)
     test_nothing_is_clipped_at_the_edges(drawn)
+
+
+def test_limits_far_above_all_runs_are_told_and_not_drawn(tmp_path):
+    runs = [load_run(write_run(tmp_path, strategy=name)) for name in ("shared", "pooled")]
+    drawn = draw_comparison([weigh(run, clean(run)) for run in runs])
+    axes = panel(drawn, "fds")
+    assert not named(axes, "limit")
+    assert axes.get_ylim()[1] < 200
+    assert "↑ limit 1,024, above the chart" in [text.get_text() for text in axes.texts]
+    small = panel(drawn, "threads")
+    assert "↑ limit 15,000, above the chart" in [text.get_text() for text in small.texts]
+
+
+def test_a_run_that_failed_otherwise_is_named_at_the_top(tmp_path):
+    runs = [load_run(write_run(tmp_path, strategy=name)) for name in ("shared", "pooled")]
+    sound, other = (weigh(run, clean(run)) for run in runs)
+    death = Finding(Kind.FAULT, "the target", Severity.FAIL, "killed by SIGKILL after 41 s")
+    title, below = draw_comparison([sound, dataclasses.replace(other, findings=(death,))]).texts
+    assert title.get_text() == "No leak seen; fault: pooled"
+    assert "pooled: fault: killed by SIGKILL after 41 s" in below.get_text().splitlines()

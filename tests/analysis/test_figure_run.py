@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import matplotlib
@@ -251,7 +252,7 @@ def test_a_limit_far_above_is_told_and_does_not_flatten_the_line(tmp_path):
     axes = panel(draw_run(weigh(run, clean(run, resources=far))), "fds")
     assert not lines(axes, "limit")
     assert axes.get_ylim()[1] < 100
-    assert "limit 1,048,576, far above" in texts(axes)
+    assert "↑ limit 1,048,576, above the chart" in texts(axes)
 
 
 def _fields(found):
@@ -345,3 +346,95 @@ def test_only_what_grows_after_the_warm_up_is_in_colour(tmp_path, leaked):
     layers = panel(leaked[1], "threads").collections
     grown = {layer.get_label(): to_hex(layer.get_facecolor()[0]).upper() for layer in layers}
     assert grown["rdk:broker*"] == style.VERMILION
+
+
+def with_fds(run, level, limit, forecast=None):
+    """What is found on a run that is level, with another limit."""
+    fds = dataclasses.replace(clean(run).resources["fds"], limit=limit, forecast=forecast)
+    return clean(run, resources={**clean(run).resources, "fds": fds})
+
+
+@pytest.mark.parametrize(("limit", "drawn"), [(1024.0, False), (150.0, True)])
+def test_a_limit_is_drawn_where_the_data_come_near_and_told_where_they_do_not(
+    tmp_path, limit, drawn
+):
+    run = load_run(write_run(tmp_path))
+    axes = panel(draw_run(weigh(run, with_fds(run, 52, limit))), "fds")
+    assert bool(lines(axes, "limit")) is drawn
+    assert (axes.get_ylim()[1] < 100) is not drawn
+    told = f"limit {limit:,.0f}" if drawn else f"↑ limit {limit:,.0f}, above the chart"
+    assert told in texts(axes)
+
+
+def test_threads_and_memory_say_where_their_limits_are(tmp_path):
+    run = load_run(write_run(tmp_path))
+    figure = draw_run(weigh(run, clean(run)))
+    assert "↑ limit 15,000, above the chart" in texts(panel(figure, "threads"))
+    assert "↑ limit 2 GiB, above the chart" in texts(panel(figure, "rss_bytes"))
+    run.samples["rss_bytes"] *= 20
+    near = panel(draw_run(weigh(run, clean(run))), "rss_bytes")
+    assert "limit 2 GiB" in texts(near)
+    assert set(lines(near, "limit")[0].get_ydata()) == {2048.0}
+
+
+def test_only_what_leads_has_its_forecast_drawn(tmp_path):
+    run = load_run(write_run(tmp_path, strategy="per-request-leaked", requests=80))
+    verdict = leak(run, dead=False)
+    last = verdict.resources["fds"].forecast
+    memory = dataclasses.replace(last, level=6e7, limit=2.0**31)
+    resources = {
+        **verdict.resources,
+        "rss_bytes": dataclasses.replace(verdict.resources["rss_bytes"], forecast=memory),
+    }
+    for first, other in (("fds", "rss_bytes"), ("rss_bytes", "fds")):
+        shown = leak(run, dead=False, resources=resources, first_to_exhaust=first)
+        figure = draw_run(weigh(run, shown))
+        assert lines(panel(figure, first), "forecast")
+        assert not lines(panel(figure, other), "forecast")
+    assert lines(panel(figure, "rss_bytes"), "forecast")[0].get_ydata()[-1] == 2048.0
+
+
+def test_the_result_and_what_it_rests_on_stand_below_the_title(tmp_path):
+    run = load_run(write_run(tmp_path))
+    assessment = weigh(run, clean(run, verdict="inconclusive"))
+    first = said(draw_run(assessment))[1].splitlines()[0]
+    assert first.startswith(f"{assessment.result}: {assessment.because}"[:80])
+
+
+def test_the_threads_are_open_where_nothing_was_sampled(tmp_path):
+    run = load_run(write_run(tmp_path, gap=(10.0, 16.0)))
+    layers = panel(draw_run(weigh(run, clean(run))), "threads").collections
+    for layer in layers:
+        assert len(layer.get_paths()) == 2
+        edges = [path.get_extents() for path in layer.get_paths()]
+        assert edges[0].x1 <= 10.0
+        assert edges[1].x0 >= 16.0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x" * 100_000,
+        "two\nlines\r\tand \x1b[31mred\x00",
+        "\u202eevil \u05e9\u05dc\u05d5",
+        "🔥",
+        "\ud800",
+    ],
+)
+def test_no_name_breaks_the_picture(tmp_path, name):
+    run = load_run(write_run(tmp_path, requests=40))
+    raw = {**run.metadata.raw, "strategy": name}
+    (run.path / "run.json").write_text(json.dumps(raw))
+    run = load_run(run.path)
+    figure = draw_run(weigh(run, clean(run)))
+    assert style.png(figure).startswith(b"\x89PNG")  # warnings, of missing letters too, are errors
+    assert said(figure)[0].endswith("flat, 52 descriptors after 39 requests")
+    assert len(said(figure)[0]) < 120
+
+
+def test_a_title_that_does_not_fit_is_cut():
+    figure = style.new_figure(3.0)
+    style.headings(figure, "a long finding " * 40, "", 0.95)
+    (title, _) = figure.texts
+    assert title.get_text().endswith("…")
+    assert title.get_window_extent().x1 <= figure.canvas.get_width_height()[0]

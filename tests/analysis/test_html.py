@@ -9,7 +9,8 @@ from tests.analysis.rundirs import write_comparison, write_run
 from tests.analysis.verdicts import clean, leak
 from tidemark.analysis.reports.html import render, render_comparison
 from tidemark.analysis.run import load_run
-from tidemark.analysis.verdict.assessment import weigh
+from tidemark.analysis.verdict.assessment import Finding, Kind, Severity, weigh
+from tidemark.analysis.verdict.baseline import compare_verdicts
 from tidemark.analysis.verdict.faults import left_text
 from tidemark.analysis.verdict.model import Messages
 from tidemark.analysis.verdict.summary import summarise
@@ -19,6 +20,7 @@ from tidemark.record.events import (
     FaultFailed,
     FaultStarted,
     Recorded,
+    TargetUnconfirmed,
     Unknown,
 )
 
@@ -245,3 +247,59 @@ def test_the_faults_of_a_comparison_stand_together_by_fault(tmp_path):
         )
     ]
     assert order == sorted(order)
+
+
+def test_the_head_says_the_result_in_the_words_of_every_output(run):
+    assessment = weigh(run, clean(run), {"fds": 0.0})
+    worse = dataclasses.replace(
+        assessment,
+        findings=(
+            Finding(
+                Kind.FAULT, "the target", Severity.FAIL, "killed by SIGKILL", remedy="see its log"
+            ),
+        ),
+    )
+    page = Page(render(worse, PICTURE))
+    head = page.words[: page.words.index("Findings")]
+    assert "fault" in head
+    assert "killed by SIGKILL" in head
+    assert "see its log" in page.words
+    assert ("span", "class", "badge leak") in page.attributes
+    assert ("span", "class", "badge clean") not in page.attributes[:20]
+
+
+def test_all_findings_stand_with_their_severity(run):
+    assessment = weigh(run, leak(run), {"threads": 100.0})
+    words = Page(render(assessment, PICTURE)).words
+    for finding in assessment.findings:
+        assert finding.severity.value in words
+        assert " ".join(finding.reason.split()) in words
+
+
+def test_what_was_before_stands_beside_what_is_now(run):
+    before, now = clean(run), leak(run)
+    page = Page(render(weigh(run, now, changes=compare_verdicts(now, before)), PICTURE))
+    assert "Growth before and after" in page.words
+    assert "worse 0 7.8" in page.words
+    assert "Growth before and after" not in Page(render(weigh(run, now), PICTURE)).words
+
+
+def test_a_target_that_was_not_confirmed_is_told(run):
+    event = Recorded(1.0, 1.0, TargetUnconfirmed(reason="its sockets cannot be read"))
+    changed = dataclasses.replace(run, events=(*run.events, event))
+    words = Page(render(weigh(changed, leak(changed)), PICTURE)).words
+    assert "not confirmed that the watched process is the one that answers" in words
+    assert "its sockets cannot be read" in words
+
+
+def test_half_a_level_and_long_values_are_not_shown(run):
+    found = clean(run)
+    fds = dataclasses.replace(found.resources["fds"], last=873.5)
+    resources = {**found.resources, "fds": fds}
+    event = Recorded(1.0, 1.0, Unknown("odd", {"text": "z" * 100_000 + "\ud800"}))
+    changed = dataclasses.replace(run, events=(event,))
+    text = render(weigh(changed, clean(run, resources=resources)), PICTURE)
+    assert "873.5" not in text
+    assert "874" in text
+    assert "z" * 600 not in text
+    assert text.encode()

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.analysis import units
+from tidemark.record.metrics import metric
 
 
 @pytest.mark.parametrize(
@@ -84,3 +85,21 @@ def test_milliseconds_become_seconds():
 )
 def test_a_count_has_no_more_digits_than_it_deserves(value, text):
     assert units.rounded(value) == text
+
+
+def test_a_level_of_what_is_counted_is_whole():
+    assert units.level(metric("fds"), 873.5) == "874"
+    assert units.level(metric("rss_bytes"), 1.5 * 2**20) == "1.5 MiB"
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ("shared", "shared"),
+        ("exactly ten", "exactly t…"),
+        ("a\nb\tc\x1b", "a b c "),
+        ("\u202eabc", " abc"),
+    ],
+)
+def test_a_name_is_cut_and_made_plain(text, short):
+    assert units.shortened(text, 10) == short

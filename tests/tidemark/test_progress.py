@@ -1,6 +1,7 @@
 """How a run is getting on, read from files that are still being written."""
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,27 @@ def test_a_log_gets_a_line_at_the_beginning_and_the_end(view: RunView) -> None:
     progress.show(view)
     progress.end(view)
     assert out.getvalue().count("shared") == 2
+
+
+def test_beyond_the_planned_time_a_run_is_finishing(tmp_path: Path) -> None:
+    view = RunView(tmp_path / "shared", -1.0)
+    (tmp_path / "shared").mkdir()
+    (view.path / REQUESTS.file).write_text("elapsed_s,requests,failures\n1.0,1,0\n")
+    assert "s, finishing   1 request, 0 failed" in view.line()
+    assert "finishing" not in view.line(over=True)
+    assert "of about" not in view.line(over=True)
+
+
+@pytest.mark.parametrize("width", [79, 60, 40, 20])
+def test_a_live_line_is_no_wider_than_the_terminal(view: RunView, width: int) -> None:
+    (view.path / SAMPLES.file).write_text(ROWS)
+    (view.path / REQUESTS.file).write_text("elapsed_s,requests,failures\n1.0,4,0\n2.0,1234,5\n")
+    line = view.line(width)
+    assert len(line) <= width
+    assert line.startswith("shared, fds 300 of"[:width])
+    out = io.StringIO()
+    progress = Progress(Console(file=out, width=width + 1, force_terminal=True))
+    progress.begin(view)
+    progress.end(view)
+    shown = re.sub(r"\x1b\[[0-9?;]*[A-Za-z]", "", out.getvalue())
+    assert max(map(len, re.split(r"[\r\n]", shown))) <= width

@@ -7,10 +7,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from tidemark.analysis.units import several, shortened
 from tidemark.record.layout import KERNEL_PID, REQUESTS, SAMPLES
 from tidemark.record.stream import RowStream
 
 LINE_EVERY_S = 5.0
+NAME_COLUMNS = 22
 
 
 Tick = tuple[RowStream, list[dict[str, str]]]
@@ -42,18 +44,36 @@ class RunView:
         self._requests: Tick = (RowStream(path, REQUESTS), [])
         self._samples: Tick = (RowStream(path, SAMPLES), [])
 
-    def line(self) -> str:
-        """One line: elapsed, requests, descriptors against the limit."""
-        elapsed_s = time.monotonic() - self._began_s
-        name, *told = (
-            f"{self.path.name:<22}",
-            f"{elapsed_s:5.0f} s of about {self._duration_s:.0f} s",
-        )
+    def line(self, width: int | None = None, *, over: bool = False) -> str:
+        """One line: elapsed, requests, descriptors against the limit.
+
+        Args:
+            width: columns that it may take; None for as many as it needs.
+            over: the run has ended.
+        """
+        told = [self._elapsed(over=over)]
         for row in _brought_up_to_date(self._requests):
-            told.append(f"{int(row['requests']):,} requests, {int(row['failures']):,} failed")
+            requests = several(int(row["requests"]), "request")
+            told.append(f"{requests}, {int(row['failures']):,} failed")
         if fullest := self._fullest_process():
             told.append(f"descriptors {fullest[0]:,} of {fullest[1]:,}")
-        return "   ".join([name, *(told if told[1:] else ["starting"])])
+        if not told[1:] and not over:
+            told = ["starting"]
+        name = shortened(self.path.name, NAME_COLUMNS)
+        line = "   ".join([f"{name:<{NAME_COLUMNS}}", *told])
+        if width is None or len(line) <= width:
+            return line
+        brief = [part.strip().replace("descriptors", "fds") for part in reversed(told)]
+        return shortened(", ".join([name, *brief]), width)  # what is cut matters least
+
+    def _elapsed(self, *, over: bool) -> str:
+        """How far the run is; it lasts longer than its load, by the start and the end of it."""
+        elapsed_s = time.monotonic() - self._began_s
+        if over:
+            return f"{elapsed_s:5.0f} s"
+        late = elapsed_s > self._duration_s
+        rest = "finishing" if late else f"of about {self._duration_s:.0f} s"
+        return f"{elapsed_s:5.0f} s{',' if late else ''} {rest}"
 
     def _fullest_process(self) -> tuple[int, int] | None:
         """Descriptors and limit of the process that is nearest to its limit."""
@@ -77,23 +97,23 @@ class Progress:
         """A run begins."""
         self._said_s = time.monotonic()
         if self._console.is_terminal:
-            self._live = Live(Text(view.line()), console=self._console, transient=True)
+            self._live = Live(self._text(view), console=self._console, transient=True)
             self._live.start()
         else:
-            self._print(view.line())
+            self._print(view)
 
     def show(self, view: RunView) -> None:
         """Bring the display up to date."""
         if self._live:
-            self._live.update(Text(view.line()))
+            self._live.update(self._text(view))
         elif time.monotonic() - self._said_s >= LINE_EVERY_S:
             self._said_s = time.monotonic()
-            self._print(view.line())
+            self._print(view)
 
     def end(self, view: RunView) -> None:
         """The run is over; its last line stays."""
         self.close()
-        self._print(view.line())
+        self._print(view, over=True)
 
     def close(self) -> None:
         """Give the terminal back."""
@@ -101,5 +121,10 @@ class Progress:
             self._live.stop()
             self._live = None
 
-    def _print(self, line: str) -> None:
-        self._console.print(Text(line), soft_wrap=True)
+    def _text(self, view: RunView, *, over: bool = False) -> Text:
+        """Its line: on a terminal one that does not wrap, which a live line must not."""
+        width = self._console.width - 1 if self._console.is_terminal else None
+        return Text(view.line(width, over=over))
+
+    def _print(self, view: RunView, *, over: bool = False) -> None:
+        self._console.print(self._text(view, over=over), soft_wrap=True)
