@@ -192,7 +192,7 @@ def test_the_lists_hold_all_that_librdkafka_has(tmp_path):
     properties = librdkafka_properties(tmp_path)
     assert len(properties) > 150
     loads = re.compile(r"librar(y|ies) to load|engine|providers\.|shell command|is executed", re.I)
-    names = re.compile(r"\bpath\b|Path to local file|URI\b|endpoint|key \(PEM|certificate", re.I)
+    names = re.compile(r"path to\b|directory path|URI\b|key \(PEM|certificate", re.I)
     for key, explained in properties.items():
         if "see dedicated API" in explained:
             continue
