@@ -399,7 +399,7 @@ def test_any_form_is_answered_in_one_line_and_starts_what_it_should_or_nothing(
     page: Puppet, caplog: pytest.LogCaptureFixture
 ) -> None:
     draw = random.Random(1)
-    for _ in range(200):
+    for _ in range(2_000):
         form = {} if draw.random() < 0.3 else dict(GOOD)
         form |= {draw.choice(NAMES): draw.choice(TEXTS) for _ in range(draw.randint(0, 4))}
         page.prepared, page.dropped, page.is_busy = 0, 0, False

@@ -1,0 +1,130 @@
+"""A real Chromium without a window, driven over the pipe of its DevTools protocol.
+
+Source: https://chromedevtools.github.io/devtools-protocol/
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+class Page:
+    """A tab."""
+
+    def __init__(self, browser: Browser, session: str) -> None:
+        self._browser = browser
+        self._session = session
+
+    def open(self, url: str) -> None:
+        """Begin to load a page."""
+        self._browser.ask("Page.navigate", {"url": url}, self._session)
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of a JavaScript expression, awaited; None while there is none."""
+        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True}
+        answer = self._browser.ask("Runtime.evaluate", asked, self._session)
+        return answer.get("result", {}).get("value")
+
+    @property
+    def text(self) -> str:
+        """What stands on the page."""
+        return str(self.evaluate("document.body && document.body.innerText") or "")
+
+    def click(self, label: str) -> bool:
+        """Press the button with this label; whether there is one."""
+        button = f"[...document.querySelectorAll('button')].find(b => b.innerText == {label!r})"
+        return bool(self.evaluate(f"(b => b && (b.click(), true))({button})"))
+
+
+class Browser:
+    """A Chromium, by its pipe."""
+
+    def __init__(self, ask: int, hear: int) -> None:
+        self._ask = os.fdopen(ask, "wb", buffering=0)
+        self._hear = os.fdopen(hear, "rb")
+        self._numbers = itertools.count(1)
+        self._heard = b""
+
+    def ask(self, method: str, what: dict[str, Any], session: str | None = None) -> dict[str, Any]:
+        """The answer to a command."""
+        number = next(self._numbers)
+        command = {"id": number, "method": method, "params": what}
+        self._ask.write(json.dumps(command | ({"sessionId": session} if session else {})).encode())
+        self._ask.write(b"\0")
+        while (answer := self._next()).get("id") != number:
+            pass  # an event
+        return dict(answer.get("result", {}))
+
+    def page(self) -> Page:
+        """A new tab."""
+        target = self.ask("Target.createTarget", {"url": "about:blank"})["targetId"]
+        attach = {"targetId": target, "flatten": True}
+        return Page(self, self.ask("Target.attachToTarget", attach)["sessionId"])
+
+    def close(self) -> None:
+        """Let the pipe go."""
+        self._ask.close()
+        self._hear.close()
+
+    def _next(self) -> dict[str, Any]:
+        while b"\0" not in self._heard:
+            part = os.read(self._hear.fileno(), 65536)
+            if not part:
+                raise EOFError("Chromium has gone")
+            self._heard += part
+        message, _, self._heard = self._heard.partition(b"\0")
+        return dict(json.loads(message))
+
+
+@contextmanager
+def chromium(folder: Path) -> Iterator[Browser]:
+    """A Chromium with a profile in `folder`; every name but this machine's leads to 127.0.0.1."""
+    assert PROGRAM
+    their_in, our_out = os.pipe()
+    our_in, their_out = os.pipe()
+    arguments = [
+        "--headless=new",
+        "--no-sandbox",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--disable-background-timer-throttling",
+        "--disable-renderer-backgrounding",
+        "--window-size=1600,1000",
+        "--host-resolver-rules=MAP * 127.0.0.1",
+        f"--user-data-dir={folder}",
+        "--remote-debugging-pipe",
+    ]
+    # It reads from descriptor 3 and writes to 4.
+    pipes = f'exec {PROGRAM} "$@" 3<&{their_in} 4>&{their_out}'
+    process = subprocess.Popen(
+        ["bash", "-c", pipes, "chromium", *arguments],
+        pass_fds=(their_in, their_out),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "HOME": str(folder)},
+    )
+    os.close(their_in)
+    os.close(their_out)
+    browser = Browser(our_out, our_in)
+    try:
+        yield browser
+        browser.ask("Browser.close", {})
+        process.wait(timeout=20)
+    finally:
+        process.kill()
+        process.wait(timeout=20)
+        browser.close()
