@@ -7,7 +7,6 @@ connections were made anew), so that growth is looked for within the stretches b
 
 import math
 from collections.abc import Iterator
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -107,14 +106,13 @@ def _silences(run: Run) -> Iterator[tuple[float, float]]:
     rises = np.flatnonzero(np.diff(finished - failed) > 0)
     waited = np.array([one.elapsed_s for one in run.events_of(Stalled)])
     # An answer came between the tick before a rise and that of the rise.
-    edges = [0, *(rises + 1), len(at) - 1]
-    for last, following in pairwise(edges):
+    edges = np.array([0, *(rises + 1), len(at) - 1])
+    for place in np.flatnonzero(np.diff(at[edges]) >= SILENT_S):
+        last, following = edges[place : place + 2]
         begin, end = float(at[last]), float(at[following])
         is_waiting = bool(((waited > begin) & (waited <= end)).any())
-        if end - begin >= SILENT_S and (
-            is_waiting or failed[following] - failed[last] >= SILENT_FAILURES
-        ):
-            yield begin, math.inf if following > rises.max(initial=-1) + 1 else end
+        if is_waiting or failed[following] - failed[last] >= SILENT_FAILURES:
+            yield begin, math.inf if place == len(rises) else end
 
 
 def within(spans: Spans, at: Floats) -> NDArray[np.bool_]:
