@@ -6,6 +6,7 @@ JUDGE = "analysis/verdict"
 DECISION = f"{JUDGE}/decision.py"
 GROWTH = f"{JUDGE}/growth.py"
 WINDOW = f"{JUDGE}/window.py"
+DISTURBANCES = f"{JUDGE}/disturbances.py"
 REGRESSION = f"{JUDGE}/regression.py"
 FORECAST = f"{JUDGE}/forecast.py"
 RESOURCE = f"{JUDGE}/resource.py"
@@ -76,7 +77,7 @@ WRITTEN: tuple[tuple[str, str, str, str], ...] = (
         "return remaining.min(axis=1)",
         "return remaining.max(axis=1)",
     ),
-    (WINDOW, "no time to settle", "SETTLING_S = 5.0", "SETTLING_S = 0.0"),
+    (DISTURBANCES, "no time to settle", "SETTLING_S = 5.0", "SETTLING_S = 0.0"),
     (WINDOW, "at the limit for a moment", "STAYS_SHARE = 0.5", "STAYS_SHARE = 0.0"),
     (
         CONTROL,

@@ -42,7 +42,7 @@ def forecast_limit(approach: Approach, window: Window, limit: float) -> Forecast
         None when nothing grows toward the limit, or when more than half of the draws never do.
     """
     growth = approach.growth
-    if growth.fit is None or growth.slope <= 0 or window.x_per_s <= 0:
+    if growth.fit is None or growth.slope <= 0 or not window.pace.per_s > 0:
         return None
     random = np.random.default_rng(SEED)
     remaining, level = _passages(approach, growth.fit, limit, random)
@@ -50,11 +50,11 @@ def forecast_limit(approach: Approach, window: Window, limit: float) -> Forecast
     if window.per_request:
         remaining += _whole_requests(growth, random)
     remaining = np.maximum(remaining, 0.0)
-    ends = [float(np.quantile(remaining, q, method="nearest")) for q in (0.05, 0.5, 0.95)]
+    ends = _quantiles(remaining)
     if not ends[1] < NEVER:
         return None
     end_x, end_s = window.end_x, window.end_s
-    low, middle, high = (end_s + value / window.x_per_s for value in ends)
+    lasts = _quantiles(window.pace.seconds(remaining, random))
     counted = window.per_request
     return Forecast(
         made_at_elapsed_s=end_s,
@@ -63,9 +63,14 @@ def forecast_limit(approach: Approach, window: Window, limit: float) -> Forecast
         limit=limit,
         requests=end_x + ends[1] if counted else None,
         requests_interval=Interval(end_x + ends[0], end_x + ends[2]) if counted else None,
-        elapsed_s=middle,
-        interval_s=Interval(low, high),
+        elapsed_s=end_s + lasts[1],
+        interval_s=Interval(end_s + lasts[0], end_s + lasts[2]),
     )
+
+
+def _quantiles(draws: Floats) -> list[float]:
+    """The ends of the 90 % interval, and the median between them."""
+    return [float(np.quantile(draws, q, method="nearest")) for q in (0.05, 0.5, 0.95)]
 
 
 def _passages(

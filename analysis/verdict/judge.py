@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.limits import read_limits
 from tidemark.analysis.verdict.model import (
@@ -11,6 +13,7 @@ from tidemark.analysis.verdict.model import (
     Messages,
     ResourceVerdict,
     Verdict,
+    is_far,
 )
 from tidemark.analysis.verdict.ports import NEAR, judge_ports
 from tidemark.analysis.verdict.resource import Subject, judge_resource
@@ -19,7 +22,7 @@ from tidemark.analysis.verdict.window import Window, find_window
 from tidemark.record.errors import UnusableRunError
 from tidemark.record.events import GeneratorSaturated
 from tidemark.record.layout import SAMPLES
-from tidemark.record.metrics import RESOURCES
+from tidemark.record.metrics import RESOURCES, TCP_STATES
 
 
 def judge(run: Run, control: Run | None = None) -> Verdict:
@@ -37,13 +40,13 @@ def judge(run: Run, control: Run | None = None) -> Verdict:
     other = None if control is None else _subject(control)
     found = {name: judge_resource(name, subject, other) for name in RESOURCES}
     ports = judge_ports(run, subject.window, subject.limits)
-    decision = _overall(found)
+    decision, first = _overall(found), _first_to_exhaust(found, ports, subject.window)
     return Verdict(
         run=run.name,
         verdict=decision,
-        reason=_reason(decision, found),
+        reason=_reason(decision, found, first),
         resources=found,
-        first_to_exhaust=_first_to_exhaust(found, ports, subject.window),
+        first_to_exhaust=first,
         exhausted=subject.window.death,
         messages=_messages(run),
         local_ports=ports,
@@ -59,7 +62,15 @@ def _subject(run: Run) -> Subject:
             "holds no sample of a process",
             "check that the target was alive and that its process id is right",
         )
-    return Subject(find_window(run, bins, processes), processes, read_limits(run))
+    window = find_window(run, bins, processes)
+    brokers, never_seen = run.metadata.brokers, _never_seen(run)
+    return Subject(window, processes, read_limits(run), brokers, never_seen)
+
+
+def _never_seen(run: Run) -> bool:
+    """Whether connections were looked for and none was there in any state, of nobody."""
+    states = run.samples[list(TCP_STATES)].to_numpy()
+    return bool(np.isfinite(states).any() and not np.nansum(states))
 
 
 def _overall(found: Mapping[str, ResourceVerdict]) -> Decision:
@@ -77,17 +88,20 @@ def has_limit(found: ResourceVerdict) -> bool:
     return found.limit is not None or (limit is not None and limit.always)
 
 
-def _reason(decision: Decision, found: Mapping[str, ResourceVerdict]) -> str:
-    """The sentences of the resources that the decision rests on."""
+def _reason(decision: Decision, found: Mapping[str, ResourceVerdict], first: str | None) -> str:
+    """The sentence of the resource that the decision rests on first, and what it rests on else."""
     if decision == "clean":
         clean = [resource for resource in found.values() if resource.verdict == "clean"]
         return "no resource leaks; " + (clean[0].reason if clean else "")
     named = [
-        resource.reason
+        resource
         for resource in found.values()
         if resource.verdict == decision and (decision == "leak" or has_limit(resource))
     ]
-    return "; ".join(named)
+    named.sort(key=lambda resource: resource.resource != first)
+    others = " and ".join(resource.metric.phrase for resource in named[1:])
+    also = "; likewise " + others if others else ""
+    return named[0].reason + also
 
 
 def _first_to_exhaust(
@@ -96,11 +110,12 @@ def _first_to_exhaust(
     if window.death is not None:
         return window.death.resource
     times = {
-        name: resource.exhaustion_elapsed_s
+        name: resource.forecast.elapsed_s
         for name, resource in found.items()
-        if resource.exhaustion_elapsed_s is not None
+        if resource.forecast is not None and not resource.forecast.is_far
     }
-    used_up = [p.exhaustion_elapsed_s for p in ports if p.exhaustion_elapsed_s is not None]
+    ends = [p.exhaustion_elapsed_s for p in ports if p.exhaustion_elapsed_s is not None]
+    used_up = [at for at in ends if not is_far(at, window.end_s)]
     if used_up:
         times[LOCAL_PORTS] = min(used_up)
     return min(times, key=lambda name: times[name]) if times else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tidemark.analysis.verdict.disturbances import Spans, within
 from tidemark.analysis.verdict.model import Floats
 from tidemark.analysis.verdict.series import Bins
 
@@ -40,8 +41,11 @@ class Load:
     varies: bool
 
 
-def describe_load(bins: Bins, begin_s: float, end_s: float) -> Load:
-    """Describe the load between two moments (seconds since the run began)."""
+def describe_load(bins: Bins, begin_s: float, end_s: float, disturbed: Spans = ()) -> Load:
+    """Describe the load between two moments (seconds since the run began).
+
+    What was answered around a disturbance says nothing about the load that there was.
+    """
     inside = np.isfinite(bins.elapsed_s) & (bins.elapsed_s >= begin_s) & (bins.elapsed_s <= end_s)
     nothing = Load(np.empty((len(bins), 0)), begin_s, varies=False)
     if bins.requests is None or inside.sum() < FEWEST_BINS:
@@ -50,11 +54,15 @@ def describe_load(bins: Bins, begin_s: float, end_s: float) -> Load:
     if requests[-1] <= requests[0]:
         return nothing
     current, tolerance = _current(bins, inside)
-    here = np.flatnonzero(inside)
+    reach = 0.5 * (end_s - begin_s) / WINDOWS
+    touched = within(tuple((a - reach, b + reach) for a, b in disturbed), bins.elapsed_s)
+    here = np.flatnonzero(inside & ~touched)
+    if len(here) < FEWEST_BINS:
+        return nothing
     level = float(np.median(current[here[-max(1, len(here) // 5) :]]))
     away = here[np.abs(current[here] - level) > tolerance[here] * max(level, 1e-9)]
     begin = here[0] if not len(away) else min(int(away[-1]) + 1, int(here[-1]))
-    served = float(bins.requests[here[-1]] - bins.requests[begin])
+    served = float(requests[-1] - bins.requests[begin])
     if served >= LEAST_STEADY_SHARE * float(requests[-1] - requests[0]):
         return Load(np.empty((len(bins), 0)), float(bins.elapsed_s[begin]), varies=False)
     highest = np.maximum.accumulate(np.where(inside, current, 0.0))

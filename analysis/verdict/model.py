@@ -16,6 +16,9 @@ from tidemark.record.metrics import Metric, metric
 LOCAL_PORTS = "local_ports"
 """The name under which local ports appear where resources are named (`first_to_exhaust`)."""
 
+FAR = 100.0
+"""What a run says of the time after so many of its lengths is arithmetic, not a forecast."""
+
 Decision = Literal["leak", "clean", "inconclusive"]
 Floats = NDArray[np.float64]
 
@@ -111,6 +114,16 @@ class Forecast:
     requests_interval: Interval | None
     elapsed_s: float
     interval_s: Interval
+
+    @property
+    def is_far(self) -> bool:
+        """Whether it lies too far beyond what was seen to rest a finding on."""
+        return is_far(self.elapsed_s, self.made_at_elapsed_s)
+
+
+def is_far(elapsed_s: float, seen_s: float) -> bool:
+    """Whether a moment lies too far beyond what was seen of a run by another one."""
+    return elapsed_s > FAR * seen_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The sentences of a verdict: each can be checked against the picture."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,23 +14,30 @@ from tidemark.analysis.verdict.model import ResourceVerdict
 from tidemark.analysis.verdict.window import Window
 
 _SENTENCES = {
-    Pattern.STEADY: "grow by {rate} and have not slowed down since {since}{stretch}{outlook}",
+    Pattern.STEADY: "{grow} by {rate}, steadily since {since}{stretch}{outlook}",
     Pattern.EXHAUSTED: "grew by {rate}{outlook}",
-    Pattern.SLOWING: "still grow{by_now}, but ever more slowly: a fill that has not shown its end; "
-    "run for {twice} to see it level off or go on",
-    Pattern.RECENT: "have grown steadily only since {since}{by_now}, less than half of the run; "
-    "run for {twice} to see whether that goes on",
+    Pattern.SLOWING: "still {grow}{by_now}, but ever more slowly: a fill that has not shown its "
+    "end; run for {twice} to see it",
+    Pattern.RECENT: "{have} grown steadily only since {since}{by_now}, less than half of the run; "
+    "run for {twice} to see",
     Pattern.SUSPECT: "may grow by {rate}, {doubt}; run for {thrice} to be sure",
-    Pattern.NOISY: "swing too much to tell: only growth above {excluded} is excluded; "
-    "run for {four_times}, or compare with a control run",
-    Pattern.THIN: "{samples} samples under load are too few to tell; let the run last longer",
+    Pattern.NOISY: "{swing} too much to tell: only growth above {excluded} is excluded; "
+    "run for {four_times}, or use a control run",
+    Pattern.THIN: "{samples} samples under load are too few to tell{disturbed}",
+    Pattern.SHORT: "{kept} of load are too short to tell{disturbed}",
+    Pattern.NOT_SEEN: "none was ever seen towards {brokers}: is --bootstrap or --brokers right?",
+    Pattern.UNREAD: "0 in every sample, which no living process has: this was not read",
     Pattern.FLAT: "level at {level} since {since}; growth above {excluded} is excluded",
-    Pattern.AS_CONTROL: "grow by {rate}, which is no more than the control run does",
-    Pattern.BEYOND_CONTROL: "grow by {rate}, surely more than the control run does{outlook}",
+    Pattern.AS_CONTROL: "{grow} by {rate}, which is no more than the control run does",
+    Pattern.BEYOND_CONTROL: "{grow} by {rate}, surely more than the control run does{outlook}",
 }
+_ONE = {"grow": "grows", "have": "has", "swing": "swings"}
+_SEVERAL = {verb: verb for verb in _ONE}
 
 
-def explained(found: ResourceVerdict, judgement: Judgement, window: Window) -> ResourceVerdict:
+def explained(
+    found: ResourceVerdict, judgement: Judgement, window: Window, brokers: Sequence[str] = ()
+) -> ResourceVerdict:
     """The verdict with its reason."""
     growth, span_s = judgement.growth, window.end_s - window.begin_s
     sentence = _SENTENCES[judgement.pattern].format(
@@ -44,9 +52,35 @@ def explained(found: ResourceVerdict, judgement: Judgement, window: Window) -> R
         doubt=_doubt(growth),
         excluded=_excluded(found, growth),
         samples=int(window.keep.sum()),
-        level=units.amount(found.metric, _level(found, window), 3),
+        kept=units.duration(window.kept_s),
+        disturbed=_disturbed(window),
+        brokers=_named(brokers),
+        level=_held(found, _level(found, window)),
+        **(_ONE if found.metric.unit == "bytes" else _SEVERAL),
     )
     return replace(found, reason=f"{found.metric.phrase}: {sentence}")
+
+
+def _disturbed(window: Window) -> str:
+    """What is to be done about too little; or why so little is left."""
+    if not window.disturbed:
+        return "; let the run last longer"
+    return ": the rest is disturbed (brokers down, nothing answered, stopped, or not sampled)"
+
+
+def _named(brokers: Sequence[str]) -> str:
+    """The brokers, the first two of them by name."""
+    if not brokers:
+        return "a broker (none was named)"
+    more = f" and {len(brokers) - 2} more" if len(brokers) > 2 else ""
+    return ", ".join(brokers[:2]) + more
+
+
+def _held(found: ResourceVerdict, value: float | None) -> str:
+    """A level: whole where pieces are counted."""
+    if found.metric.unit == "count":
+        return units.count(value)
+    return units.amount(found.metric, value, 3)
 
 
 def _doubt(growth: Growth | None) -> str:
@@ -54,11 +88,11 @@ def _doubt(growth: Growth | None) -> str:
     if growth is None:
         return "which rests on too little"
     if growth.chance >= SURE:
-        return f"which is chance with a probability of {units.number(100 * growth.chance, 2)} %"
+        return f"which is chance with {units.number(100 * growth.chance, 2)} %"
     if growth.chance_late >= SURE_LATE:
         return "but hardly did so in the second half"
     if growth.monotonic_chance >= SURE_MONOTONIC:
-        return "but the swings on top are too large for the ranks of the values to bear it out"
+        return "but swings too much for the ranks to bear it out"
     return "which is not sure enough with so many processes"
 
 
@@ -79,17 +113,21 @@ def rate(found: ResourceVerdict) -> str:
     text = units.amount(found.metric, value, 3)
     if interval is not None and math.isfinite(interval.width):
         text += f" ({headline.span(found.metric, interval)})"
-    return f"{text} {found.metric.plural} {per}"
+    return f"{_with_noun(found, text)} {per}"
 
 
 def _excluded(found: ResourceVerdict, growth: Growth | None) -> str:
     """The growth that is excluded, per request or per hour."""
-    noun = found.metric.plural
     if growth is None or found.per_hour is None:
-        return f"{units.UNKNOWN} {noun}"
+        return f"{units.UNKNOWN} {found.metric.plural}"
     if found.per_request is not None:
-        return f"{units.amount(found.metric, growth.upper, 2)} {noun} a request"
-    return f"{units.amount(found.metric, growth.upper * 3600, 2)} {noun} an hour"
+        return f"{_with_noun(found, units.amount(found.metric, growth.upper, 2))} a request"
+    return f"{_with_noun(found, units.amount(found.metric, growth.upper * 3600, 2))} an hour"
+
+
+def _with_noun(found: ResourceVerdict, text: str) -> str:
+    """So much of it: a size is in a unit of its own already."""
+    return text if found.metric.unit == "bytes" else f"{text} {found.metric.plural}"
 
 
 def _since(growth: Growth | None) -> str:
@@ -99,16 +137,15 @@ def _since(growth: Growth | None) -> str:
 def _by_now(found: ResourceVerdict, growth: Growth | None) -> str:
     if growth is None:
         return ""
-    total = units.amount(found.metric, growth.total, 2)
-    return f" ({total} {found.metric.plural} since {_since(growth)})"
+    total = _with_noun(found, units.amount(found.metric, growth.total, 2))
+    return f" ({total} since {_since(growth)})"
 
 
 def _stretch(found: ResourceVerdict, growth: Growth | None) -> str:
     """From where to where the growth went."""
     if found.baseline is None or found.last is None or growth is None:
         return ""
-    first, last = (units.amount(found.metric, value, 3) for value in (found.baseline, found.last))
-    return f": from {first} when the load began to {last}"
+    return f", from {_held(found, found.baseline)} to {_held(found, found.last)}"
 
 
 def _outlook(found: ResourceVerdict, window: Window) -> str:
@@ -120,6 +157,8 @@ def _outlook(found: ResourceVerdict, window: Window) -> str:
     if found.forecast is None:
         return ""
     limit = units.amount(found.metric, found.limit, 4)
+    if found.forecast.is_far:
+        return f"; the limit of {limit} is far away"
     left, requests = units.duration(found.forecast.elapsed_s - window.end_s), ""
     if found.requests_to_limit is not None:
         requests = f", {units.count(found.requests_to_limit)} requests,"

@@ -1,7 +1,7 @@
 """The verdict on one resource, put together from its tracks, its limit and its forecast."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,16 +23,30 @@ from tidemark.analysis.verdict.scope import (
 from tidemark.analysis.verdict.series import ProcessSeries
 from tidemark.analysis.verdict.tracks import Track, tracks_of
 from tidemark.analysis.verdict.window import Window
-from tidemark.record.metrics import Measure, metric
+from tidemark.record.metrics import TCP_STATES, Measure, metric
+
+LEAST_S = 5.0
+"""Judged seconds below which nothing is told: a service makes its pools, threads and caches in the
+first ones, and pauses between requests at random look like growth or like a level."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A run as the verdict on a resource needs it."""
+    """A run as the verdict on a resource needs it.
+
+    Attributes:
+        window: What is judged of it.
+        processes: Its processes.
+        limits: Its limits.
+        brokers: The endpoints towards which connections are counted.
+        never_seen: Whether all columns of connections are 0 throughout.
+    """
 
     window: Window
     processes: list[ProcessSeries]
     limits: Limits
+    brokers: tuple[str, ...] = ()
+    never_seen: bool = False
 
 
 def judge_resource(
@@ -50,11 +64,25 @@ def judge_resource(
     judgements = judge_tracks(resource, subject, scope.limit)
     chosen = _choose(judgements)
     rate = _rate(judgements)
+    nothing = _nothing_to_judge(resource, subject)
+    if nothing is not None and chosen.pattern is not Pattern.THIN:
+        chosen, rate = Judgement("inconclusive", nothing, None), None
     if resource == "fds" and window.death is not None:
-        chosen, rate = _exhausted(chosen, rate, scope, window)
+        chosen, rate = _exhausted(chosen, rate, scope, subject)
     if control is not None and rate is not None:
         chosen = beyond_control(chosen, rate.slope, rate.interval, _control_rate(resource, control))
     return _assemble(resource, subject, scope, chosen, rate)
+
+
+def _nothing_to_judge(resource: str, subject: Subject) -> Pattern | None:
+    """Why the figures are no ground for a judgement; None where they are."""
+    is_zero = not any(np.nansum(p.value[resource]) for p in subject.processes)
+    read = any(np.isfinite(p.value[resource]).any() for p in subject.processes)
+    if read and is_zero and metric(resource).columns != TCP_STATES:
+        return Pattern.UNREAD  # no process lives without descriptors, threads and memory
+    if subject.never_seen and metric(resource).columns == TCP_STATES:
+        return Pattern.NOT_SEEN
+    return Pattern.SHORT if subject.window.kept_s < LEAST_S else None
 
 
 def judge_tracks(
@@ -120,7 +148,7 @@ def _rate(judgements: list[tuple[Track, Judgement]]) -> Rate | None:
     parts = [
         found.growth
         for number, (track, found) in enumerate(judgements)
-        if found.growth is not None and (number == 0 or track.scope.startswith("recycled"))
+        if found.growth is not None and (number == 0 or track.is_recycled)
     ]
     if not parts:
         return None
@@ -131,13 +159,13 @@ def _rate(judgements: list[tuple[Track, Judgement]]) -> Rate | None:
 
 
 def _exhausted(
-    chosen: Judgement, rate: Rate | None, scope: Scope, window: Window
+    chosen: Judgement, rate: Rate | None, scope: Scope, subject: Subject
 ) -> tuple[Judgement, Rate | None]:
     """What ran out was leaked, unless it only followed the load."""
     if chosen.decision == "leak":
         return chosen, rate
-    growth = chosen.growth
-    baseline = level_at(scope, window, window.begin_s)
+    growth, window = chosen.growth, subject.window
+    baseline = baseline_of(scope, window, subject.processes)
     span = window.end_x - window.begin_x
     if growth is None and baseline is not None and scope.limit is not None and span > 0:
         slope = (scope.limit - baseline) / span
@@ -158,6 +186,23 @@ def level_at(scope: Scope, window: Window, elapsed_s: float) -> float | None:
     return float(scope.value[before[-1] if len(before) else known[0]])
 
 
+def baseline_of(scope: Scope, window: Window, processes: list[ProcessSeries]) -> float | None:
+    """The level when the load began: of a process that came later, that of those it followed."""
+    late = scope.process
+    if late is None or late.first_s <= window.begin_s:
+        return level_at(scope, window, window.begin_s)
+    gone = [
+        one
+        for one in processes
+        if (one.name, one.target) == (late.name, late.target)
+        and one.first_s <= window.begin_s
+        and one.last_s < late.first_s
+    ]
+    former = [replace(scope, process=one, value=one.value[scope.resource]) for one in gone]
+    levels = [level_at(one, window, window.begin_s) for one in former or [scope]]
+    return max((level for level in levels if level is not None), default=None)
+
+
 def _assemble(
     resource: str, subject: Subject, scope: Scope, chosen: Judgement, rate: Rate | None
 ) -> ResourceVerdict:
@@ -165,7 +210,7 @@ def _assemble(
     resolution = _scale(resource).resolution
     own = measure_scope(scope, window, subject.processes, resolution)
     check = None
-    if leaks and own is not None and own.track.lives == 1:
+    if leaks and own is not None and not own.track.is_recycled:
         check = check_early_forecast(
             window,
             lambda early: approach_of(scope, early, subject.processes, resolution),
@@ -177,7 +222,7 @@ def _assemble(
         resource=resource,
         verdict=chosen.decision,
         reason="",
-        baseline=level_at(scope, window, window.begin_s),
+        baseline=baseline_of(scope, window, subject.processes),
         last=level_at(scope, window, math.inf),
         limit=scope.limit,
         scope=scope.name,
@@ -191,7 +236,7 @@ def _assemble(
         **_rates(rate, window),
         **_end(scope, subject, resolution, leaks=leaks),
     )
-    return reasons.explained(found, chosen, window)
+    return reasons.explained(found, chosen, window, subject.brokers)
 
 
 def _rates(rate: Rate | None, window: Window) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def approach_of(
     """What grows toward the limit of a scope in a window; None where nothing can be measured."""
     if scope.process is None:
         growth = measure_scope(scope, window, processes, resolution)
-        if growth is None or growth.track.lives > 1:
+        if growth is None or growth.track.is_recycled:
             return None
         return Approach(growth, (float(growth.track.value[-1]),), (1.0,))
     sharing = _sharing(scope, window, processes)

@@ -51,6 +51,7 @@ class ProcessSeries:
         name: Its name.
         target: The id of the target that it belongs to.
         first_s: Elapsed time of its first sample.
+        last_s: Elapsed time of its last sample.
         value: Per resource, the median in each bin; NaN where the process was not seen.
         floor: Per resource, the minimum in each bin.
         limits: Per resource whose limit holds for each process, the last known one.
@@ -60,6 +61,7 @@ class ProcessSeries:
     name: str
     target: str
     first_s: float
+    last_s: float
     value: dict[str, Floats]
     floor: dict[str, Floats]
     limits: dict[str, float]
@@ -92,6 +94,7 @@ def bin_run(run: Run) -> tuple[Bins, list[ProcessSeries]]:
                 name=str(seen["process", "first"]),
                 target=str(key[1]),
                 first_s=float(seen["elapsed_s", "first"]),
+                last_s=float(seen["elapsed_s", "last"]),
                 value={name: series[name, "median"].to_numpy() for name in RESOURCES},
                 floor={name: series[name, "min"].to_numpy() for name in RESOURCES},
                 limits={name: float(at) for name, at in last.items() if np.isfinite(at)},

@@ -24,6 +24,8 @@ SAME_X = 1e-6
 """X has not advanced between bins that are no further apart."""
 QUIET_VARIANCE = 0.003
 """Variance of a quiet moment relative to that of the mean one."""
+RECYCLED = "recycled "
+"""What the scope of a line of short lives begins with."""
 LASTING_SHARE = 0.85
 """A process seen over this share of the run lives through it, however seldom it is read."""
 
@@ -39,7 +41,7 @@ class Track:
         x: What growth is counted in: requests, or seconds where requests are unknown.
         value: Median of the resource in each bin.
         floor: Minimum of the resource in each bin.
-        life: Which life each bin belongs to.
+        life: Which life each bin belongs to: of a process, or between two disturbances.
         load: What describes the load (users, or the rate), shape `(n, k)`, k is 0, 1 or 2.
         busy: Requests answered around each bin.
         parallel: How many processes of this kind live at a time.
@@ -63,6 +65,11 @@ class Track:
     def span_x(self) -> float:
         """How far x goes from the first bin to the last."""
         return float(self.x[-1] - self.x[0]) if len(self) else 0.0
+
+    @property
+    def is_recycled(self) -> bool:
+        """Whether it is a line of processes that come and go."""
+        return self.scope.startswith(RECYCLED)
 
     @property
     def lives(self) -> int:
@@ -182,12 +189,14 @@ class View:
         x: What growth is counted in, per bin.
         load: The load, shape `(bins, k)`.
         keep: Which bins are judged (the load has begun, no limit has been reached).
+        stretch: Which of the stretches between disturbances each bin lies in: levels may differ.
     """
 
     bins: Bins
     x: Floats
     load: Floats
     keep: NDArray[np.bool_]
+    stretch: NDArray[np.intp]
 
     def track(self, scope: str, pid: int | None, value: Floats, floor: Floats) -> Track:
         """The track of a series over the bins of the run, NaN where it is unknown."""
@@ -199,7 +208,7 @@ class View:
             x=self.x[where],
             value=value[where],
             floor=floor[where],
-            life=np.zeros(int(where.sum()), dtype=np.intp),
+            life=_renumbered(self.stretch[where]),
             load=self.load[where],
             busy=self.bins.busy[where],
         )
@@ -261,14 +270,16 @@ def _joined(name: str, lives: list[Track], alive: NDArray[np.intp]) -> Track:
     if len(lives) == 1:
         return lives[0]
     parallel = max(1.0, float(np.mean(alive[alive > 0])))
+    before = np.cumsum([0, *(track.lives for track in lives)])
+    life = [track.life + first for track, first in zip(lives, before, strict=False)]
     return Track(
-        scope=f"recycled {name}",
+        scope=f"{RECYCLED}{name}",
         pid=None,
         elapsed_s=np.concatenate([track.elapsed_s for track in lives]),
         x=np.concatenate([track.x for track in lives]) / parallel,
         value=np.concatenate([track.value for track in lives]),
         floor=np.concatenate([track.floor for track in lives]),
-        life=np.repeat(np.arange(len(lives)), [len(track) for track in lives]),
+        life=np.concatenate(life),
         load=np.concatenate([track.load for track in lives]),
         busy=np.concatenate([track.busy for track in lives]),
         parallel=parallel,

@@ -1,17 +1,19 @@
 """The part of a run that is judged: from the beginning of the load to the end, or to the death."""
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tidemark.analysis.run import Run
+from tidemark.analysis.verdict.disturbances import Spans, find_disturbances, within
 from tidemark.analysis.verdict.load import Load, describe_load
 from tidemark.analysis.verdict.model import Exhaustion, Floats
+from tidemark.analysis.verdict.pace import Pace, measure_pace
 from tidemark.analysis.verdict.series import Bins, ProcessSeries
 from tidemark.analysis.verdict.tracks import View
-from tidemark.record.events import Emfile, FaultEnded, FaultFailed, FaultStarted, RefusedByBroker
+from tidemark.record.events import Emfile, RefusedByBroker
 
 FEWEST_REQUESTS = 10
 """With fewer requests than these growth is counted per hour."""
@@ -25,10 +27,10 @@ AT_LIMIT_TOLD = 0.9
 """The same where the target's log says that descriptors ran out."""
 STAYS_SHARE = 0.5
 """To stay is to be at the limit for this share of the time that is left."""
-SETTLING_S = 5.0
-"""After a fault, connections are made anew and requests that waited are answered."""
 RECENT_SHARE = 0.25
-"""The present load is that of this last share of the judged part."""
+"""The present load is that of this last share of the judged part, unless all of it is steady."""
+MOST_STRETCHES = 8
+"""Only the longest so many disturbances cut the series into stretches with levels of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,7 @@ class Window:
         end_s: Where the judged part ends: the end of the run or the death.
         load: The load.
         death: What ran out; None when nothing did.
-        disturbed_s: Spans of the run in which a fault was at work; what is held then is the
-            fault's doing, and is not judged.
+        disturbed: When the service was not left alone; what is held then is not judged.
     """
 
     bins: Bins
@@ -54,7 +55,7 @@ class Window:
     end_s: float
     load: Load
     death: Exhaustion | None
-    disturbed_s: tuple[tuple[float, float], ...] = ()
+    disturbed: Spans = ()
 
     @property
     def keep(self) -> NDArray[np.bool_]:
@@ -62,7 +63,13 @@ class Window:
         steady = self._between(max(self.load.steady_from_s, self.begin_s), self.end_s)
         first = min(FIRST_REQUESTS, FIRST_SHARE * (self.end_x - self.begin_x))
         first = first if self.per_request else 0.0
-        return steady & (self.x >= self.begin_x + first) & ~self._disturbed
+        return steady & (self.x >= self.begin_x + first) & self._undisturbed
+
+    @property
+    def kept_s(self) -> float:
+        """How many seconds are judged."""
+        at = self.bins.elapsed_s[self.keep]
+        return float(np.diff(at)[np.diff(self._stretch[self.keep]) == 0].sum())
 
     @property
     def loaded(self) -> NDArray[np.bool_]:
@@ -74,22 +81,26 @@ class Window:
         return np.isfinite(self.x) & (at >= begin_s) & (at <= end_s)
 
     @property
-    def _disturbed(self) -> NDArray[np.bool_]:
-        at = self.bins.elapsed_s
-        found = np.zeros(len(at), dtype=bool)
-        for begin_s, end_s in self.disturbed_s:
-            found |= (at >= begin_s) & (at <= end_s)
-        return found
+    def _undisturbed(self) -> NDArray[np.bool_]:
+        return ~within(self.disturbed, self.bins.elapsed_s)
+
+    @property
+    def _stretch(self) -> NDArray[np.intp]:
+        """Which of the stretches between the disturbances each bin lies in."""
+        longest = sorted(self.disturbed, key=lambda span: span[0] - span[1])[:MOST_STRETCHES]
+        begins = sorted(begin_s for begin_s, _ in longest)
+        return np.searchsorted(np.array(begins), self.bins.elapsed_s)
 
     @property
     def view(self) -> View:
         """The judged bins, for the tracks."""
-        return View(self.bins, self.x, self.load.covariates, self.keep)
+        return View(self.bins, self.x, self.load.covariates, self.keep, self._stretch)
 
     @property
     def view_from_the_beginning(self) -> View:
         """The bins from the beginning of the load on, ramps and first requests included."""
-        return View(self.bins, self.x, self.load.covariates, self.loaded)
+        keep = self.loaded & self._undisturbed
+        return View(self.bins, self.x, self.load.covariates, keep, self._stretch)
 
     @property
     def end_x(self) -> float:
@@ -104,15 +115,18 @@ class Window:
         return float(inside[0]) if len(inside) else 0.0
 
     @property
-    def x_per_s(self) -> float:
-        """The present load: x per second over the last part; 0 when nothing came any more."""
-        inside = self.loaded
-        at, x = self.bins.elapsed_s[inside], self.x[inside]
-        if len(at) < 2:
-            return 0.0
-        recent = at >= at[-1] - RECENT_SHARE * (at[-1] - at[0])
-        first = min(np.flatnonzero(recent)[0], len(at) - 2)
-        return float((x[-1] - x[first]) / (at[-1] - at[first]))
+    def pace(self) -> Pace:
+        """The present load: that of the steady part, else that of the last part."""
+        keep = self.loaded & self._undisturbed & (self.bins.elapsed_s >= self._present_from_s)
+        at, x = self.bins.elapsed_s[keep], self.x[keep]
+        return measure_pace(at, x, self._stretch[keep], counted=self.per_request)
+
+    @property
+    def _present_from_s(self) -> float:
+        if not self.load.varies:
+            return self.load.steady_from_s
+        at = self.bins.elapsed_s[self.loaded]
+        return float(at[-1] - RECENT_SHARE * (at[-1] - at[0])) if len(at) else self.begin_s
 
     @property
     def hourly(self) -> float:
@@ -127,7 +141,7 @@ class Window:
         """The same window, ended as soon as x has reached a value: what was known by then."""
         inside = self.loaded & (self.x <= end_x)
         end_s = float(self.bins.elapsed_s[inside][-1]) if inside.any() else self.begin_s
-        load = describe_load(self.bins, self.begin_s, end_s)
+        load = describe_load(self.bins, self.begin_s, end_s, self.disturbed)
         return replace(self, end_s=end_s, load=load, death=None)
 
 
@@ -145,18 +159,11 @@ def find_window(run: Run, bins: Bins, processes: list[ProcessSeries]) -> Window:
     refused = run.first(RefusedByBroker)
     if refused is not None and begin_s < refused.elapsed_s < end_s:
         end_s = refused.elapsed_s  # level after it because the brokers take no more
-    load = describe_load(bins, begin_s, end_s)
-    disturbed_s = tuple(_disturbances(run, end_s))
-    return Window(bins, x, per_request, begin_s, end_s, load, death, disturbed_s)
-
-
-def _disturbances(run: Run, end_s: float) -> Iterator[tuple[float, float]]:
-    """The spans of the faults, and of the time that clients take to come back after each."""
-    ends = [one.elapsed_s for one in run.events_of(FaultEnded)]
-    ends += [one.elapsed_s for one in run.events_of(FaultFailed)]
-    for begun in run.events_of(FaultStarted):
-        later = (at for at in ends if at >= begun.elapsed_s)
-        yield begun.elapsed_s, min(later, default=end_s) + SETTLING_S
+    disturbed = find_disturbances(run, None if death is None else end_s)
+    if disturbed and begin_s < disturbed[-1][0] < end_s and math.isinf(disturbed[-1][1]):
+        end_s = disturbed[-1][0]
+    load = describe_load(bins, begin_s, end_s, disturbed)
+    return Window(bins, x, per_request, begin_s, end_s, load, death, disturbed)
 
 
 def _axis(bins: Bins) -> tuple[Floats, bool, float]:

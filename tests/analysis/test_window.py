@@ -79,7 +79,7 @@ def test_fewer_than_ten_requests_count_for_nothing(at, requests, per_request):
 def test_without_requests_every_second_is_judged(at):
     window = window_of(at, requests=None)
     assert judged(window) == set(range(200))
-    assert window.x_per_s == pytest.approx(1.0)
+    assert window.pace.per_s == pytest.approx(1.0)
     assert window.hourly == pytest.approx(3600.0)
 
 
@@ -153,10 +153,10 @@ def test_what_the_brokers_refuse_ends_what_is_judged_once_there_is_load(at, refu
     assert window_of(at, requests=requests, events=told).end_s == pytest.approx(end_s)
 
 
-def test_the_present_load_is_that_of_the_last_quarter(at):
+def test_the_present_load_is_that_of_the_steady_part(at):
     requests = np.where(at < 150, 10 * at, 1500 + 40 * (at - 150))
     window = window_of(at, requests=requests)
-    assert window.x_per_s == pytest.approx(40.0, rel=0.02)
+    assert window.pace.per_s == pytest.approx(40.0, rel=0.02)
     assert window.hourly == pytest.approx(3600 * requests[-1] / 199, rel=0.01)
 
 
