@@ -269,6 +269,7 @@ class Plugin:
         self._interruptions.is_ending()
         if self._starter:
             gevent.kill(self._starter)
+            self.environment.process_exit_code = EXIT_FAILED
         while self._starter:  # until what it had started is stopped
             gevent.sleep(WATCH_INTERVAL_S)
         self._interrupt()
