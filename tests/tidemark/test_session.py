@@ -57,7 +57,6 @@ class FakeProcesses:
     def __init__(self, error: BaseException | None = None) -> None:
         self.stopped: list[object] = []
         self.sampler = None
-        self.interval_s = 1.0
         self._error = error
 
     def stop(self, all_but: Child | None = None) -> None:

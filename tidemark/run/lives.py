@@ -1,14 +1,12 @@
 """The processes that a run cannot do without: what it means when one ends by itself."""
 
-import math
 import os
 import select
 from collections.abc import Callable
 from pathlib import Path
 
-from tidemark.record.directory import RunDirectory
-from tidemark.record.events import BrokerDown, Gap, SamplerLost, TargetExited
-from tidemark.record.layout import ONLY_TARGET, SAMPLES
+from tidemark.record.events import BrokerDown, SamplerLost, TargetExited
+from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.metadata import ABORTED, DIED
 from tidemark.record.process import signal_name
 from tidemark.run.children import NURSERY, Child, say
@@ -18,9 +16,6 @@ from tidemark.run.processes import Processes, Services
 
 MOST_RESTARTS = 3
 """A sampler that is lost more often than this in one run is given up."""
-SILENT_SAMPLER_S = 3.0
-"""A sampler that is this late with a sample is not just busy: it was stopped."""
-_TAIL_BYTES = 65_536
 
 
 class Stranger:
@@ -58,7 +53,8 @@ class Stranger:
 class Lives:
     """Notices that the target, the brokers or the sampler ended by themselves, and says so once.
 
-    A lost sampler is started again; without one of the others the run has to end.
+    A lost sampler is started again, and tells itself what was missed; without one of the others
+    the run has to end.
 
     Args:
         journal: where events go.
@@ -127,11 +123,7 @@ class Lives:
 
     def _sampler_gone(self, *, is_last: bool) -> Ending | None:
         sampler = self._processes.sampler
-        if sampler is None or sampler is self._mourned:
-            return None
-        if sampler.returncode is None:
-            if is_last:
-                self._say_gap(max(SILENT_SAMPLER_S, 3 * self._processes.interval_s))
+        if sampler is None or sampler is self._mourned or sampler.returncode is None:
             return None
         self._mourned = sampler  # a second look, while it is started again, leaves it alone
         reason = sampler.obituary(self._load_s())
@@ -145,33 +137,10 @@ class Lives:
             gone = f"{reason}, and was started again {MOST_RESTARTS} times before"
             return Ending(ABORTED, gone, cannot_tell=True)
         self._restarts += 1
-        last_s = last_sample_s(self._journal.directory)
         try:
             self._processes.restart_sampler(self._services.brokers)
         except ChildError as error:
             again = f"{reason}, and cannot be started again: {error}"
             return Ending(ABORTED, again, cannot_tell=True)
         say(f"{reason}; it was started again")
-        self._say_gap(0.0, last_s)
         return None
-
-    def _say_gap(self, longer_than_s: float, last_s: float | None = None) -> None:
-        """Say how many ticks were missed since the last sample, if that is long ago."""
-        if last_s is None:
-            last_s = last_sample_s(self._journal.directory)
-        since_s = self._journal.clock.now().elapsed_s - last_s
-        interval_s = self._processes.interval_s
-        missed = math.ceil(since_s / interval_s - 0.25) - 1  # a tick may be late by so much
-        if since_s > longer_than_s and missed > 0:
-            self._journal.event(Gap(missed, interval_s))
-
-
-def last_sample_s(directory: RunDirectory) -> float:
-    """When the last whole row of samples.csv was taken, seconds since the run began; 0 if none."""
-    try:
-        with directory.file(SAMPLES.file).open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            lines = file.read().decode(errors="replace").split("\n")[:-1]
-        return float(lines[-1].split(",")[1])  # time_s, elapsed_s, ...
-    except (OSError, ValueError, IndexError):
-        return 0.0

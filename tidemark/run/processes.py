@@ -67,11 +67,6 @@ class Processes:
         self._is_stopped = False
         self._changing = threading.Lock()  # nothing is started once stopping has begun
 
-    @property
-    def interval_s(self) -> float:
-        """Seconds between two samples."""
-        return self._options.interval
-
     def start(self) -> Services:
         """Start what is missing.
 
@@ -177,7 +172,7 @@ class Processes:
         return url, target
 
     def _start_sampler(self, brokers: list[str]) -> None:
-        interval_s = self.interval_s
+        interval_s = self._options.interval
         command = python_module(
             "tidemark.sampler",
             f"--pid={self._watched_pid}",
