@@ -3,6 +3,7 @@
 Sources: prctl(2), getrlimit(2), proc(5).
 """
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -49,6 +50,15 @@ def bound_to_this_process(command: list[str]) -> list[str]:
     that lives as long as the process.
     """
     return [sys.executable, "-m", "tidemark.record.process", str(os.getpid()), *command]
+
+
+def signal_name(code: int | None) -> str | None:
+    """The name of the signal that an exit code stands for ("SIGKILL"); None if it was none."""
+    if code is None or code >= 0:
+        return None
+    with contextlib.suppress(ValueError):
+        return signal.Signals(-code).name
+    return f"signal {-code}"
 
 
 def name_current_thread(name: str) -> None:

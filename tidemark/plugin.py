@@ -5,8 +5,6 @@ events differs between the ways a test can end (a time limit, Ctrl-C, SIGTERM, t
 every hook may be called at any time and more than once.
 """
 
-import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,12 +13,14 @@ import gevent
 from locust import events
 from locust.env import Environment
 from locust.runners import LocalRunner, Runner
+from locust.user.task import filter_tasks_by_tags
 from locust.web import WebUI
 
 from tidemark.record.command_line import add_option
 from tidemark.record.errors import TidemarkError
-from tidemark.record.metadata import ABORTED, COMPLETED, EXHAUSTED
-from tidemark.run.children import run_to_terminal, say
+from tidemark.record.metadata import ABORTED, COMPLETED
+from tidemark.run.children import NURSERY, run_to_terminal, say
+from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
 from tidemark.run.options import OPTIONS, RunOptions
@@ -29,7 +29,8 @@ from tidemark.users import set_load
 from tidemark.web import EMBEDDED_HOST, RUNNING_STATES, WebPage
 
 WATCH_INTERVAL_S = 0.1
-EXIT_UNUSABLE = 2
+EXIT_FAILED, EXIT_UNUSABLE, EXIT_CANNOT_TELL = 1, 2, 3
+INTERRUPTED = Ending(ABORTED, "interrupted")
 LOOPBACK = "127.0.0.1"
 
 
@@ -76,6 +77,17 @@ def _refuse(message: str) -> NoReturn:
     sys.exit(EXIT_UNUSABLE)
 
 
+def exit_code(ended: Ending) -> int | None:
+    """What Locust exits with; None leaves it to Locust, which counts failed requests."""
+    if ended.cannot_tell:
+        return EXIT_CANNOT_TELL
+    return None if ended.outcome == COMPLETED else EXIT_FAILED
+
+
+def _as_set(tags: list[str] | None) -> set[str] | None:
+    return set(tags) if tags else None
+
+
 class Plugin:
     """One Locust process and the run that is under way in it, if any."""
 
@@ -84,12 +96,13 @@ class Plugin:
         self.runner = runner
         self.web_ui = web_ui
         self._session: Session | None = None
-        self._is_starting = False
+        self._starter: Any = None  # the greenlet that starts a run at the moment
         self._is_ending = False
         self._loops: list[gevent.Greenlet[..., None]] = []
         self._own_urls: set[str] = set()
         self._asked_ending: Ending | None = None
         self._unreported: Path | None = None
+        self._interruptions = Interruptions(self._interrupt, self._hurry)
 
     def install(self) -> None:
         """Register the hooks; headless and with --autostart, start the first run at once."""
@@ -99,21 +112,39 @@ class Plugin:
         on.quitting.add_listener(self.on_quitting)
         on.quit.add_listener(self.on_quit)
         on.request.add_listener(self.on_request)
-        if self.environment.shape_class and not self.web_ui:
-            # Locust would handle SIGTERM only once such a run has ended.
-            gevent.signal_handler(signal.SIGTERM, os.kill, os.getpid(), signal.SIGINT)
+        self._interruptions.install()
         if self.web_ui:
             self.environment.host = self.environment.host or EMBEDDED_HOST
             WebPage(self.environment, self.web_ui, self).install()
         try:
+            self._check_load()
             if not self.web_ui or vars(self.environment.parsed_options)["autostart"]:
                 self.prepare()
             else:
                 self._read_options()
         except TidemarkError as error:
             _refuse(str(error))
+        except KeyboardInterrupt:
+            say("interrupted while it was being started")
+            sys.exit(EXIT_FAILED)
 
     # -- start ---------------------------------------------------------------------------------
+
+    def _check_load(self) -> None:
+        """Check what Locust finds out too late, with a traceback, or never.
+
+        Raises:
+            TidemarkError: one line that says what is wrong.
+        """
+        options: Any = self.environment.parsed_options
+        if options.num_users is not None and options.num_users < 1:
+            raise TidemarkError(f"--users: must be at least 1, not {options.num_users}")
+        if options.run_time == 0:
+            raise TidemarkError("--run-time: must be longer than 0 s; leave it out for no limit")
+        for user in self.environment.user_classes:
+            filter_tasks_by_tags(user, _as_set(options.tags), _as_set(options.exclude_tags))
+            if not user.tasks:
+                raise TidemarkError(f"--tags: {user.__name__} has no task of these tags")
 
     def _read_options(self) -> RunOptions:
         return RunOptions.parse(vars(self.environment.parsed_options))
@@ -125,12 +156,12 @@ class Plugin:
             TidemarkError: one line that says what is wrong; nothing is left running.
         """
         self.expect_idle()
-        self._is_starting = True
+        self._starter = gevent.getcurrent()
         try:
             host = self._foreign_host()
             self._session = session = Session.start(self._read_options(), host)
         finally:
-            self._is_starting = False
+            self._starter = None
         self.environment.host = session.url
         if not host:
             self._own_urls.add(session.url)
@@ -141,7 +172,7 @@ class Plugin:
     def is_busy(self) -> bool:
         """Whether a run is being started, goes on, or is being ended."""
         has_run = self._session is not None and self._session.state is not State.FINISHED
-        return self._is_starting or self._is_ending or has_run
+        return self._starter is not None or self._is_ending or has_run
 
     def expect_idle(self) -> None:
         """Two runs at once would disturb each other.
@@ -156,6 +187,7 @@ class Plugin:
         """End the run that was prepared, when Locust has refused to load it."""
         if self._session and self._session.state is State.READY:
             self._finish(Ending(ABORTED, "its load never began"))
+            self._session = self.environment.process_exit_code = None
 
     def restore_host(self) -> None:
         """Let users that come later drive what the run drives, whatever the form says."""
@@ -176,12 +208,15 @@ class Plugin:
                 session = self.prepare()
             except TidemarkError as error:
                 say(str(error))
+                self._session = None
                 self.environment.process_exit_code = EXIT_UNUSABLE
                 gevent.spawn(self.runner.stop if self.web_ui else self.runner.quit)
                 return
         self.environment.host = session.url
         set_load(self.environment, Load(session))
-        session.begin_load(self.runner.target_user_count)
+        options: Any = self.environment.parsed_options
+        run_time_s = None if self.environment.shape_class else options.run_time
+        session.begin_load(self.runner.target_user_count, run_time_s)
         self._loops = [gevent.spawn(loop, session) for loop in (self._tick_loop, self._watch_loop)]
         gevent.spawn(session.inject_faults)  # not stopped with them: it must bring brokers back
 
@@ -208,11 +243,19 @@ class Plugin:
             gevent.sleep(WATCH_INTERVAL_S)
 
     def _end(self, ending: Ending) -> None:
-        say(f"{ending.reason}; ending the run as {ending.outcome}")
+        say(f"the run ends as {ending.outcome}: {ending.reason}")
         self._asked_ending = ending
-        if ending.outcome != EXHAUSTED:
-            self.environment.process_exit_code = 1
         (self.runner.stop if self.web_ui else self.runner.quit)()
+
+    def _interrupt(self) -> None:
+        """A first signal: whatever Locust makes of it, the load has not come to its end."""
+        if self.runner.state in RUNNING_STATES:
+            self._asked_ending = self._asked_ending or INTERRUPTED
+
+    def _hurry(self) -> None:
+        """A further signal: nothing is waited for any more, but what was recorded is completed."""
+        NURSERY.close()
+        self.runner.user_greenlets.kill(block=False)
 
     # -- end -----------------------------------------------------------------------------------
 
@@ -223,11 +266,16 @@ class Plugin:
 
     def on_quitting(self, **_: Any) -> None:
         """Locust is about to exit, perhaps with users still running."""
-        interrupted = Ending(ABORTED, "interrupted")
+        self._interruptions.is_ending()
+        if self._starter:
+            gevent.kill(self._starter)
+            self.environment.process_exit_code = EXIT_FAILED
+        while self._starter:  # until what it had started is stopped
+            gevent.sleep(WATCH_INTERVAL_S)
+        self._interrupt()
         if self.runner.state in RUNNING_STATES:
-            self._asked_ending = self._asked_ending or interrupted
             self.runner.stop()  # lets the requests in flight end; fires test_stop
-        self._finish(interrupted)
+        self._finish(INTERRUPTED)
 
     def _finish(self, ending: Ending) -> None:
         """Complete the run under way; when somebody is at it already, wait until it is done."""
@@ -243,15 +291,22 @@ class Plugin:
             session.finish(ending)
         finally:
             self._is_ending = False
+        if session.ended:
+            self.environment.process_exit_code = exit_code(session.ended)
         if session.url in self._own_urls and self.web_ui:
             self.environment.host = EMBEDDED_HOST
         if was_loaded and not session.plan.options.no_report:
             self._unreported = session.path
             if self.web_ui:
-                gevent.spawn(self.on_quit)
+                gevent.spawn(self._explain)
 
     def on_quit(self, **_: Any) -> None:
-        """Explain the run; a headless one at the very end, below Locust's own tables."""
+        """Locust exits now, and has printed its own tables."""
+        self._explain()
+        self._interruptions.ignore()
+
+    def _explain(self) -> None:
+        """Write the report of the run that has just ended."""
         path, self._unreported = self._unreported, None
-        if path:
+        if path and not NURSERY.is_closed:
             run_to_terminal("tidemark", "report", str(path))

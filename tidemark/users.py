@@ -109,7 +109,10 @@ class SoakUser(FastHttpUser):
         if since_due_s > timeout_s:
             return f"no answer within {timeout_s:g} s"
         if response.status_code == 0:
-            return f"no answer: {type(response.request_meta['exception']).__name__}"
+            error = response.request_meta["exception"]
+            if isinstance(error, ConnectionRefusedError):
+                return "connection refused"
+            return f"no answer: {type(error).__name__}"
         if not 200 <= response.status_code < 300:
             return f"HTTP {response.status_code}"
         return None

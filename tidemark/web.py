@@ -273,6 +273,8 @@ class WebPage:
             self._runs.expect_idle()
             with self._form.taken(changed, form.get("host")):
                 self._runs.prepare()
+            if not form.get("run_time"):  # Locust ignores a former one, but does not forget it
+                vars(self._environment.parsed_options)["run_time"] = None
             g.has_prepared = True
         except TidemarkError as error:
             reason = textwrap.shorten(str(error), _LONGEST_REASON)

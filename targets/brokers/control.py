@@ -1,10 +1,12 @@
 """Commands to a running cluster, a line of JSON each: `--control` of `tidemark broker`.
 
 `{"do": "kill", "brokers": [1]}` on stdin is answered with `{"done": "kill", "brokers": [1]}` on
-stdout, or with `{"error": "..."}`. A broker that is killed refuses connections until it is
+stdout, or with `{"error": "..."}`. An `"id"` in a command stands in its answer too, so that one
+that comes late is not taken for another's. A broker that is killed refuses connections until it is
 restarted; one that is frozen keeps them, and answers nothing until it is thawed.
 """
 
+import contextlib
 import json
 import sys
 import threading
@@ -25,15 +27,23 @@ def take_commands(cluster: KafkaCluster | MockCluster, broker_count: int) -> Non
 
 def _obey_all(cluster: KafkaCluster | MockCluster, broker_count: int) -> None:
     for line in sys.stdin:
+        mark = _mark_of(line)
         try:
             action, brokers = parse_command(line, broker_count)
             getattr(cluster, action)(brokers)
         except TargetError as error:
-            announce(error=str(error))
+            announce(error=str(error), **mark)
         else:
-            announce(done=action, brokers=brokers)
+            announce(done=action, brokers=brokers, **mark)
     # A broker that was restarted here is bound to this thread, and would end with it.
     threading.Event().wait()
+
+
+def _mark_of(line: str) -> dict[str, object]:
+    """The `id` of a command, if it has one."""
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        return {"id": json.loads(line)["id"]}
+    return {}
 
 
 def parse_command(line: str, broker_count: int) -> tuple[str, list[int]]:

@@ -17,6 +17,7 @@ import confluent_kafka
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from tidemark.record.process import signal_name
 from tidemark.targets.brokers.certificate import Certificate
 from tidemark.targets.brokers.java import find_installation
 from tidemark.targets.brokers.kafka_node import KafkaNode
@@ -161,11 +162,11 @@ class KafkaCluster:
             TargetError: One has ended of itself.
         """
         for node in self.nodes.values():
-            if node.exit_code is not None:
-                raise TargetError(
-                    f"broker {node.node_id} has ended with code {node.exit_code}: "
-                    "its log above says why"
-                )
+            code = node.exit_code
+            if code is not None:
+                name = signal_name(code)
+                how = f"was killed by {name}" if name else f"has ended with code {code}"
+                raise TargetError(f"broker {node.node_id} {how}: its log above may say why")
 
     def close(self) -> None:
         """End all brokers at once and remove their data."""

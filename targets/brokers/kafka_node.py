@@ -117,7 +117,12 @@ class KafkaNode:
             raise TargetError(f"broker {self.node_id}: {_reason(output.decode(errors='replace'))}")
 
     def start(self) -> None:
-        """Start its JVM, the first time or after `kill`. It answers a few seconds later."""
+        """Start its JVM, the first time or after `kill`. It answers a few seconds later.
+
+        One that runs is left alone: who asks again does not know whether it was obeyed before.
+        """
+        if self._jvm and self._jvm.poll() is None:
+            return
         self._jvm = subprocess.Popen(
             self._java(_BROKER_HEAP, "kafka.Kafka", str(self._properties)),
             stdin=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -42,6 +43,20 @@ class Command:
     def signal(self, signum: int) -> None:
         """Send it a signal."""
         self.process.send_signal(signum)
+
+    def child(self, module: str) -> psutil.Process:
+        """Its child process that runs a module, once it is there."""
+
+        def found() -> psutil.Process | None:
+            for child in psutil.Process(self.process.pid).children():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    if module in child.cmdline():
+                        return child
+            return None
+
+        child = eventually(found, f"that {module} runs")
+        assert child
+        return child
 
     def wait(self) -> Finished:
         """Wait for its end."""
@@ -97,6 +112,13 @@ class Workbench:
     def runs(self) -> list[Path]:
         """The run directories so far, oldest first."""
         return sorted(path.parent for path in self.results.glob("*/run.json"))
+
+    def run_under_way(self, rows: int = 20) -> Path:
+        """The run directory of a run, once it has that many samples."""
+        run = eventually(lambda: next(iter(self.runs()), None))
+        assert run
+        eventually(lambda: sampled(run, rows))
+        return run
 
     def left(self) -> list[str]:
         """The command lines of processes that were started from here and still run."""

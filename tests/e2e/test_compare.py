@@ -4,6 +4,7 @@ import json
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.eventually import eventually
@@ -41,7 +42,7 @@ def _rebuild(bench: Workbench, folder: Path) -> None:
     assert after["resources"]["fds"] == before["resources"]["fds"]
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGHUP])
 def test_an_interrupted_comparison_reports_what_it_has(
     bench: Workbench, signum: signal.Signals
 ) -> None:
@@ -55,6 +56,39 @@ def test_an_interrupted_comparison_reports_what_it_has(
     assert finished.code == 130, finished.err
     assert "shared" in finished.out
     assert (run.parent / "report.png").exists()
+    assert metadata(run)["outcome"] == "aborted"
+    bench.expect_nothing_left()
+
+
+def test_a_comparison_interrupted_twice_ends_at_once_but_whole(bench: Workbench) -> None:
+    compare = bench.start("tidemark", "compare", "--strategies=shared", "--duration=60", *SHORT)
+    run = eventually(lambda: next(bench.results.glob("*/shared"), None))
+    assert run
+    eventually(lambda: sampled(run, 20))
+
+    def insist() -> bool:
+        compare.signal(signal.SIGINT)
+        return bool(metadata(run)["ended_at"])
+
+    eventually(insist, "the end")
+    finished = compare.wait()
+    assert finished.code in {130, -signal.SIGINT}, finished.err
+    assert metadata(run)["outcome"] == "aborted"
+    assert not (run.parent / "report.png").exists()
+    bench.expect_nothing_left()
+
+
+@pytest.mark.long
+def test_a_comparison_whose_brokers_end_by_themselves_cannot_tell(bench: Workbench) -> None:
+    compare = bench.start("tidemark", "compare", "--strategies=shared", "--duration=60", *SHORT)
+    run = eventually(lambda: next(bench.results.glob("*/shared"), None))
+    assert run
+    eventually(lambda: sampled(run, 20))
+    for process in psutil.Process(compare.process.pid).children(recursive=True):
+        if "tidemark.targets.brokers" in process.cmdline():
+            process.kill()
+    finished = compare.wait()
+    assert finished.code == 3, finished.err
     assert metadata(run)["outcome"] == "aborted"
     bench.expect_nothing_left()
 

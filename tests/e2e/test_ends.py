@@ -1,50 +1,116 @@
 """However a run ends or fails to begin: nothing is left running, nothing recorded is lost."""
 
+import contextlib
 import os
+import pty
 import signal
 import socket
+import sys
+from pathlib import Path
 
 import pytest
 
 from tests.eventually import eventually
 
-from .conftest import Workbench, event_names, events, metadata, sampled
+from .conftest import LOCUSTFILE, TAG, Workbench, event_names, metadata, sampled
 
 pytestmark = pytest.mark.e2e
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_signal_leaves_nothing_but_a_run_that_can_be_reported(
-    bench: Workbench, signum: signal.Signals
-) -> None:
-    locust = bench.locust("--strategy=pooled", "--rate=20", "--no-report")
-    run = eventually(lambda: next(iter(bench.runs()), None))
-    eventually(lambda: sampled(run, 40))
+def expect_whole(run: Path, reason: str = "interrupted") -> None:
+    """Fail unless a run says how it ended."""
+    told = metadata(run)
+    assert (told["outcome"], told["ended_because"]) == ("aborted", reason)
+    assert told["ended_at"]
+    assert event_names(run)[-1] == "run_ended"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_run_in_order(bench: Workbench, signum: signal.Signals) -> None:
+    locust = bench.locust("--strategy=pooled", "--rate=20", "--run-time=60s", "--no-report")
+    run = bench.run_under_way()
     locust.signal(signum)
     finished = locust.wait()
     bench.expect_nothing_left()
-    if signum == signal.SIGKILL:
-        assert finished.code == -signal.SIGKILL
-        assert metadata(run)["outcome"] is None
-    else:
-        assert metadata(run)["outcome"] == "aborted"
-        assert event_names(run)[-1] == "run_ended"
+    assert finished.code == 1, finished.err
+    assert "Traceback" not in finished.err
+    expect_whole(run)
+    assert metadata(run)["load"]["run_time_s"] == 60
+    assert metadata(run)["messages"]["lost"] == 0
+
+
+def test_a_kill_leaves_nothing_but_a_run_that_can_be_reported(bench: Workbench) -> None:
+    locust = bench.locust("--strategy=pooled", "--rate=20", "--no-report")
+    run = bench.run_under_way(40)
+    locust.signal(signal.SIGKILL)
+    assert locust.wait().code == -signal.SIGKILL
+    bench.expect_nothing_left()
+    assert metadata(run)["outcome"] is None
+    assert metadata(run)["load"]["run_time_s"] is None
     report = bench.run("tidemark", "report", str(run))
     assert report.code == 0, report.err
     assert "aborted" in (run / "report.html").read_text()
 
 
-def test_a_target_that_dies_ends_the_run(bench: Workbench) -> None:
-    locust = bench.locust("--strategy=shared", "--no-report")
-    run = eventually(lambda: next(iter(bench.runs()), None))
-    eventually(lambda: sampled(run, 20))
-    pid = next(e["pid"] for e in events(run) if e["event"] == "target_started")
-    os.kill(pid, signal.SIGKILL)
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_at_once_but_whole(bench: Workbench, signum: signal.Signals) -> None:
+    locust = bench.locust("--strategy=pooled", "--rate=20")
+    run = bench.run_under_way()
+
+    def insist() -> bool:
+        locust.signal(signum)
+        return locust.process.poll() is not None
+
+    eventually(insist, "the end")
     finished = locust.wait()
-    assert finished.code == 1
-    assert metadata(run)["outcome"] == "aborted"
-    assert "the target ended by itself" in metadata(run)["ended_because"]
     bench.expect_nothing_left()
+    assert finished.code == 1, finished.err
+    assert "Traceback" not in finished.err
+    expect_whole(run)
+    assert not (run / "report.html").exists()  # nothing is waited for any more
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_the_middle_of_the_start_leaves_it_whole(
+    bench: Workbench, signum: signal.Signals
+) -> None:
+    locust = bench.locust("--strategy=shared")
+    run = eventually(lambda: next(iter(bench.runs()), None))
+    assert run
+    locust.signal(signum)
+    finished = locust.wait()
+    bench.expect_nothing_left()
+    assert finished.code == 1, finished.err
+    assert "Traceback" not in finished.err
+    expect_whole(run, "interrupted while it was being started")
+
+
+def test_a_terminal_that_is_closed_ends_the_run_in_order(bench: Workbench) -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(bench.folder)
+        command = ["-m", "locust", f"--locustfile={LOCUSTFILE}", "--headless", "--interval=0.2"]
+        os.execve(
+            sys.executable,
+            [sys.executable, *command, "--strategy=shared", "--no-report"],
+            {**os.environ, TAG: bench.tag},
+        )
+    os.set_blocking(terminal, False)
+    try:
+        eventually(lambda: _read(terminal) and any(sampled(run, 20) for run in bench.runs()))
+    finally:
+        os.close(terminal)
+    bench.expect_nothing_left()
+    (run,) = bench.runs()
+    expect_whole(run)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+
+
+def _read(terminal: int) -> bool:
+    """Read what is there: a terminal that nobody reads holds up who writes."""
+    with contextlib.suppress(BlockingIOError):
+        os.read(terminal, 65_536)
+    return True
 
 
 BAD = [
@@ -57,6 +123,10 @@ BAD = [
     (("--bootstrap=127.0.0.1:1",), {}, "127.0.0.1:1"),
     (("--host=ftp://127.0.0.1",), {}, "--host"),
     (("--target-pid=1",), {}, "--host"),
+    (("--users=-5",), {}, "--users: must be at least 1"),
+    (("--users=0",), {}, "--users: must be at least 1"),
+    (("--tags=nope",), {}, "--tags: IngestUser has no task"),
+    (("--run-time=0s",), {}, "--run-time: must be longer"),
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pytest
 
 from tests.eventually import eventually
 
-from .conftest import Command, Workbench, metadata, sampled
+from .conftest import Command, Workbench, event_names, metadata, sampled
 
 pytestmark = pytest.mark.e2e
 
@@ -42,7 +43,7 @@ def service(bench: Workbench) -> Iterator[Service]:
     yield Service(ready["url"], ready["pid"], bootstrap)
     for command in (target, broker):
         command.signal(signal.SIGTERM)
-        assert command.wait().code == 0
+        assert command.wait().code in {0, -signal.SIGKILL}
 
 
 def test_a_foreign_service_is_driven_and_sampled(bench: Workbench, service: Service) -> None:
@@ -75,6 +76,21 @@ def test_a_service_is_left_running(bench: Workbench, service: Service) -> None:
     assert metadata(bench.results / "watched")["outcome"] == "completed"
     check = bench.run("tidemark", "check", "results/watched")
     assert check.code in {0, 3}, check.err
+
+
+def test_a_service_that_ends_has_died(bench: Workbench, service: Service) -> None:
+    locust = bench.locust(
+        "--run-time=60s", "--rate=20", f"--host={service.url}", f"--target-pid={service.pid}",
+        f"--bootstrap={service.bootstrap}", "--no-report",
+    )  # fmt: skip
+    run = bench.run_under_way()
+    os.kill(service.pid, signal.SIGKILL)
+    finished = locust.wait()
+    assert finished.code == 1, finished.err
+    told = metadata(run)
+    assert told["outcome"] == "died"
+    assert f"({service.pid}) has ended after " in told["ended_because"]
+    assert "target_exited" in event_names(run)
 
 
 def test_sampling_needs_to_know_the_brokers(bench: Workbench) -> None:

@@ -76,8 +76,9 @@ def form(bench: Workbench, request: pytest.FixtureRequest) -> Iterator[Form]:
 def test_each_start_is_a_run_on_a_fresh_target(form: Form) -> None:
     url = ""
     for number, strategy in enumerate(("shared", "pooled"), start=1):
+        planned = {"run_time": "90s"} if number == 1 else {}
         # The form shows the target of the run before as the host, and hands it back.
-        assert form.start(strategy=strategy, rate="20", host=url)["success"]
+        assert form.start(strategy=strategy, rate="20", host=url, **planned)["success"]
         run = form.bench.runs()[-1]
         eventually(lambda run=run: sampled(run, 30))
         form.stop()
@@ -85,6 +86,7 @@ def test_each_start_is_a_run_on_a_fresh_target(form: Form) -> None:
         assert metadata(run)["outcome"] == "completed"
         assert metadata(run)["strategy"] == strategy
         assert metadata(run)["load"]["rate"] == 20.0
+        assert metadata(run)["load"]["run_time_s"] == (90 if planned else None)
         assert len(form.bench.runs()) == number
         url = metadata(run)["target"]["url"]
 

@@ -44,7 +44,7 @@ def test_a_child_that_does_not_come_up_says_why(start: Callable[[str], Child]) -
 
 
 def test_a_silent_end_is_told_with_its_code(start: Callable[[str], Child]) -> None:
-    with pytest.raises(ChildError, match="the thing ended with code 3 and said nothing"):
+    with pytest.raises(ChildError, match="the thing exited with code 3 and said nothing"):
         start("raise SystemExit(3)").wait_ready(20.0)
 
 
@@ -71,6 +71,45 @@ def test_stop_kills_what_ignores_sigterm_and_its_children(start: Callable[[str],
     grandchild = child.wait_ready(20.0)["pid"]
     assert child.stop(timeout_s=0.2) == -signal.SIGKILL
     assert eventually(lambda: not _runs(grandchild), "the grandchild's end")
+
+
+def test_how_it_ended_is_told_with_what_it_said_only_if_it_left_of_its_own_will(
+    start: Callable[[str], Child],
+) -> None:
+    left = start("import sys; sys.exit('python -m thing: error: the port is taken')")
+    eventually(lambda: left.returncode is not None, "its end")
+    assert left.obituary(12.3) == "the thing exited with code 1 after 12 s: the port is taken"
+    killed = start("import sys; print('Booting', file=sys.stderr, flush=True);" + READY + FOREVER)
+    killed.wait_ready(20.0)
+    killed.stop(signal.SIGKILL)
+    assert killed.obituary(41.0) == "the thing was killed by SIGKILL after 41 s"
+
+
+def test_one_that_was_stopped_ends_in_order_all_the_same(start: Callable[[str], Child]) -> None:
+    child = start(
+        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0));"
+        + READY
+        + FOREVER
+    )
+    child.wait_ready(20.0)
+    psutil.Process(child.pid).suspend()
+    assert child.stop() == 0
+
+
+def test_a_nursery_ends_all_at_once_and_starts_no_more(tmp_path: Path) -> None:
+    code = (
+        "import signal, sys; from pathlib import Path\n"
+        "from tidemark.run.children import NURSERY, Child, ChildError\n"
+        f"command = [sys.executable, '-c', {FOREVER!r}]\n"
+        "child = Child('thing', command, Path(sys.argv[1]))\n"
+        "shared = NURSERY.start(command)\n"
+        "NURSERY.close()\n"
+        "assert child.stop(signal.SIGCONT) == shared.wait() == -signal.SIGKILL\n"
+        "try: Child('thing', command, Path(sys.argv[1]))\n"
+        "except ChildError: print('refused')\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "log")]
+    assert subprocess.check_output(command, timeout=60) == b"refused\n"
 
 
 def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:

@@ -1,8 +1,18 @@
-"""What a comparison hands to each run."""
+"""What a comparison hands to each run, and what it amounts to."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from tidemark.run.compare import Comparison, _locust_command
+import pytest
+
+from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.analysis.verdict.findings import Finding
+from tidemark.record.directory import RunDirectory
+from tidemark.record.metadata import utc_now
+from tidemark.run.compare import Comparison, _locust_command, exit_code
 from tidemark.run.options import RunOptions
 
 
@@ -19,3 +29,32 @@ def test_every_run_gets_the_same_options_but_for_strategy_and_place(tmp_path: Pa
     assert first ^ second == {
         "--strategy=shared", "--strategy=pooled", "--run-name=shared", "--run-name=pooled",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "wanted"),
+    [
+        (["completed", "exhausted"], 0),
+        (["completed", "aborted"], 3),
+        (["completed", None], 3),  # its writer did not live
+    ],
+)
+def test_a_run_that_was_not_run_whole_cannot_be_told(
+    tmp_path: Path, outcomes: list[str | None], wanted: int
+) -> None:
+    paths = [tmp_path / str(number) for number in range(len(outcomes))]
+    for path, outcome in zip(paths, outcomes, strict=True):
+        ended_at = None if outcome is None else utc_now()
+        RunDirectory.create(path).write_metadata(
+            {"started_at": utc_now(), "ended_at": ended_at, "outcome": outcome}
+        )
+    assessed = [cast("Assessment", Assessed([])) for _ in paths]
+    assert exit_code(assessed, paths) == wanted
+    assert exit_code(assessed[1:], paths) == 3  # one of them holds nothing to assess
+
+
+@dataclass
+class Assessed:
+    """What a comparison asks of an assessment."""
+
+    findings: list[Finding]

@@ -139,7 +139,8 @@ def test_a_child_is_asked_and_answers(tmp_path: Path) -> None:
         "print('{}', flush=True)\n"
         "for line in sys.stdin:\n"
         "    asked = json.loads(line)\n"
-        "    print(json.dumps({'error': 'no'} if asked['do'] == 'x' else asked), flush=True)\n"
+        "    answer = {'error': 'no', 'id': asked['id']} if asked['do'] == 'x' else asked\n"
+        "    print(json.dumps(answer), flush=True)\n"
     )
     child = Child("thing", [sys.executable, "-c", code], tmp_path / "log", listens=True)
     try:
@@ -152,3 +153,48 @@ def test_a_child_is_asked_and_answers(tmp_path: Path) -> None:
         child.stop()
     with pytest.raises(ChildError, match="cannot be asked"):
         child.ask({"do": "a"}, 1.0)
+
+
+def test_an_answer_that_comes_late_is_not_taken_for_the_next_ones(tmp_path: Path) -> None:
+    code = (
+        "import json, sys\n"
+        "print('{}', flush=True)\n"
+        "held = []\n"
+        "for line in sys.stdin:\n"
+        "    held.append(line)\n"
+        "    if json.loads(line)['do'] != 'late':\n"
+        "        print(''.join(held), end='', flush=True)\n"
+    )
+    child = Child("thing", [sys.executable, "-c", code], tmp_path / "log", listens=True)
+    try:
+        child.wait_ready(20.0)
+        with pytest.raises(ChildError, match="did not answer"):
+            child.ask({"do": "late"}, 0.05)
+        assert child.ask({"do": "next"}, 20.0) == {"do": "next"}
+    finally:
+        child.stop()
+
+
+class SlowBroker(Broker):
+    """Does what it is told, but does not answer the first questions in time."""
+
+    def __init__(self, silent: int) -> None:
+        super().__init__()
+        self._silent = silent
+
+    def ask(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+        answer = super().ask(command, timeout_s)
+        if len(self.commands) <= self._silent:
+            raise ChildError("did not answer")
+        return answer
+
+
+@pytest.mark.parametrize("silent", [1, 2])
+def test_a_broker_that_was_killed_late_is_healed(silent: int) -> None:
+    run, broker = Recorder(), SlowBroker(silent)
+    faulty = injector(run, broker, "outage@0+0.01")
+    faulty.follow(0.0, lambda: False)
+    faulty.heal()  # what the end of the run does
+    restarts = [command for command in broker.commands if command["do"] == "restart"]
+    assert len(restarts) == silent
+    assert run.names == ["fault_started", "fault_failed", *["broker_up"] * 2]

@@ -42,14 +42,13 @@ class Clock:
         return self.now_s
 
 
-class FakeTarget:
-    """A target as far as a watch looks at it."""
+class FakeBroker:
+    """A broker that lives."""
 
-    pid = 4711
-    returncode: int | None = None
+    returncode = None
 
-    def last_words(self) -> str:
-        return "out of luck"
+
+BROKER = FakeBroker()
 
 
 class FakeProcesses:
@@ -57,6 +56,7 @@ class FakeProcesses:
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.stopped: list[object] = []
+        self.sampler = None
         self._error = error
 
     def stop(self, all_but: Child | None = None) -> None:
@@ -141,11 +141,6 @@ def test_empty_logs_are_dropped_at_the_end(journal: Journal) -> None:
 
 
 @pytest.fixture
-def target() -> FakeTarget:
-    return FakeTarget()
-
-
-@pytest.fixture
 def clock() -> Clock:
     return Clock()
 
@@ -156,8 +151,8 @@ def record(clock: Clock) -> RequestRecord:
 
 
 @pytest.fixture
-def watch(plan: Plan, journal: Journal, record: RequestRecord, target: FakeTarget) -> Watch:
-    return Watch(journal, record, cast("Child", target), plan.options)
+def watch(plan: Plan, journal: Journal, record: RequestRecord, clock: Clock) -> Watch:
+    return Watch(journal, record, plan.options, lambda: clock.now_s - 100)
 
 
 def test_nothing_happens_nothing_is_said(watch: Watch, journal: Journal) -> None:
@@ -185,7 +180,7 @@ def test_a_worker_that_goes_on_answering_goes_on(
     tmp_path: Path, journal: Journal, record: RequestRecord, clock: Clock
 ) -> None:
     options = RunOptions.parse({"plateau": 1e-9, "request_timeout": 2})
-    watch = Watch(journal, record, None, options)
+    watch = Watch(journal, record, options, lambda: 1.0)
     record.count_sent()
     journal.directory.file(layout.TARGET_LOG).write_text("too many open files\n")
     record.on_request("POST", "/ingest")
@@ -197,6 +192,7 @@ def test_a_stall_is_said_once_and_again_after_an_answer(
     watch: Watch, journal: Journal, record: RequestRecord, clock: Clock
 ) -> None:
     record.count_sent()
+    record.on_request("POST", "/ingest")
     for _ in range(2):
         clock.now_s += 3
         watch.look()
@@ -214,9 +210,80 @@ def test_a_broker_that_refuses_is_told_and_goes_on(watch: Watch, journal: Journa
     assert refused.event.line == "Rejected connection from /127.0.0.1"
 
 
-def test_a_target_that_ends_by_itself_ends_the_run(watch: Watch, target: FakeTarget) -> None:
-    target.returncode = 3
-    assert watch.look() == Ending(ABORTED, "the target ended by itself: out of luck")
+class FailedError(Exception):
+    """A failed request, with its text."""
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("HTTP 404", "; is the path right?"),
+        ("connection refused", "; does the service listen on that port?"),
+        ("HTTP 500", "; what does the service's own log say?"),
+        ("no answer within 5 s", " (--keep"),
+    ],
+)
+def test_a_service_that_answers_nothing_is_no_test(
+    watch: Watch, record: RequestRecord, clock: Clock, text: str, hint: str
+) -> None:
+    for _ in range(19):
+        record.on_request("POST", "/ingest", exception=FailedError(text))
+    record.on_request("POST", "/ingest", exception=FailedError("another"))
+    assert watch.look() is None  # it may have been started just now
+    clock.now_s += 3
+    ending = watch.look()
+    assert ending
+    assert (ending.outcome, ending.cannot_tell) == (ABORTED, True)
+    assert f"20 of 20 requests failed: {text} on POST /ingest{hint}" in ending.reason
+
+
+def test_few_failures_are_borne_until_two_timeouts_are_over(
+    watch: Watch, record: RequestRecord, clock: Clock
+) -> None:
+    record.count_sent()
+    clock.now_s += 3
+    record.on_request("POST", "/ingest", exception=FailedError("HTTP 404"))
+    assert watch.look() is None
+    clock.now_s += 2
+    ending = watch.look()
+    assert ending
+    assert "1 of 1 requests failed" in ending.reason
+
+
+def test_silence_alone_is_no_test_either(watch: Watch, record: RequestRecord, clock: Clock) -> None:
+    record.count_sent()
+    clock.now_s += 5
+    ending = watch.look()
+    assert ending
+    assert ending.reason.startswith("none of 1 requests was answered")
+
+
+def test_a_single_success_makes_it_a_test(
+    watch: Watch, record: RequestRecord, clock: Clock
+) -> None:
+    record.on_request("POST", "/ingest")
+    for _ in range(50):
+        record.on_request("POST", "/ingest", exception=FailedError("HTTP 503"))
+    clock.now_s += 60
+    assert watch.look() is None
+
+
+@pytest.mark.parametrize("given", [{"keep_going": True}, {"fault": "outage@0+5"}])
+def test_who_is_told_otherwise_goes_on(
+    journal: Journal, record: RequestRecord, given: dict[str, Any]
+) -> None:
+    watch = Watch(journal, record, RunOptions.parse(given), lambda: 60.0)
+    for _ in range(50):
+        record.on_request("POST", "/ingest", exception=FailedError("HTTP 503"))
+    assert watch.look() is None
+
+
+def test_a_load_that_comes_to_its_end_without_an_answer_cannot_tell(
+    watch: Watch, record: RequestRecord
+) -> None:
+    assert watch.judged(DONE).cannot_tell
+    record.on_request("POST", "/ingest")
+    assert watch.judged(DONE) == DONE
 
 
 def test_a_run_stopped_while_the_target_lies_dead_was_exhausted(
@@ -245,7 +312,7 @@ Make = Callable[[FakeProcesses], Session]
 
 @pytest.fixture
 def make(plan: Plan, journal: Journal) -> Make:
-    services = Services(URL, ["a:1"], cast("Child", "the broker"), None, None)
+    services = Services(URL, ["a:1"], cast("Child", BROKER), None, None)
 
     def made(processes: FakeProcesses) -> Session:
         return Session(plan, journal, cast("Processes", processes), services)
@@ -290,7 +357,7 @@ def test_the_broker_is_stopped_last_and_everything_once(make: Make) -> None:
     session = make(processes)
     session.finish(DONE)
     session.finish(Ending(ABORTED, "interrupted"))
-    assert processes.stopped == ["the broker", None]
+    assert processes.stopped == [BROKER, None]
     assert len(of_kind(RunDirectory(session.path).read_events(), RunEnded)) == 1
 
 

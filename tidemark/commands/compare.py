@@ -10,10 +10,10 @@ import click
 from rich.console import Console
 
 from tidemark.analysis.reports.terminal import make_console, print_changes, print_comparison
-from tidemark.analysis.verdict.assessment import Assessment, comparison_exit_code
+from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.commands.options import table_options
 from tidemark.record.options import Option, integer, read_all
-from tidemark.run.compare import Comparison, explain, run_all
+from tidemark.run.compare import Comparison, HurriedError, exit_code, explain, run_all
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress
@@ -57,15 +57,25 @@ def compare(baseline: Path | None, *, baseline_anyway: bool, **values: Any) -> i
     folder = new_folder(options.results, options.run_name, "compare")
     console = make_console()
     progress = Progress(console)
-    try:
-        with _terminate_as_interrupt():
-            run_all(comparison, folder, progress)
-    finally:  # what was recorded is reported even when it is interrupted
+    paths = [folder / name for name in comparison.strategies]
+
+    def tell() -> list[Assessment]:
         progress.close()
-        paths = [folder / name for name in comparison.strategies]
         assessed = explain(paths, folder, baseline, baseline_anyway=baseline_anyway)
         _print(console, assessed, folder, baseline)
-    return comparison_exit_code(assessed)
+        return assessed
+
+    with _terminate_as_interrupt():
+        try:
+            run_all(comparison, folder, progress)
+        except HurriedError:
+            progress.close()
+            raise
+        except BaseException:  # what was recorded until then is reported all the same
+            tell()
+            raise
+        assessed = tell()
+    return exit_code(assessed, paths)
 
 
 def _print(
@@ -81,9 +91,14 @@ def _print(
 
 @contextlib.contextmanager
 def _terminate_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends a comparison as Ctrl-C does: in order, with a report."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """SIGTERM and SIGHUP end a comparison as Ctrl-C does: in order, with a report."""
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in signals}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:  # nohup
+            signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -6,6 +6,7 @@ kills the child.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -17,13 +18,50 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
-from tidemark.record.process import before_exec
+from tidemark.record.process import before_exec, signal_name
 from tidemark.run.errors import ChildError
 
 POLL_S = 0.02
 MAX_ANSWER_BYTES = 65_536
 COMPLAINT_PREFIX = re.compile(r"^(tidemark|sampler|[\w .-]+: error|Error): ")
+
+
+class Nursery:
+    """The child processes of this process, which can all be ended at once."""
+
+    def __init__(self) -> None:
+        self._born: WeakSet[subprocess.Popen[bytes]] = WeakSet()
+        self.is_closed = False
+
+    def start(self, arguments: Sequence[str], **given: Any) -> subprocess.Popen[bytes]:
+        """Start a process that ends with this one.
+
+        Raises:
+            ChildError: no more are started.
+        """
+        if self.is_closed:
+            raise ChildError("interrupted")
+        process = subprocess.Popen(
+            arguments,
+            preexec_fn=before_exec(),  # noqa: PLW1509 - two system calls
+            **given,
+        )
+        self._born.add(process)
+        return process
+
+    def close(self) -> None:
+        """Kill every child and what it has started, without waiting; no other is started."""
+        self.is_closed = True
+        for process in self._born:
+            if process.returncode is None:  # not waited for: the pid is still its own
+                for kill in (os.killpg, os.kill):  # not each of them leads a group
+                    with contextlib.suppress(ProcessLookupError):
+                        kill(process.pid, signal.SIGKILL)
+
+
+NURSERY = Nursery()
 
 
 class Child:
@@ -49,17 +87,17 @@ class Child:
         self.name = name
         self.log = log
         self._stdout_read = 0
+        self._questions = itertools.count(1)
         # A file, not a pipe: nothing blocks on it, whoever forgets to read.
         self._stdout = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._log_offset = log.stat().st_size if log.exists() else 0
         with log.open("ab") as stderr:
-            self._process = subprocess.Popen(
+            self._process = NURSERY.start(
                 arguments,
                 stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
                 stdout=self._stdout,
                 stderr=stderr,
                 start_new_session=True,
-                preexec_fn=before_exec(),  # noqa: PLW1509 - two system calls
                 env=environment,
             )
 
@@ -90,15 +128,25 @@ class Child:
     def ask(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         """Write one line of JSON to its standard input and return the line that it answers with.
 
+        Each question has a number, which the answer repeats: one that comes too late is dropped,
+        and not taken for the next question's.
+
         Raises:
             ChildError: it has ended, stayed silent, or answered with `error`.
         """
         what = json.dumps(command)
+        number = next(self._questions)
         if self._process.stdin is None or self.returncode is not None:
             raise ChildError(f"the {self.name} cannot be asked {what}: {self.last_words()}")
-        self._process.stdin.write(what.encode() + b"\n")
-        self._process.stdin.flush()
-        answer = self._next_line(timeout_s)
+        try:
+            self._process.stdin.write(json.dumps({**command, "id": number}).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError as error:  # it is ending at this very moment
+            raise ChildError(f"the {self.name} cannot be asked {what}: {error}") from error
+        deadline = time.monotonic() + timeout_s
+        while answer := self._next_line(deadline - time.monotonic()):
+            if answer.pop("id", None) == number:
+                break
         if answer is None:
             raise ChildError(f"the {self.name} did not answer {what} within {timeout_s:g} s")
         if "error" in answer:
@@ -123,12 +171,28 @@ class Child:
 
     def last_words(self) -> str:
         """The last line that it wrote to its log, or how it ended when it wrote none."""
+        return self._last_line() or f"the {self.name} {self.how_it_ended()} and said nothing"
+
+    def how_it_ended(self) -> str:
+        """In words, such as `was killed by SIGKILL`; it must have ended."""
+        name = signal_name(self.returncode)
+        return f"was killed by {name}" if name else f"exited with code {self.returncode}"
+
+    def obituary(self, after_s: float) -> str:
+        """The sentence that says how it ended by itself, so many seconds into the load.
+
+        What it said last is quoted only where it left of its own will: a process that was killed
+        had something else on its mind.
+        """
+        told = f"the {self.name} {self.how_it_ended()} after {after_s:.0f} s"
+        line = None if signal_name(self.returncode) else self._last_line()
+        return f"{told}: {line}" if line else told
+
+    def _last_line(self) -> str:
         with self.log.open("rb") as log:
             log.seek(self._log_offset)
             lines = log.read().decode(errors="replace").strip().splitlines()
-        if lines:
-            return COMPLAINT_PREFIX.sub("", lines[-1])
-        return f"the {self.name} ended with code {self.returncode} and said nothing"
+        return COMPLAINT_PREFIX.sub("", lines[-1]) if lines else ""
 
     def stop(self, signum: int = signal.SIGTERM, timeout_s: float = 8.0) -> int:
         """End it and its process group: `signum` first, SIGKILL after `timeout_s`.
@@ -136,6 +200,7 @@ class Child:
         Safe to call again. Returns the exit code.
         """
         self._process.send_signal(signum)  # does nothing if it has ended
+        self._process.send_signal(signal.SIGCONT)  # one that was stopped ends in order too
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout_s)
         with contextlib.suppress(ProcessLookupError):
@@ -155,11 +220,10 @@ def python_module(module: str, *arguments: str) -> list[str]:
 
 def say(line: str) -> None:
     """Write one line for the user to standard error, marked as ours."""
-    sys.stderr.write(f"tidemark: {line}\n")
+    with contextlib.suppress(OSError):  # the terminal has been closed, and the run is still to end
+        sys.stderr.write(f"tidemark: {line}\n")
 
 
 def run_to_terminal(module: str, *arguments: str) -> int:
     """Run a Python module that writes to our own terminal; return its exit code."""
-    return subprocess.call(
-        python_module(module, *arguments), stdin=subprocess.DEVNULL, preexec_fn=before_exec()
-    )
+    return NURSERY.start(python_module(module, *arguments), stdin=subprocess.DEVNULL).wait()

@@ -9,9 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from tidemark.analysis.reports.files import write_comparison
-from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.analysis.verdict.assessment import Assessment, comparison_exit_code
+from tidemark.record.directory import RunDirectory
 from tidemark.record.layout import SAMPLES
-from tidemark.run.children import Child, python_module
+from tidemark.record.metadata import ABORTED
+from tidemark.run.children import Child, python_module, say
 from tidemark.run.errors import ChildError
 from tidemark.run.options import RunOptions
 from tidemark.run.progress import Progress, RunView
@@ -19,7 +21,8 @@ from tidemark.run.progress import Progress, RunView
 LOCUST_LOG = "locust.log"
 POLL_S = 0.25
 STOP_TIMEOUT_S = 40.0  # requests in flight, the last sample, the target's own shutdown
-LOCUST_LOAD_FAILED = 1  # Locust's exit code when requests failed: the broken strategies' normal end
+# Exit codes of a run. Requests that failed, and a death, are the broken strategies' normal end.
+LOAD_FAILED, CANNOT_TELL = 1, 3
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,16 @@ class Comparison:
     options: RunOptions
 
 
+class HurriedError(KeyboardInterrupt):
+    """Interrupted a second time: nothing is explained any more."""
+
+
 def run_all(comparison: Comparison, folder: Path, progress: Progress) -> None:
     """Run every strategy in turn, each into a folder of its name.
 
     Raises:
         ChildError: a run could not be started; the message is the run's own.
+        HurriedError: interrupted twice.
     """
     for strategy in comparison.strategies:
         _run_one(comparison, folder / strategy, progress)
@@ -66,12 +74,24 @@ def _run_one(comparison: Comparison, path: Path, progress: Progress) -> None:
             time.sleep(POLL_S)
     except BaseException:
         # Ctrl-C must leave a run directory that can be reported, so Locust ends in its own order.
-        locust.stop(signal.SIGINT, STOP_TIMEOUT_S)
+        _stop_in_order(locust)
         raise
     code = locust.stop()
-    if code not in (0, LOCUST_LOAD_FAILED):
+    if code < 0:
+        progress.end(view)
+        say(f"{path.name}: the {locust.name} {locust.how_it_ended()}")
+    elif code in (0, LOAD_FAILED, CANNOT_TELL):
+        progress.end(view)
+    else:
         raise ChildError(f"{path.name}: {locust.last_words()}")
-    progress.end(view)
+
+
+def _stop_in_order(locust: Child) -> None:
+    try:
+        locust.stop(signal.SIGINT, STOP_TIMEOUT_S)
+    except KeyboardInterrupt as again:
+        locust.stop(signal.SIGINT, STOP_TIMEOUT_S)  # its second too
+        raise HurriedError from again
 
 
 def _locust_command(comparison: Comparison, path: Path) -> list[str]:
@@ -115,3 +135,15 @@ def explain(
     if not recorded:
         return []
     return write_comparison(recorded, folder, known, baseline_anyway=baseline_anyway)
+
+
+def exit_code(assessed: Sequence[Assessment], paths: Sequence[Path]) -> int:
+    """What a comparison amounts to: what its runs do, and 3 if one of them was not run whole.
+
+    Args:
+        assessed: What was found on its runs.
+        paths: Their directories.
+    """
+    outcomes = [RunDirectory(path).read_metadata().outcome for path in paths if path.is_dir()]
+    is_cut_off = ABORTED in outcomes or len(assessed) < len(paths)
+    return comparison_exit_code(assessed) or (CANNOT_TELL if is_cut_off else 0)

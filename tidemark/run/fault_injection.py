@@ -1,5 +1,6 @@
 """Injects the faults of a run while its load goes on."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -67,6 +68,8 @@ class FaultInjector:
             except ChildError as error:
                 say(f"fault {fault}: {error}")
                 self._tell(FaultFailed(fault=str(fault), reason=str(error)))
+                with contextlib.suppress(ChildError):  # tried again at the end of the run
+                    self.heal()
 
     @staticmethod
     def _wait(until_s: float, is_over: Callable[[], bool]) -> None:
@@ -80,12 +83,15 @@ class FaultInjector:
         if done is None:
             self._tell(WorkerKilled(pid=self._kill_worker()))
         else:
+            if self._broker is None:
+                raise ChildError("brokers that somebody else runs are not touched")
             everyone = list(range(1, len(self._brokers) + 1))
             victims = everyone if done.everyone else [VICTIM]
             began_s = time.monotonic()
             with self._healing:
-                self._change(victims, done.down, BrokerDown)
+                # Noted first: one that does not answer in time may obey all the same, later.
                 self._down, self._up_action = victims, done.up
+                self._change(victims, done.down, BrokerDown)
             self._wait(began_s + fault.duration_s, is_over)
             self.heal()
         self._tell(FaultEnded(fault=str(fault), kind=fault.kind))
@@ -93,21 +99,21 @@ class FaultInjector:
     def heal(self) -> None:
         """Bring back every broker that is down; a run may end in the middle of a fault.
 
-        When somebody else is at it already, wait until they are back.
+        When somebody else is at it already, wait until they are back. Who calls it again after it
+        has failed tries again.
 
         Raises:
             ChildError: the brokers did not come back.
         """
         with self._healing:
-            victims, self._down = self._down, []
-            if victims:
-                self._change(victims, self._up_action, BrokerUp)
+            if self._down:
+                self._change(self._down, self._up_action, BrokerUp)
+            self._down = []
 
     def _change(
         self, victims: Sequence[int], action: str, event: type[BrokerDown | BrokerUp]
     ) -> None:
-        if self._broker is None:
-            raise ChildError("brokers that somebody else runs are not touched")
+        assert self._broker is not None, "seen to before"  # noqa: S101
         self._broker.ask({"do": action, "brokers": list(victims)}, BROKER_TIMEOUT_S)
         for victim in victims:
             self._tell(event(broker=self._brokers[victim - 1], action=action))

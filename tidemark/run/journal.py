@@ -20,10 +20,17 @@ LIBRARIES = ("locust", "gevent", "confluent-kafka", "flask", "gunicorn", "psutil
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended and why, for run.json and the `run_ended` event."""
+    """How a run ended and why, for run.json and the `run_ended` event.
+
+    Attributes:
+        outcome: one of `OUTCOMES`.
+        reason: a sentence.
+        cannot_tell: nothing was tested, or not by all that it takes.
+    """
 
     outcome: str
     reason: str
+    cannot_tell: bool = False
 
 
 class Journal:
@@ -76,9 +83,9 @@ class Journal:
         """The target is there; `pid` is None when nobody watches it."""
         self.tell(**describe_target(self._plan, url, pid, command))
 
-    def load_began(self, users: int) -> None:
-        """So many users send requests from now on."""
-        self.tell(load=describe_load(self._plan, users))
+    def load_began(self, users: int, run_time_s: float | None) -> None:
+        """So many users send requests from now on; for so long, if that is planned."""
+        self.tell(load=describe_load(self._plan, users, run_time_s))
 
     def end(self, ending: Ending, **facts: object) -> None:
         """Everything was stopped; `facts` is what else run.json says at the end."""
@@ -106,12 +113,13 @@ def describe_target(
     return {"target": target, "targets": [only.to_json()]}
 
 
-def describe_load(plan: Plan, users: int | None) -> dict[str, Any]:
+def describe_load(plan: Plan, users: int | None, run_time_s: float | None = None) -> dict[str, Any]:
     """`load` of run.json; `users` is None until the load begins."""
     options = plan.options
     return {
         "workload": options.workload,
         "users": users,
+        "run_time_s": run_time_s,
         "rate": options.rate,
         "shape": f"ramp {options.ramp:g} s" if options.ramp else "constant",
         "ramp_s": options.ramp,

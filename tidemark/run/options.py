@@ -127,6 +127,12 @@ class RunOptions:
         "with --host: the process to sample, children included (0: none)",
         "PID",
     )
+    keep_going: bool = _option(
+        value.flag,
+        False,
+        "go on with a service that has answered no request at all",
+        is_flag=True,
+    )
     no_report: bool = _option(
         value.flag, False, "leave the report for `tidemark report`", is_flag=True
     )

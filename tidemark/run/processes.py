@@ -3,12 +3,14 @@
 import json
 import shlex
 import tempfile
+import threading
 from dataclasses import dataclass
 from typing import Any
 
 from tidemark.record.events import TargetStarted
 from tidemark.record.layout import BROKER_LOG, ONLY_TARGET, TARGET_LOG
 from tidemark.run.children import Child, python_module
+from tidemark.run.errors import ChildError
 from tidemark.run.journal import Journal
 from tidemark.run.ledger import Ledger
 from tidemark.run.plan import Plan
@@ -49,13 +51,21 @@ class Services:
 
 
 class Processes:
-    """Starts what a run consists of, tells its journal what has come up, and stops it."""
+    """Starts what a run consists of, tells its journal what has come up, and stops it.
+
+    Attributes:
+        sampler: the sampler; None when nobody is watched.
+    """
 
     def __init__(self, plan: Plan, journal: Journal) -> None:
         self._plan = plan
         self._options = plan.options
         self._journal = journal
         self._children: list[Child] = []
+        self.sampler: Child | None = None
+        self._watched_pid = 0
+        self._is_stopped = False
+        self._changing = threading.Lock()  # nothing is started once stopping has begun
 
     def start(self) -> Services:
         """Start what is missing.
@@ -68,10 +78,20 @@ class Processes:
         reader = self._begin_reading("offsets", brokers) if brokers else None
         url, target = self._service(brokers)
         offsets = reader.wait_ready(READY_TIMEOUT_S) if reader else None
-        pid = target.pid if target else self._options.target_pid
-        if pid:
-            self._start_sampler(pid, brokers)
+        self._watched_pid = target.pid if target else self._options.target_pid
+        if self._watched_pid:
+            self._start_sampler(brokers)
         return Services(url, brokers, broker, target, offsets)
+
+    def restart_sampler(self, brokers: list[str]) -> None:
+        """Let another sampler go on with the files of one that is gone.
+
+        Raises:
+            ChildError: it did not come up.
+        """
+        with self._changing:
+            if not self._is_stopped:
+                self._start_sampler(brokers)
 
     def balance(self, services: Services, ledger: Ledger) -> dict[str, Any] | None:
         """Draw the balance of the messages; None when there are no offsets to compare with.
@@ -81,6 +101,8 @@ class Processes:
         """
         if services.offsets is None:
             return None
+        if services.broker and services.broker.returncode is not None:
+            raise ChildError(f"the {services.broker.name} {services.broker.how_it_ended()}")
         with tempfile.NamedTemporaryFile(prefix="tidemark-ledger-") as states:
             states.write(ledger.states())
             states.flush()
@@ -100,6 +122,8 @@ class Processes:
 
         Safe to call again.
         """
+        with self._changing:
+            self._is_stopped = True
         for child in reversed(self._children):
             if child is not all_but:
                 child.stop()
@@ -147,11 +171,11 @@ class Processes:
         self._journal.event(TargetStarted(pid=target.pid, url=url, target=ONLY_TARGET))
         return url, target
 
-    def _start_sampler(self, pid: int, brokers: list[str]) -> None:
+    def _start_sampler(self, brokers: list[str]) -> None:
         interval_s = self._options.interval
         command = python_module(
             "tidemark.sampler",
-            f"--pid={pid}",
+            f"--pid={self._watched_pid}",
             f"--brokers={','.join(brokers)}",
             f"--out={self._journal.directory.path}",
             f"--interval={interval_s}",
@@ -159,7 +183,8 @@ class Processes:
             f"--started-monotonic={self._journal.clock.started_monotonic_s!r}",
             "--join",
         )
-        self._begin("sampler", command, SAMPLER_LOG).wait_ready(READY_TIMEOUT_S)
+        self.sampler = self._begin("sampler", command, SAMPLER_LOG)
+        self.sampler.wait_ready(READY_TIMEOUT_S)
 
     def _begin_reading(self, what: str, brokers: list[str], *arguments: str) -> Child:
         command = python_module(

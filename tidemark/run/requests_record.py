@@ -12,6 +12,7 @@ from tidemark.record.directory import RunDirectory
 from tidemark.record.layout import REQUESTS, ROUTES
 
 MOST_ROUTES = 100
+MOST_REASONS = 100
 OTHER_ROUTES = "other"
 """What stands for all routes beyond the first hundred: names with an id in them never end."""
 
@@ -32,6 +33,7 @@ class RequestRecord:
         self._run = LatencyHistogram()
         self._routes: Counter[str] = Counter()
         self._failed_routes: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
         self.sent = 0
         self.requests = 0
         self.failures = 0
@@ -61,6 +63,7 @@ class RequestRecord:
         if exception is not None:
             self.failures += 1
             self._failed_routes[route] += 1
+            self._count_reason(f"{exception} on {route}" if route else str(exception))
             return
         if self.sent:
             self._heard_s = self._monotonic()
@@ -71,6 +74,21 @@ class RequestRecord:
     def _route(self, name: str) -> str:
         is_known = name in self._routes or len(self._routes) < MOST_ROUTES
         return name if is_known else OTHER_ROUTES
+
+    def _count_reason(self, reason: str) -> None:
+        """Remember why nothing succeeds, for as long as nothing does."""
+        if not self.answered and (reason in self._reasons or len(self._reasons) < MOST_REASONS):
+            self._reasons[reason] += 1
+
+    @property
+    def answered(self) -> int:
+        """Requests that succeeded."""
+        return self.requests - self.failures
+
+    @property
+    def main_reason(self) -> str | None:
+        """Why most requests failed until the first success; None if none has."""
+        return max(self._reasons, key=self._reasons.__getitem__, default=None)
 
     def silent_s(self) -> float:
         """Seconds since the last success (or the first request) while requests are waiting."""

@@ -13,6 +13,7 @@ from tidemark.run.errors import ChildError
 from tidemark.run.fault_injection import FaultInjector
 from tidemark.run.journal import Ending, Journal
 from tidemark.run.ledger import Ledger
+from tidemark.run.lives import Lives, Stranger
 from tidemark.run.options import RunOptions
 from tidemark.run.plan import Plan
 from tidemark.run.processes import Processes, Services
@@ -41,6 +42,7 @@ class Session:
         state: how far it has got.
         path: the run directory.
         url: where requests go.
+        ended: how it ended; None until everything has been stopped.
     """
 
     def __init__(
@@ -56,7 +58,13 @@ class Session:
         self._processes = processes
         self._services = services
         self._tables = RequestTables(journal.directory, self.record)
-        self._watch = Watch(journal, self.record, services.target, plan.options)
+        self._watch = Watch(journal, self.record, plan.options, self._load_s)
+        watched = plan.options.target_pid
+        stranger = Stranger(watched) if watched and not services.target else None
+        self._lives = Lives(journal, processes, services, stranger, self._load_s)
+        self._load_began_s: float | None = None
+        self._has_to_end: Ending | None = None
+        self.ended: Ending | None = None
         self._injector = FaultInjector(
             journal.event,
             plan.options.fault,
@@ -92,11 +100,21 @@ class Session:
 
     # -- load ----------------------------------------------------------------------------------
 
-    def begin_load(self, users: int) -> None:
-        """The load begins now; the first row of requests.csv says that nothing was sent yet."""
+    def begin_load(self, users: int, run_time_s: float | None = None) -> None:
+        """The load begins now; the first row of requests.csv says that nothing was sent yet.
+
+        Args:
+            users: how many send requests.
+            run_time_s: for how long, seconds; None when no end is planned.
+        """
         self.state = State.LOADED
-        self.journal.load_began(users)
+        self._load_began_s = self.journal.clock.now().elapsed_s
+        self.journal.load_began(users, run_time_s)
         self.tick(users)
+
+    def _load_s(self) -> float:
+        began_s = self._load_began_s
+        return 0.0 if began_s is None else self.journal.clock.now().elapsed_s - began_s
 
     def tick(self, users: int) -> None:
         """Write one row of requests.csv, and one of routes.csv for each route."""
@@ -104,8 +122,15 @@ class Session:
             self._tables.write(self.journal.clock.now(), users)
 
     def look(self) -> Ending | None:
-        """Look after the target, ten times a second; how the run has to end, or None."""
-        return self._watch.look() if self.state is State.LOADED else None
+        """Look after it, ten times a second; how the run has to end, or None."""
+        return self._look() if self.state is State.LOADED else None
+
+    def _look(self, *, is_last: bool = False) -> Ending | None:
+        """What is found first counts, and is told once."""
+        if self._has_to_end is None:
+            heard = self._watch.look()
+            self._has_to_end = self._lives.look(is_last=is_last) or heard
+        return self._has_to_end
 
     def inject_faults(self) -> None:
         """Let the faults of the run happen, each at its time; returns after the last one."""
@@ -121,14 +146,16 @@ class Session:
         with self._finishing:
             if self.state is State.FINISHED:
                 return
-            self.look()
-            judged = self._watch.judged(ending)
+            found = self._look(is_last=True) if self.state is State.LOADED else None
+            judged = self._watch.judged(found or ending)
+            self._lives.close()
             self.state = State.FINISHED
             self._tables.close()
             self._processes.stop(all_but=self._services.broker)
             messages = self._balance() if self.record.sent else None
             self._processes.stop()
             self.journal.end(judged, messages=messages, latency_ms=self.record.latency_ms())
+            self.ended = judged
 
     def _balance(self) -> dict[str, Any] | None:
         """What became of the messages, now that the target has flushed what it would."""

@@ -1,13 +1,13 @@
-"""Looks after the target while the load goes on, and says when the run has to end."""
+"""Looks at answers and logs while the load goes on, and says when the run has to end."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from tidemark.record.events import Emfile, RefusedByBroker, Stalled
 from tidemark.record.layout import BROKER_LOG, ONLY_TARGET, TARGET_LOG
-from tidemark.record.metadata import ABORTED, EXHAUSTED
+from tidemark.record.metadata import ABORTED, COMPLETED, EXHAUSTED
 from tidemark.record.stream import LineStream
-from tidemark.run.children import Child
 from tidemark.run.journal import Ending, Journal
 from tidemark.run.options import RunOptions
 from tidemark.run.requests_record import RequestRecord
@@ -22,6 +22,21 @@ OUT_OF_DESCRIPTORS = re.compile(
 # What Apache Kafka says when `max.connections.per.ip` or the like keeps a client out.
 REFUSED_BY_BROKER = re.compile(r"rejected connection from|too many connections", re.IGNORECASE)
 MAX_LINE = 500
+MAX_REASON = 200
+FAILURES_ENOUGH = 10
+PATIENCE_S = 2.0
+"""A service that has just been started may refuse its first requests."""
+# What most likely is wrong when nothing but this is heard of a service.
+HINTS = (
+    (re.compile(r"connection ?refused", re.IGNORECASE), "does the service listen on that port?"),
+    (re.compile(r"HTTP 40[45]"), "is the path right?"),
+    (re.compile(r"HTTP (401|403|407)"), "does it want credentials?"),
+    (re.compile(r"HTTP 5\d\d"), "what does the service's own log say?"),
+    (
+        re.compile(r"gaierror|name resolution|getaddrinfo", re.IGNORECASE),
+        "is its name right?",
+    ),
+)
 
 
 class LogWatch:
@@ -48,24 +63,28 @@ class LogWatch:
 
 
 class Watch:
-    """Looks at the logs, at the answers and at the target itself.
+    """Looks at the logs and at the answers.
 
     Args:
         journal: where events go.
         record: what has been answered.
-        target: the target; None for somebody else's, whose log and end are not seen.
         options: how long silence and an exhausted target are borne.
+        load_s: seconds since the load began.
     """
 
     def __init__(
-        self, journal: Journal, record: RequestRecord, target: Child | None, options: RunOptions
+        self,
+        journal: Journal,
+        record: RequestRecord,
+        options: RunOptions,
+        load_s: Callable[[], float],
     ) -> None:
         self._target_log = LogWatch(journal.directory.file(TARGET_LOG), OUT_OF_DESCRIPTORS)
         self._broker_log = LogWatch(journal.directory.file(BROKER_LOG), REFUSED_BY_BROKER)
         self._journal = journal
         self._record = record
-        self._target = target
         self._options = options
+        self._load_s = load_s
         self._emfile_elapsed_s: float | None = None
         self._stalled = False
 
@@ -77,12 +96,16 @@ class Watch:
         """
         self._look_into_logs()
         self._look_for_stall()
-        if self._target is not None and self._target.returncode is not None:
-            return Ending(ABORTED, f"the target ended by itself: {self._target.last_words()}")
-        return self._end_by_exhaustion()
+        return self._end_by_exhaustion() or self._end_without_test()
 
     def judged(self, ending: Ending) -> Ending:
-        """A run that was stopped while the target lay dead has seen the exhaustion all the same."""
+        """What an ending amounts to.
+
+        A run that was stopped while the target lay dead has seen the exhaustion all the same; one
+        that came to its end without an answer has tested nothing.
+        """
+        if ending.outcome == COMPLETED and not self._record.answered:
+            return Ending(COMPLETED, f"{ending.reason}; {self._nothing()}", cannot_tell=True)
         since_emfile_s = self._since_emfile_s()
         if ending.outcome == EXHAUSTED or since_emfile_s is None or since_emfile_s <= AT_ONCE_S:
             return ending
@@ -114,6 +137,31 @@ class Watch:
         if self._record.silent_s() < min(plateau_s, self._options.request_timeout):
             return None  # a worker that still has descriptors goes on answering
         return Ending(EXHAUSTED, "the target has stopped answering: its descriptors are gone")
+
+    def _end_without_test(self) -> Ending | None:
+        """A service that answers nothing, from the first seconds on, is not tested by going on."""
+        record = self._record
+        if record.answered or self._options.keep_going or self._is_explained():
+            return None
+        failed = record.failures >= FAILURES_ENOUGH and self._load_s() >= PATIENCE_S
+        if not failed and record.silent_s() < 2 * self._options.request_timeout:
+            return None
+        told = f"{self._nothing()} (--keep-going goes on all the same)"
+        return Ending(ABORTED, told, cannot_tell=True)
+
+    def _is_explained(self) -> bool:
+        """Whether something that the run itself does keeps the service from answering."""
+        begun = any(fault.start_s <= self._load_s() for fault in self._options.fault)
+        return begun or self._emfile_elapsed_s is not None
+
+    def _nothing(self) -> str:
+        """In one sentence, that no request succeeded, and most likely why."""
+        record, reason = self._record, self._record.main_reason
+        if reason is None:
+            return f"none of {max(record.sent, record.requests):,} requests was answered"
+        hint = next((f"; {hint}" for pattern, hint in HINTS if pattern.search(reason)), "")
+        told = " ".join(reason.split())[:MAX_REASON]
+        return f"{record.failures:,} of {record.requests:,} requests failed: {told}{hint}"
 
     def _since_emfile_s(self) -> float | None:
         if self._emfile_elapsed_s is None:

@@ -1,0 +1,166 @@
+"""The processes that a run cannot do without, and what their end means."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tests.eventually import eventually
+from tidemark.record.events import BrokerDown, SamplerLost, TargetExited
+from tidemark.record.layout import ONLY_TARGET
+from tidemark.record.metadata import ABORTED, DIED
+from tidemark.run.errors import ChildError
+from tidemark.run.journal import Ending, Journal
+from tidemark.run.lives import MOST_RESTARTS, Lives, Stranger
+from tidemark.run.options import RunOptions
+from tidemark.run.plan import Plan
+from tidemark.run.processes import Services
+
+
+@dataclass
+class FakeChild:
+    """A child that ends when it is told to."""
+
+    returncode: int | None = None
+    pid: int = 4711
+
+    def obituary(self, after_s: float) -> str:
+        return f"it ended with {self.returncode} after {after_s:.0f} s"
+
+
+@dataclass
+class FakeProcesses:
+    """Starts samplers, if it can."""
+
+    error: str = ""
+    sampler: FakeChild | None = field(default_factory=FakeChild)
+    restarts: int = 0
+
+    def restart_sampler(self, brokers: list[str]) -> None:
+        assert brokers == ["a:1", "b:2"]
+        if self.error:
+            raise ChildError(self.error)
+        self.restarts += 1
+        self.sampler = FakeChild()
+
+
+@dataclass
+class Room:
+    """A run under way."""
+
+    journal: Journal
+    processes: FakeProcesses
+    target: FakeChild
+    broker: FakeChild
+    lives: Lives
+
+    def events(self) -> list[Any]:
+        return [one.event for one in self.journal.directory.read_events()][1:]
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    plan = Plan.of(RunOptions.parse({"results": tmp_path}), None)
+    journal = Journal(plan, plan.make_directory())
+    processes, target, broker = FakeProcesses(), FakeChild(), FakeChild()
+    services = Services("http://x", ["a:1", "b:2"], cast("Any", broker), cast("Any", target), None)
+    lives = Lives(journal, cast("Any", processes), services, None, lambda: 41.0)
+    return Room(journal, processes, target, broker, lives)
+
+
+def test_while_all_live_nothing_is_said(room: Room) -> None:
+    assert room.lives.look() is None
+    assert room.events() == []
+
+
+@pytest.mark.parametrize(("code", "exit_code", "signal"), [(-9, None, "SIGKILL"), (3, 3, None)])
+def test_a_target_that_ends_by_itself_has_died(
+    room: Room, code: int, exit_code: int | None, signal: str | None
+) -> None:
+    room.target.returncode = code
+    assert room.lives.look() == Ending(DIED, f"it ended with {code} after 41 s")
+    assert room.events() == [TargetExited(4711, None, exit_code, signal, ONLY_TARGET)]
+
+
+def test_brokers_that_end_by_themselves_end_the_run(room: Room) -> None:
+    room.broker.returncode = -9
+    ending = room.lives.look()
+    assert ending == Ending(ABORTED, "it ended with -9 after 41 s", cannot_tell=True)
+    told = [(event.broker, event.action) for event in room.events()]
+    assert told == [("a:1", "died"), ("b:2", "died")]
+    assert all(isinstance(event, BrokerDown) for event in room.events())
+
+
+def test_a_lost_sampler_is_started_again(room: Room) -> None:
+    assert room.processes.sampler
+    room.processes.sampler.returncode = 0
+    assert room.lives.look() is None
+    assert room.lives.look() is None
+    assert room.processes.restarts == 1
+    assert room.events() == [SamplerLost("it ended with 0 after 41 s")]
+
+
+def test_a_sampler_is_given_up_in_the_end(room: Room) -> None:
+    for _ in range(MOST_RESTARTS):
+        assert room.processes.sampler
+        room.processes.sampler.returncode = -9
+        assert room.lives.look() is None
+    room.processes.sampler.returncode = -9
+    ending = room.lives.look()
+    assert ending
+    assert (ending.outcome, ending.cannot_tell) == (ABORTED, True)
+    assert room.processes.restarts == MOST_RESTARTS
+
+
+def test_a_sampler_that_cannot_be_started_again_ends_the_run(room: Room) -> None:
+    assert room.processes.sampler
+    room.processes.sampler.returncode, room.processes.error = -15, "no such process"
+    ending = room.lives.look()
+    assert ending
+    assert ending.cannot_tell
+    assert ending.reason.endswith("cannot be started again: no such process")
+
+
+def test_at_the_end_no_sampler_is_started_any_more(room: Room) -> None:
+    assert room.processes.sampler
+    room.processes.sampler.returncode = -9
+    assert room.lives.look(is_last=True) is None
+    assert room.processes.restarts == 0
+    assert [type(event) for event in room.events()] == [SamplerLost]
+
+
+def test_a_stranger_is_gone_once_it_has_ended_even_if_nobody_waits_for_it() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    stranger = Stranger(process.pid)
+    try:
+        assert not stranger.is_gone()
+        assert "python" in stranger.name
+        process.kill()
+        assert eventually(stranger.is_gone, "its end")  # a zombie until it is waited for
+    finally:
+        process.kill()
+        process.wait()
+        stranger.close()
+    assert Stranger(process.pid).is_gone()
+
+
+def test_a_stranger_that_ends_has_died(room: Room) -> None:
+    class Gone:
+        pid, name = 17, "java"
+
+        def is_gone(self) -> bool:
+            return True
+
+        def close(self) -> None:
+            pass
+
+    services = Services("http://x", ["a:1"], None, None, None)
+    stranger = cast("Stranger", Gone())
+    lives = Lives(room.journal, cast("Any", room.processes), services, stranger, lambda: 7.0)
+    assert lives.look() == Ending(DIED, "java (17) has ended after 7 s")
+    assert room.events() == [TargetExited(17, "java", None, None, ONLY_TARGET)]

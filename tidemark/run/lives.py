@@ -1,0 +1,146 @@
+"""The processes that a run cannot do without: what it means when one ends by itself."""
+
+import os
+import select
+from collections.abc import Callable
+from pathlib import Path
+
+from tidemark.record.events import BrokerDown, SamplerLost, TargetExited
+from tidemark.record.layout import ONLY_TARGET
+from tidemark.record.metadata import ABORTED, DIED
+from tidemark.record.process import signal_name
+from tidemark.run.children import NURSERY, Child, say
+from tidemark.run.errors import ChildError
+from tidemark.run.journal import Ending, Journal
+from tidemark.run.processes import Processes, Services
+
+MOST_RESTARTS = 3
+"""A sampler that is lost more often than this in one run is given up."""
+
+
+class Stranger:
+    """A process that somebody else has started, held by a descriptor that no other can take over.
+
+    Source: pidfd_open(2), Linux 5.3.
+
+    Args:
+        pid: its process id.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._descriptor: int | None = None
+        self.name = "process"
+        try:
+            self._descriptor = os.pidfd_open(pid)
+            self.name = Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+        except OSError:
+            self.close()  # gone before it was looked at
+
+    def is_gone(self) -> bool:
+        """Whether it has ended, waited for or not."""
+        if self._descriptor is None:
+            return True
+        return bool(select.select([self._descriptor], [], [], 0)[0])
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+class Lives:
+    """Notices that the target, the brokers or the sampler ended by themselves, and says so once.
+
+    A lost sampler is started again, and tells itself what was missed; without one of the others
+    the run has to end.
+
+    Args:
+        journal: where events go.
+        processes: starts the sampler again.
+        services: what was started; brokers and target of somebody else may be missing.
+        stranger: the watched process that somebody else has started, if any.
+        load_s: seconds since the load began.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        processes: Processes,
+        services: Services,
+        stranger: Stranger | None,
+        load_s: Callable[[], float],
+    ) -> None:
+        self._journal = journal
+        self._processes = processes
+        self._services = services
+        self._stranger = stranger
+        self._load_s = load_s
+        self._mourned: Child | None = None
+        self._restarts = 0
+
+    def look(self, *, is_last: bool = False) -> Ending | None:
+        """How the run has to end now, or None while it goes on.
+
+        Args:
+            is_last: the run is ending: no sampler is started any more.
+        """
+        if NURSERY.is_closed:  # we have ended them all
+            return None
+        return self._target_gone() or self._brokers_gone() or self._sampler_gone(is_last=is_last)
+
+    def close(self) -> None:
+        """Let go of a stranger."""
+        if self._stranger:
+            self._stranger.close()
+
+    def _target_gone(self) -> Ending | None:
+        target, stranger, reason = self._services.target, self._stranger, ""
+        if target is not None and target.returncode is not None:
+            reason = target.obituary(self._load_s())
+            name = signal_name(target.returncode)
+            code = None if name else target.returncode
+            self._say_exited(target.pid, None, code, name)
+        elif stranger and stranger.is_gone():
+            reason = f"{stranger.name} ({stranger.pid}) has ended after {self._load_s():.0f} s"
+            self._say_exited(stranger.pid, stranger.name, None, None)
+        return Ending(DIED, reason) if reason else None
+
+    def _say_exited(
+        self, pid: int, process: str | None, code: int | None, signal: str | None
+    ) -> None:
+        self._journal.event(TargetExited(pid, process, code, signal, ONLY_TARGET))
+
+    def _brokers_gone(self) -> Ending | None:
+        broker = self._services.broker
+        if broker is None or broker.returncode is None:
+            return None
+        reason = broker.obituary(self._load_s())
+        for address in self._services.brokers:
+            self._journal.event(BrokerDown(broker=address, action="died", reason=reason))
+        return Ending(ABORTED, reason, cannot_tell=True)
+
+    def _sampler_gone(self, *, is_last: bool) -> Ending | None:
+        sampler = self._processes.sampler
+        if sampler is None or sampler is self._mourned or sampler.returncode is None:
+            return None
+        self._mourned = sampler  # a second look, while it is started again, leaves it alone
+        reason = sampler.obituary(self._load_s())
+        self._journal.event(SamplerLost(reason=reason))
+        if is_last:
+            return None
+        return self._without_sampler(reason)
+
+    def _without_sampler(self, reason: str) -> Ending | None:
+        if self._restarts == MOST_RESTARTS:
+            gone = f"{reason}, and was started again {MOST_RESTARTS} times before"
+            return Ending(ABORTED, gone, cannot_tell=True)
+        self._restarts += 1
+        try:
+            self._processes.restart_sampler(self._services.brokers)
+        except ChildError as error:
+            again = f"{reason}, and cannot be started again: {error}"
+            return Ending(ABORTED, again, cannot_tell=True)
+        say(f"{reason}; it was started again")
+        return None
