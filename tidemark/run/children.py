@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tidemark.record.files import explained, open_appending
 from tidemark.record.process import before_exec
 from tidemark.run.errors import ChildError
 
@@ -52,7 +53,7 @@ class Child:
         # A file, not a pipe: nothing blocks on it, whoever forgets to read.
         self._stdout = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._log_offset = log.stat().st_size if log.exists() else 0
-        with log.open("ab") as stderr:
+        with explained(log), open_appending(log) as stderr:
             self._process = subprocess.Popen(
                 arguments,
                 stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
