@@ -8,7 +8,6 @@ every hook may be called at any time and more than once.
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import Any, NoReturn
 
 import gevent
@@ -89,7 +88,7 @@ class Plugin:
         self._loops: list[gevent.Greenlet[..., None]] = []
         self._own_urls: set[str] = set()
         self._asked_ending: Ending | None = None
-        self._unreported: Path | None = None
+        self._unreported: Session | None = None
 
     def install(self) -> None:
         """Register the hooks; headless and with --autostart, start the first run at once."""
@@ -245,13 +244,16 @@ class Plugin:
             self._is_ending = False
         if session.url in self._own_urls and self.web_ui:
             self.environment.host = EMBEDDED_HOST
-        if was_loaded and not session.plan.options.no_report:
-            self._unreported = session.path
+        options = session.plan.options
+        if was_loaded and (options.no_target or not options.no_report):
+            self._unreported = session
             if self.web_ui:
                 gevent.spawn(self.on_quit)
 
     def on_quit(self, **_: Any) -> None:
         """Explain the run; a headless one at the very end, below Locust's own tables."""
-        path, self._unreported = self._unreported, None
-        if path:
-            run_to_terminal("tidemark", "report", str(path))
+        session, self._unreported = self._unreported, None
+        if session and session.plan.options.no_target:
+            say(f"{session.record.told()}; no process was watched, so there is no verdict")
+        elif session:
+            run_to_terminal("tidemark", "report", str(session.path))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tidemark.analysis.reports.files import write_comparison
 from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.record.files import make_folder
 from tidemark.record.layout import SAMPLES
 from tidemark.run.children import Child, python_module
 from tidemark.run.errors import ChildError
@@ -50,7 +51,7 @@ def run_all(comparison: Comparison, folder: Path, progress: Progress) -> None:
 
 
 def _run_one(comparison: Comparison, path: Path, progress: Progress) -> None:
-    path.mkdir()
+    make_folder(path, shared=comparison.options.share_files)
     locust = Child(
         "load generator",
         _locust_command(comparison, path),
