@@ -19,6 +19,7 @@ from locust.web import WebUI
 from tidemark.record.command_line import add_option
 from tidemark.record.errors import TidemarkError
 from tidemark.record.metadata import ABORTED, COMPLETED, EXHAUSTED
+from tidemark.record.options import Option, integer
 from tidemark.run.children import run_to_terminal, say
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
@@ -28,6 +29,7 @@ from tidemark.users import set_load
 from tidemark.web import EMBEDDED_HOST, RUNNING_STATES, WebPage
 
 WATCH_INTERVAL_S = 0.1
+USERS = Option("users", integer(1), 1, "users, which Locust takes unchecked")
 EXIT_UNUSABLE = 2
 LOOPBACK = "127.0.0.1"
 
@@ -115,7 +117,10 @@ class Plugin:
     # -- start ---------------------------------------------------------------------------------
 
     def _read_options(self) -> RunOptions:
-        return RunOptions.parse(vars(self.environment.parsed_options))
+        given = vars(self.environment.parsed_options)
+        if given.get("num_users") is not None:
+            USERS.read(given["num_users"])
+        return RunOptions.parse(given)
 
     def prepare(self) -> Session:
         """Start what the next run needs.

@@ -98,6 +98,7 @@ def test_a_service_is_left_running(bench: Workbench, service: Service) -> None:
         (("--host=http://127.0.0.1:99999", "--no-target"), "--host: must be"),
         (("--batch-size=10000", "--payload-bytes=800000"), "16 MiB at most"),
         (("--results=",), "must be a path"),
+        (("--users=-5",), "--users: must be a whole number"),
     ],
 )
 def test_what_cannot_be_driven_or_judged_is_said_at_the_start(
