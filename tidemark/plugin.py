@@ -6,7 +6,6 @@ every hook may be called at any time and more than once.
 """
 
 import sys
-from pathlib import Path
 from typing import Any, NoReturn
 
 import gevent
@@ -19,6 +18,7 @@ from locust.web import WebUI
 from tidemark.record.command_line import add_option
 from tidemark.record.errors import TidemarkError
 from tidemark.record.metadata import ABORTED, COMPLETED
+from tidemark.record.options import Option, integer
 from tidemark.run.children import NURSERY, run_to_terminal, say
 from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
@@ -31,6 +31,7 @@ from tidemark.web import EMBEDDED_HOST, RUNNING_STATES, WebPage
 WATCH_INTERVAL_S = 0.1
 EXIT_FAILED, EXIT_UNUSABLE, EXIT_CANNOT_TELL = 1, 2, 3
 INTERRUPTED = Ending(ABORTED, "interrupted")
+USERS = Option("users", integer(1), 1, "users, which Locust takes unchecked")
 LOOPBACK = "127.0.0.1"
 
 
@@ -101,7 +102,7 @@ class Plugin:
         self._loops: list[gevent.Greenlet[..., None]] = []
         self._own_urls: set[str] = set()
         self._asked_ending: Ending | None = None
-        self._unreported: Path | None = None
+        self._unreported: Session | None = None
         self._interruptions = Interruptions(self._interrupt, self._hurry)
 
     def install(self) -> None:
@@ -137,8 +138,8 @@ class Plugin:
             TidemarkError: one line that says what is wrong.
         """
         options: Any = self.environment.parsed_options
-        if options.num_users is not None and options.num_users < 1:
-            raise TidemarkError(f"--users: must be at least 1, not {options.num_users}")
+        if options.num_users is not None:
+            USERS.read(options.num_users)
         if options.run_time == 0:
             raise TidemarkError("--run-time: must be longer than 0 s; leave it out for no limit")
         for user in self.environment.user_classes:
@@ -295,8 +296,9 @@ class Plugin:
             self.environment.process_exit_code = exit_code(session.ended)
         if session.url in self._own_urls and self.web_ui:
             self.environment.host = EMBEDDED_HOST
-        if was_loaded and not session.plan.options.no_report:
-            self._unreported = session.path
+        options = session.plan.options
+        if was_loaded and (options.no_target or not options.no_report):
+            self._unreported = session
             if self.web_ui:
                 gevent.spawn(self._explain)
 
@@ -306,7 +308,11 @@ class Plugin:
         self._interruptions.ignore()
 
     def _explain(self) -> None:
-        """Write the report of the run that has just ended."""
-        path, self._unreported = self._unreported, None
-        if path and not NURSERY.is_closed:
-            run_to_terminal("tidemark", "report", str(path))
+        """Write the report of the run that has just ended; say why there is none to write."""
+        session, self._unreported = self._unreported, None
+        if session is None or NURSERY.is_closed:
+            return
+        if session.plan.options.no_target:
+            say(f"{session.record.told()}; no process was watched, so there is no verdict")
+        else:
+            run_to_terminal("tidemark", "report", str(session.path))
