@@ -67,7 +67,7 @@ class Written:
         self.journal.event(Stalled(silent_s=1.0))
 
     def begin(self) -> None:
-        self.journal.load_began(users=1)
+        self.journal.load_began(users=1, run_time_s=None)
 
     def found(self) -> list[str]:
         return [one.event.name for one in self.journal.directory.read_events()]
