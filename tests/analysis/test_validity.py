@@ -395,7 +395,7 @@ def spoilt(draw):
     return draw(st.sampled_from(["shared", "pooled", "per-request-leaked"])), names, ways
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(spoilt())
 def test_no_run_passes_without_an_answer_or_a_living_process(tmp_path_factory, drawn):
     strategy, names, ways = drawn
