@@ -103,7 +103,7 @@ def print_comparison(console: Console, assessed: Sequence[Assessment], folder: P
         console.print()
     reasons = [line for one in assessed for line in _reasons(one, with_outcome=not wide)]
     for line in reasons:
-        console.print(Text(line))
+        _print_line(console, "", line, indent=2)
     if reasons:
         console.print()
     _print_paths(console, folder)
@@ -204,7 +204,7 @@ def print_run(console: Console, assessment: Assessment) -> None:
     for finding in assessment.telling:
         decides = finding.severity is assessment.gravest or finding.kind in ON_THE_RUN
         if decides or finding.severity is Severity.DOUBT:
-            console.print(Text(f"  {finding.reason}"))
+            _print_line(console, "  ", finding.reason)
     _print_warnings(console, assessment)
     console.print()
     _print_table(console, table)
@@ -222,14 +222,14 @@ def print_run(console: Console, assessment: Assessment) -> None:
 def print_check(console: Console, assessment: Assessment) -> None:
     """Print the result and why, and a line for whatever else speaks for or against."""
     said = None if assessment.result == "clean" else assessment.leading
-    first = Text(assessment.claim, SEVERITY_STYLE[assessment.gravest])
-    _print_line(console, first.append(f": {assessment.because}", ""))
+    style = SEVERITY_STYLE[assessment.gravest]
+    _print_line(console, f"{assessment.claim}: ", assessment.because, style, indent=2)
     if said is not None and said.remedy:
-        _print_line(console, Text(f"  {'to do':<12}{said.remedy}"))
+        _print_line(console, f"  {'to do':<12}", said.remedy)
     for finding in assessment.telling:
         if finding is not said and _is_told(finding):
-            line = Text(f"  {finding.severity.value:<12}", SEVERITY_STYLE[finding.severity])
-            _print_line(console, line.append(finding.reason, ""))
+            style = SEVERITY_STYLE[finding.severity]
+            _print_line(console, f"  {finding.severity.value:<12}", finding.reason, style)
     _print_warnings(console, assessment)
     if assessment.changes:
         console.print()
@@ -243,12 +243,30 @@ def _is_told(finding: Finding) -> bool:
 
 def _print_warnings(console: Console, assessment: Assessment) -> None:
     for warning in assessment.verdict.warnings:
-        _print_line(console, Text(f"  {'warning':<12}", "yellow").append(warning, ""))
+        _print_line(console, f"  {'warning':<12}", warning, "yellow")
 
 
-def _print_line(console: Console, line: Text) -> None:
-    """Print a line: in a log as one, in a terminal within its width."""
-    console.print(line, soft_wrap=not console.is_terminal)
+def _print_line(
+    console: Console, label: str, text: str, style: str = "", *, indent: int | None = None
+) -> None:
+    """Print a label and a text: in a log as one line, in a terminal within its width.
+
+    Args:
+        console: Where to.
+        label: What stands at the beginning.
+        text: What is said.
+        style: That of the label.
+        indent: How far the lines after the first are moved in; None for as far as the text.
+    """
+    line = Text.assemble((label, style), text)
+    if not console.is_terminal:
+        console.print(line, soft_wrap=True)
+        return
+    indent = len(label) if indent is None else indent
+    lines = line.wrap(console, max(console.width - indent, 1))
+    for number, part in enumerate(lines):
+        part.rstrip()
+        console.print(Text(" " * indent * (number > 0)).append_text(part))
 
 
 def _print_paths(console: Console, folder: Path) -> None:
@@ -295,6 +313,5 @@ def print_changes(console: Console, assessed: Sequence[Assessment], baseline: Pa
             if finding.kind is Kind.UNLIKE or (
                 finding.kind is Kind.REGRESSION and finding.severity is Severity.FAIL
             ):
-                line = Text(f"  {one.run.strategy}: ")
-                line.append(finding.reason, SEVERITY_STYLE[finding.severity])
-                _print_line(console, line)
+                style = SEVERITY_STYLE[finding.severity]
+                _print_line(console, f"  {one.run.strategy}: ", finding.reason, style, indent=4)

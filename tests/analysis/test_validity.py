@@ -17,7 +17,7 @@ from tests.analysis.rundirs import write_run
 from tests.analysis.verdicts import clean
 from tidemark.analysis.reports import junit, markdown, terminal, verdict_json
 from tidemark.analysis.run import load_run
-from tidemark.analysis.verdict.assessment import assess, weigh
+from tidemark.analysis.verdict.assessment import assess, comparison_exit_code, weigh
 from tidemark.analysis.verdict.findings import Kind, Severity
 from tidemark.record.errors import UnusableRunError
 
@@ -365,6 +365,25 @@ def test_what_cannot_be_told_is_named_beside_what_is_clean(tmp_path):
     assert "but for resident memory" in content["reason"]
 
 
+# -- several of them -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        (lambda path: path, 0),
+        (UNTESTED["all failed"], 3),
+        (UNTOLD["sampler lost"], 3),
+        (DEAD["told by its code"], 1),
+    ],
+)
+def test_a_comparison_fails_by_what_no_verdict_rests_on(tmp_path, how, code):
+    """A leak and the death of it are what a comparison is there to show."""
+    dead = load_run(write_run(tmp_path, strategy="per-request-leaked"))
+    run = load_run(how(write_run(tmp_path)))
+    assert comparison_exit_code([assess(dead), assess(run)]) == code
+
+
 # -- whatever is recorded --------------------------------------------------------------------------
 
 
@@ -376,7 +395,7 @@ def spoilt(draw):
     return draw(st.sampled_from(["shared", "pooled", "per-request-leaked"])), names, ways
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(spoilt())
 def test_no_run_passes_without_an_answer_or_a_living_process(tmp_path_factory, drawn):
     strategy, names, ways = drawn

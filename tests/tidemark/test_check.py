@@ -1,15 +1,23 @@
 """`tidemark check`: what the gate says, and with which code it ends."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
+from rich.text import Text
 
 from tests.analysis.made import make_run, steady, ticks
+from tests.analysis.rundirs import write_run
+from tidemark.analysis.reports import terminal
+from tidemark.analysis.run import load_run
+from tidemark.analysis.units import amount
 from tidemark.analysis.verdict import assessment
 from tidemark.analysis.verdict.model import Exhaustion, Interval, ResourceVerdict, Verdict
 from tidemark.commands.check import check as command
+from tidemark.record.errors import UnusableRunError
 from tidemark.record.metrics import RESOURCES
 
 
@@ -128,3 +136,56 @@ def test_the_result_is_written_where_it_is_asked_for(check, tmp_path):
     check(verdict("leak", fds="leak"), "--junit", str(junit), "--markdown", str(markdown))
     assert "fds leak" in junit.read_text()
     assert "made: LEAK" in markdown.read_text()
+
+
+def test_a_doubt_about_one_resource_is_not_lifted_by_a_threshold_on_another(check):
+    judged = verdict("inconclusive", rss_bytes="inconclusive", fds="inconclusive")
+    for name in ("threads", "connections", "rss_bytes"):
+        ended, said = check(judged, "--max-per-request", f"{name}=1.1")
+        assert ended == 3
+        assert said.startswith("cannot tell: ")
+
+
+def test_a_leak_within_its_threshold_is_not_called_one(check):
+    ended, said = check(verdict("leak", threads="leak"), "--max-per-request", "threads=2")
+    assert ended == 0
+    first = said.splitlines()[0]
+    assert first.startswith("pass: threads: growth of 1")
+    assert first.endswith("within the threshold of 2 threads a request")
+    assert "leak" not in first
+
+
+def test_a_folder_of_several_runs_is_told_by_their_names(tmp_path):
+    for name in ("pooled", "shared"):
+        write_run(tmp_path, strategy=name, requests=40)
+    with pytest.raises(UnusableRunError) as caught:
+        CliRunner().invoke(command, [str(tmp_path)], standalone_mode=False, catch_exceptions=False)
+    assert str(caught.value) == (
+        f"{tmp_path}: holds 2 runs, and is none itself: pooled, shared; "
+        f"name one of them, as in {tmp_path / 'pooled'}"
+    )
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("width", [30, 60, 79])
+def test_in_a_narrow_terminal_no_figure_is_cut(tmp_path, width):
+    paths = [write_run(tmp_path, strategy=name) for name in ("per-request-leaked", "shared")]
+    leaking, sound = (assessment.assess(load_run(path)) for path in paths)
+    changed = assessment.assess(load_run(paths[0]), baseline=load_run(paths[1]))
+    console = Console(width=width, file=io.StringIO(), force_terminal=True, no_color=True)
+    terminal.print_run(console, leaking)
+    terminal.print_comparison(console, [leaking, sound], tmp_path)
+    terminal.print_check(console, changed)
+    said = Text.from_ansi(console.file.getvalue()).plain
+    assert "\N{HORIZONTAL ELLIPSIS}" not in said
+    files = ("picture", "report", "run", str(tmp_path))
+    lines = [line for line in said.splitlines() if not line.strip().startswith(files)]
+    assert max(map(len, lines)) <= width
+    fds = leaking.verdict.resources["fds"]
+    for figure in (amount(fds.metric, fds.per_hour), "1,024", "82.11 MiB", "310 KiB"):
+        assert figure in said
+
+
+def test_a_log_has_a_line_per_finding(check):
+    _, said = check(verdict("leak", fds="leak", threads="leak", rss_bytes="leak"))
+    assert [line.split()[0] for line in said.splitlines()] == ["leak:", "fail", "fail"]
