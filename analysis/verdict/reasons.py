@@ -43,7 +43,7 @@ def explained(
     sentence = _SENTENCES[judgement.pattern].format(
         rate=rate(found),
         since=_since(growth),
-        stretch=_stretch(found, growth),
+        stretch=_stretch(found, growth, window),
         outlook=_outlook(found, window),
         by_now=_by_now(found, growth),
         twice=units.duration(2 * span_s),
@@ -141,11 +141,13 @@ def _by_now(found: ResourceVerdict, growth: Growth | None) -> str:
     return f" ({total} since {_since(growth)})"
 
 
-def _stretch(found: ResourceVerdict, growth: Growth | None) -> str:
-    """From where to where the growth went."""
-    if found.baseline is None or found.last is None or growth is None:
+def _stretch(found: ResourceVerdict, growth: Growth | None, window: Window) -> str:
+    """From where to where the growth went, as far as it is judged."""
+    if found.baseline is None or found.series is None or growth is None:
         return ""
-    return f", from {_held(found, found.baseline)} to {_held(found, found.last)}"
+    judged = found.series.value[found.series.elapsed_s <= window.end_s]
+    last = float(judged[-1]) if len(judged) else found.last
+    return f", from {_held(found, found.baseline)} to {_held(found, last)}"
 
 
 def _outlook(found: ResourceVerdict, window: Window) -> str:
