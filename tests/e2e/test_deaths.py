@@ -58,7 +58,7 @@ def test_a_target_that_ends_by_itself_has_died(
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
 def test_a_lost_sampler_is_started_again(bench: Workbench, signum: signal.Signals) -> None:
-    locust = bench.locust(*LOAD)
+    locust = bench.locust(*LOAD, "--interval=0.1")  # so that a start takes longer than two ticks
     run = bench.run_under_way()
     lost = locust.child("tidemark.sampler")
     lost.send_signal(signum)

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from tests.eventually import eventually
+from tidemark.record.clock import Instant, RunClock
 from tidemark.record.events import BrokerDown, SamplerLost, TargetExited
 from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.metadata import ABORTED, DIED
@@ -20,6 +21,16 @@ from tidemark.run.lives import MOST_RESTARTS, Lives, Stranger
 from tidemark.run.options import RunOptions
 from tidemark.run.plan import Plan
 from tidemark.run.processes import Services
+
+
+class FrozenClock(RunClock):
+    """It is always 41 s after the run began."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+
+    def now(self) -> Instant:
+        return Instant(1e9, 41.0)
 
 
 @dataclass
@@ -67,9 +78,10 @@ class Room:
 def room(tmp_path: Path) -> Room:
     plan = Plan.of(RunOptions.parse({"results": tmp_path}), None)
     journal = Journal(plan, plan.make_directory())
+    journal.clock = FrozenClock()
     processes, target, broker = FakeProcesses(), FakeChild(), FakeChild()
     services = Services("http://x", ["a:1", "b:2"], cast("Any", broker), cast("Any", target), None)
-    lives = Lives(journal, cast("Any", processes), services, None, lambda: 41.0)
+    lives = Lives(journal, cast("Any", processes), services, None)
     return Room(journal, processes, target, broker, lives)
 
 
@@ -161,6 +173,6 @@ def test_a_stranger_that_ends_has_died(room: Room) -> None:
 
     services = Services("http://x", ["a:1"], None, None, None)
     stranger = cast("Stranger", Gone())
-    lives = Lives(room.journal, cast("Any", room.processes), services, stranger, lambda: 7.0)
-    assert lives.look() == Ending(DIED, "java (17) has ended after 7 s")
+    lives = Lives(room.journal, cast("Any", room.processes), services, stranger)
+    assert lives.look() == Ending(DIED, "java (17) has ended after 41 s")
     assert room.events() == [TargetExited(17, "java", None, None, ONLY_TARGET)]

@@ -180,7 +180,7 @@ class Child:
         return f"was killed by {name}" if name else f"exited with code {self.returncode}"
 
     def obituary(self, after_s: float) -> str:
-        """The sentence that says how it ended by itself, so many seconds into the load.
+        """The sentence that says how it ended by itself, so many seconds after the run began.
 
         What it said last is quoted only where it left of its own will: a process that was killed
         had something else on its mind.

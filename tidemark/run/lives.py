@@ -2,7 +2,6 @@
 
 import os
 import select
-from collections.abc import Callable
 from pathlib import Path
 
 from tidemark.record.events import BrokerDown, SamplerLost, TargetExited
@@ -61,7 +60,6 @@ class Lives:
         processes: starts the sampler again.
         services: what was started; brokers and target of somebody else may be missing.
         stranger: the watched process that somebody else has started, if any.
-        load_s: seconds since the load began.
     """
 
     def __init__(
@@ -70,13 +68,11 @@ class Lives:
         processes: Processes,
         services: Services,
         stranger: Stranger | None,
-        load_s: Callable[[], float],
     ) -> None:
         self._journal = journal
         self._processes = processes
         self._services = services
         self._stranger = stranger
-        self._load_s = load_s
         self._mourned: Child | None = None
         self._restarts = 0
 
@@ -95,15 +91,19 @@ class Lives:
         if self._stranger:
             self._stranger.close()
 
+    @property
+    def _elapsed_s(self) -> float:
+        return self._journal.clock.now().elapsed_s
+
     def _target_gone(self) -> Ending | None:
         target, stranger, reason = self._services.target, self._stranger, ""
         if target is not None and target.returncode is not None:
-            reason = target.obituary(self._load_s())
+            reason = target.obituary(self._elapsed_s)
             name = signal_name(target.returncode)
             code = None if name else target.returncode
             self._say_exited(target.pid, None, code, name)
         elif stranger and stranger.is_gone():
-            reason = f"{stranger.name} ({stranger.pid}) has ended after {self._load_s():.0f} s"
+            reason = f"{stranger.name} ({stranger.pid}) has ended after {self._elapsed_s:.0f} s"
             self._say_exited(stranger.pid, stranger.name, None, None)
         return Ending(DIED, reason) if reason else None
 
@@ -116,7 +116,7 @@ class Lives:
         broker = self._services.broker
         if broker is None or broker.returncode is None:
             return None
-        reason = broker.obituary(self._load_s())
+        reason = broker.obituary(self._elapsed_s)
         for address in self._services.brokers:
             self._journal.event(BrokerDown(broker=address, action="died", reason=reason))
         return Ending(ABORTED, reason, cannot_tell=True)
@@ -126,7 +126,7 @@ class Lives:
         if sampler is None or sampler is self._mourned or sampler.returncode is None:
             return None
         self._mourned = sampler  # a second look, while it is started again, leaves it alone
-        reason = sampler.obituary(self._load_s())
+        reason = sampler.obituary(self._elapsed_s)
         self._journal.event(SamplerLost(reason=reason))
         if is_last:
             return None
