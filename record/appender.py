@@ -2,18 +2,16 @@
 
 import contextlib
 import csv
-import errno
 import fcntl
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
 from tidemark.record.errors import DiskFullError, RunDirectoryError
+from tidemark.record.files import explained, open_appending, write_all
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TIME_DECIMALS = 6
 
 
@@ -29,8 +27,8 @@ class _Appender:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with _explained(path):
-            self._file = path.open("ab+", buffering=0)
+        with explained(path):
+            self._file = open_appending(path)
         self._descriptor = self._file.fileno()
 
     def _ends_mid_line(self) -> bool:
@@ -43,14 +41,13 @@ class _Appender:
             os.ftruncate(self._descriptor, self.path.read_bytes().rfind(b"\n") + 1)
 
     def _write(self, data: bytes) -> None:
-        view = memoryview(data)
+        """Write it as a whole: what a full disk let through of it is taken back."""
         end = os.fstat(self._descriptor).st_size
         try:
-            with _explained(self.path):
-                while view:
-                    view = view[self._file.write(view) :]
+            with explained(self.path):
+                write_all(self._file, data)
         except DiskFullError:
-            with contextlib.suppress(OSError):  # a device has no length
+            with contextlib.suppress(OSError):  # a device
                 os.ftruncate(self._descriptor, end)
             raise
 
@@ -63,22 +60,6 @@ class _Appender:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Errors of the operating system become ours."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise DiskFullError(
-                f"{path}: {error.strerror}: free some space; "
-                "what was recorded until now stays readable"
-            ) from error
-        raise RunDirectoryError(
-            f"{path}: {error.strerror}: check that the folder can be written"
-        ) from error
 
 
 class LineAppender(_Appender):

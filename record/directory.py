@@ -12,8 +12,21 @@ from tidemark.record.appender import CsvAppender, LineAppender
 from tidemark.record.clock import Instant
 from tidemark.record.errors import RunDirectoryError, UnusableRunError
 from tidemark.record.events import Event, Recorded, decode, encode
+from tidemark.record.files import (
+    PRIVATE,
+    SHARED,
+    explained,
+    make_folder,
+    mode_beside,
+    reserve,
+    write_into,
+    write_new,
+)
 from tidemark.record.layout import Table
 from tidemark.record.metadata import RunMetadata, read_metadata
+
+_SPARE = ".run.json.spare"
+_SPARE_BYTES = 65_536
 
 
 def whole_lines(path: Path) -> bytes:
@@ -30,51 +43,71 @@ def whole_lines(path: Path) -> bytes:
     return data[: data.rfind(b"\n") + 1]
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(
+    path: Path, content: bytes, mode: int | None = None, spare: Path | None = None
+) -> None:
     """Write a file as a whole: whoever reads it sees the old one or the new one.
 
+    Args:
+        path: The file; a link in its place is replaced, not followed.
+        content: All of it.
+        mode: Its mode, less what the umask takes; as open as what stands beside it by default.
+        spare: A file beside it that holds room for it, made by `reserve`; it need not be there.
+
     Raises:
+        DiskFullError: There is no room for it.
         RunDirectoryError: It cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RunDirectoryError(
-            f"{path}: cannot be written ({error.strerror}); check permissions and space"
-        ) from error
+    with explained(path):
+        mode = mode_beside(path) if mode is None else mode
+        try:
+            if spare and spare.exists():
+                spare.rename(temporary)
+                write_into(temporary, content, mode)
+            else:
+                write_new(temporary, content, mode)
+            temporary.replace(path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 class RunDirectory:
     """One run's folder, which need not exist yet: `create` makes it."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, shared: bool = False) -> None:
         self.path = Path(path)
+        self._shared = shared
 
     @classmethod
-    def create(cls, path: Path | str) -> Self:
+    def create(cls, path: Path | str, *, shared: bool = False) -> Self:
         """Make the folder for a new run; an empty or unrelated one is taken as it is.
+
+        Args:
+            path: The folder.
+            shared: Whether others than its owner may read the run, as far as the umask allows.
 
         Raises:
             RunDirectoryError: It holds a run already, or cannot be made or written.
         """
         folder = Path(path)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            if not folder.is_dir():
+                make_folder(folder, shared=shared)
         except OSError as error:
             raise RunDirectoryError(
                 f"{folder}: cannot be made ({error.strerror}): choose another folder"
             ) from error
-        held = [name for name in layout.RECORDED_FILES if (folder / name).exists()]
+        # Links that lead nowhere count: nothing is written through them.
+        held = [name for name in layout.WRITTEN_FILES if os.path.lexists(folder / name)]
         if held:
             raise RunDirectoryError(
                 f"{folder}: holds a run already ({held[0]}): choose another folder"
             )
         if not os.access(folder, os.W_OK | os.X_OK):
             raise RunDirectoryError(f"{folder}: cannot be written: choose another folder")
-        return cls(folder)
+        return cls(folder, shared=shared)
 
     def file(self, name: str) -> Path:
         """The path of one of the run's files (names in `tidemark.record.layout`)."""
@@ -91,7 +124,17 @@ class RunDirectory:
             RunDirectoryError: It cannot be written.
         """
         text = json.dumps({"format": layout.FORMAT, **metadata}, indent=2, ensure_ascii=False)
-        write_file(self.file(layout.RUN_JSON), f"{text}\n".encode())
+        path, first = self.file(layout.RUN_JSON), SHARED if self._shared else PRIVATE
+        mode = mode_beside(path) if path.exists() else first
+        write_file(path, f"{text}\n".encode(), mode, self.file(_SPARE))
+
+    def keep_room(self) -> None:
+        """Keep room on the disk for one more `run.json`, so that it can be written when full."""
+        reserve(self.file(_SPARE), _SPARE_BYTES)
+
+    def give_room_back(self) -> None:
+        """Keep none any more."""
+        self.file(_SPARE).unlink(missing_ok=True)
 
     def read_metadata(self) -> RunMetadata:
         """What `run.json` says.

@@ -17,6 +17,8 @@ RUN_JSON = "run.json"
 EVENTS_JSONL = "events.jsonl"
 TARGET_LOG = "target.log"
 BROKER_LOG = "broker.log"
+SAMPLER_LOG = "sampler.log"
+LEDGER_LOG = "ledger.log"
 VERDICT_JSON = "verdict.json"
 REPORT_PNG = "report.png"
 REPORT_HTML = "report.html"
@@ -116,4 +118,6 @@ ENDPOINTS = Table(
 TABLES = (SAMPLES, COMPOSITION, REQUESTS, ROUTES, ENDPOINTS)
 
 RECORDED_FILES = (RUN_JSON, EVENTS_JSONL, *(table.file for table in TABLES))
-"""What makes a folder a run: a folder that holds one of these is not written into."""
+"""What makes a folder a run."""
+WRITTEN_FILES = (*RECORDED_FILES, TARGET_LOG, BROKER_LOG, SAMPLER_LOG, LEDGER_LOG)
+"""What a run writes: a folder that holds one of these is not written into."""

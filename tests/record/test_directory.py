@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import os
+import stat
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from tidemark.record import layout
 from tidemark.record.clock import Instant, RunClock
-from tidemark.record.directory import RunDirectory, whole_lines
+from tidemark.record.directory import RunDirectory, whole_lines, write_file
 from tidemark.record.errors import RunDirectoryError, TidemarkError, UnusableRunError
 from tidemark.record.events import Gap, RunEnded, RunStarted, Stalled, Unknown
 
@@ -26,11 +28,69 @@ def test_a_run_directory_is_made_once(tmp_path):
         RunDirectory.create(directory.path)
 
 
-@pytest.mark.parametrize("name", layout.RECORDED_FILES)
+@pytest.mark.parametrize("name", layout.WRITTEN_FILES)
 def test_nothing_that_was_recorded_is_written_into(tmp_path, name):
     (tmp_path / name).write_text("")
     with pytest.raises(RunDirectoryError, match="holds a run already"):
         RunDirectory.create(tmp_path)
+
+
+@pytest.mark.parametrize("name", layout.WRITTEN_FILES)
+def test_a_link_that_leads_nowhere_is_not_written_through(tmp_path, name):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunDirectoryError, match="holds a run already"):
+        RunDirectory.create(run)
+
+
+def test_a_link_made_after_the_run_began_is_not_followed(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    directory = RunDirectory.create(tmp_path / "run")
+    for name in ("samples.csv", "events.jsonl", "run.json"):
+        directory.file(name).symlink_to(elsewhere)
+    with pytest.raises(RunDirectoryError, match="is a link"):
+        directory.writer(layout.SAMPLES)
+    with pytest.raises(RunDirectoryError, match="is a link"):
+        directory.append_event(NOW, RunStarted())
+    directory.write_metadata({})  # takes the link's place
+    assert not elsewhere.exists()
+    assert not directory.file("run.json").is_symlink()
+
+
+def test_a_pipe_in_the_place_of_a_file_does_not_hang(tmp_path):
+    os.mkfifo(tmp_path / "events.jsonl")
+    with pytest.raises(RunDirectoryError, match="is a pipe"):
+        RunDirectory(tmp_path).append_event(NOW, RunStarted())
+
+
+@pytest.mark.parametrize(
+    ("shared", "folder", "file"), [(False, 0o700, 0o600), (True, 0o755, 0o644)]
+)
+def test_a_run_is_its_owners_alone_unless_it_is_shared(tmp_path, shared, folder, file):
+    former = os.umask(0o022)
+    try:
+        directory = RunDirectory.create(tmp_path / "run", shared=shared)
+        directory.write_metadata({})
+        directory.keep_room()
+        directory.write_metadata({"strategy": "shared"})
+        joined = RunDirectory(directory.path)  # another process, which was not told
+        joined.append_event(NOW, RunStarted())
+        joined.writer(layout.SAMPLES).close()
+        write_file(directory.file("report.html"), b"")
+    finally:
+        os.umask(former)
+    assert stat.S_IMODE(directory.path.stat().st_mode) == folder
+    found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.path.iterdir()}
+    assert found == dict.fromkeys(("run.json", "events.jsonl", "samples.csv", "report.html"), file)
+
+
+def test_in_an_open_folder_the_files_are_closed_all_the_same(tmp_path):
+    (tmp_path / "run").mkdir(mode=0o755)
+    directory = RunDirectory.create(tmp_path / "run")
+    directory.write_metadata({})
+    directory.append_event(NOW, RunStarted())
+    assert {stat.S_IMODE(path.stat().st_mode) for path in directory.path.iterdir()} == {0o600}
 
 
 def test_an_unrelated_file_does_not_stop_a_run(tmp_path):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
+from tidemark.record.files import explained, open_appending
 from tidemark.record.process import before_exec, signal_name
 from tidemark.run.errors import ChildError
 
@@ -91,7 +92,7 @@ class Child:
         # A file, not a pipe: nothing blocks on it, whoever forgets to read.
         self._stdout = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._log_offset = log.stat().st_size if log.exists() else 0
-        with log.open("ab") as stderr:
+        with explained(log), open_appending(log) as stderr:
             self._process = NURSERY.start(
                 arguments,
                 stdin=subprocess.PIPE if listens else subprocess.DEVNULL,

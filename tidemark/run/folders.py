@@ -4,17 +4,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tidemark.record.errors import RunDirectoryError
+from tidemark.record.files import make_folder
 
 SAME_SECOND = 99  # as many may begin in one second
 
 
-def new_folder(results: Path, name: str, label: str) -> Path:
+def new_folder(results: Path, name: str, label: str, *, shared: bool = False) -> Path:
     """Make a folder in `results` and return it.
 
     Args:
         results: where it goes; made if need be.
         name: what the user called it; empty for the time and `label`.
         label: what it holds, for a name made here.
+        shared: whether others may look into it, as far as the umask allows.
 
     Raises:
         RunDirectoryError: it is there already, or cannot be made.
@@ -23,7 +25,7 @@ def new_folder(results: Path, name: str, label: str) -> Path:
     names = [name] if name else [stamp, *(f"{stamp}-{n}" for n in range(2, SAME_SECOND + 1))]
     for candidate in names:
         try:
-            (results / candidate).mkdir(parents=True)
+            make_folder(results / candidate, shared=shared)
         except FileExistsError:
             continue
         except OSError as error:
