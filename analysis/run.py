@@ -101,6 +101,9 @@ def load_run(path: Path) -> Run:
         raise UnusableRunError(path, "is not a directory", "name a run directory")
     directory = RunDirectory(path)
     metadata = directory.read_metadata()
+    if metadata.raw.get("watched") is False:
+        what = "no process was watched (--no-target), so there is no verdict"
+        raise UnusableRunError(path, what, "name the process with --target-pid next time")
     samples = read_table(path, layout.SAMPLES)
     if not len(samples):
         raise UnusableRunError(

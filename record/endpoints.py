@@ -21,7 +21,7 @@ def parse_endpoint(text: str) -> tuple[str, int]:
     well_formed = colon and host and (bracketed or ":" not in host) and port.isascii()
     if not well_formed or not port.isdigit() or not 0 < int(port) < 65536:
         raise EndpointError(
-            f"{text!r} is not host:port with a port from 1 to 65535, "
+            f"{text[:80]!r} is not host:port with a port from 1 to 65535, "
             "for example localhost:9092 or [::1]:9092"
         )
     return host, int(port)

@@ -12,14 +12,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tidemark.record.endpoints import parse_endpoint
 from tidemark.record.errors import OptionError, TidemarkError
+from tidemark.record.secrets import without_secrets
 
 REQUIRED = object()
 """The default of an option that must be given."""
 
 _LARGEST_INTEGER = 2**31 - 1
+_MOST_SHOWN = 60
+_LONGEST_NAME = 200
+"""Characters of the name of a run's folder: file systems take 255 bytes, and files beside it."""
+_LONGEST_PATH_BYTES = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,13 @@ def read_all(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, 
     return found
 
 
+def shown(value: Any) -> str:
+    """A value as an error repeats it: quoted, and no longer than a line can bear."""
+    text = str(value)
+    more = len(text) - _MOST_SHOWN
+    return repr(text) if more <= 0 else f"{text[:_MOST_SHOWN]!r}... ({len(text):,} characters)"
+
+
 def integer(low: int, high: int = _LARGEST_INTEGER) -> Callable[[Any], int]:
     """A whole number between two bounds."""
     bounds = f"of at least {low:,}" if high == _LARGEST_INTEGER else f"from {low:,} to {high:,}"
@@ -125,9 +138,9 @@ def integer(low: int, high: int = _LARGEST_INTEGER) -> Callable[[Any], int]:
 
     def parse(value: Any) -> int:
         try:
-            found = int(str(value))
+            found = int(_plain(value))
         except ValueError:
-            raise ValueError(f"must be {wanted}, not {str(value)!r}") from None
+            raise ValueError(f"must be {wanted}, not {shown(value)}") from None
         if found > _LARGEST_INTEGER:
             raise ValueError(f"must be at most {_LARGEST_INTEGER:,}, not {found:,}")
         if not low <= found <= high:
@@ -137,21 +150,32 @@ def integer(low: int, high: int = _LARGEST_INTEGER) -> Callable[[Any], int]:
     return parse
 
 
-def number(low: float, *, exclusive: bool = False, endless: bool = False) -> Callable[[Any], float]:
-    """A number of at least (or greater than) a bound; infinite ones only if `endless`."""
+def number(
+    low: float, high: float = math.inf, *, exclusive: bool = False, endless: bool = False
+) -> Callable[[Any], float]:
+    """A number of at least (or greater than) a bound, up to another; inf only if `endless`."""
     wanted = f"a number greater than {low:g}" if exclusive else f"a number of at least {low:g}"
+    wanted += "" if high == math.inf else f", {high:,.0f} at most"
 
     def parse(value: Any) -> float:
         try:
-            found = float(str(value))
+            found = float(_plain(value))
         except ValueError:
-            raise ValueError(f"must be {wanted}, not {str(value)!r}") from None
+            raise ValueError(f"must be {wanted}, not {shown(value)}") from None
         bounded = math.isfinite(found) or (endless and found == math.inf)
-        if not bounded or found < low or (exclusive and found == low):
+        if not bounded or not low <= found <= high or (exclusive and found == low):
             raise ValueError(f"must be {wanted}, not {found:g}")
         return found
 
     return parse
+
+
+def _plain(value: Any) -> str:
+    """The text of a number: Python also reads digits of other scripts, and 1_000."""
+    text = str(value).strip()
+    if not text.isascii() or "_" in text:
+        raise ValueError(text)
+    return text
 
 
 def choice(*choices: str) -> Callable[[Any], str]:
@@ -159,21 +183,21 @@ def choice(*choices: str) -> Callable[[Any], str]:
 
     def parse(value: Any) -> str:
         if str(value) not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}, not {str(value)!r}")
+            raise ValueError(f"must be one of {', '.join(choices)}, not {shown(value)}")
         return str(value)
 
     return parse
 
 
 def flag(value: Any) -> bool:
-    """A switch: on or off."""
+    """A switch: on or off; a web form leaves one that is off empty."""
     if isinstance(value, bool):
         return value
     if str(value).lower() in {"true", "1", "yes", "on"}:
         return True
     if str(value).lower() in {"", "false", "0", "no", "off"}:
         return False
-    raise ValueError(f"must be true or false, not {str(value)!r}")
+    raise ValueError(f"must be true or false, not {shown(value)}")
 
 
 def endpoints(value: Any) -> tuple[str, ...]:
@@ -208,14 +232,19 @@ def pairs(value: Any) -> tuple[str, ...]:
 
 def path(value: Any) -> Path:
     """A path, whether or not there is anything."""
-    return Path(str(value))
+    text = str(value)
+    if not text.strip():
+        raise ValueError("must be a path, not empty; . is here")
+    if "\0" in text or len(text.encode(errors="replace")) > _LONGEST_PATH_BYTES:
+        raise ValueError(f"must be a path, not {shown(value)}")
+    return Path(text)
 
 
 def file(value: Any) -> str:
     """The path of a file that is there; empty for none."""
     found = str(value or "")
-    if found and not Path(found).is_file():
-        raise ValueError(f"there is no file {found!r}")
+    if found and not path(found).is_file():
+        raise ValueError(f"there is no file {shown(found)}")
     return found
 
 
@@ -223,7 +252,9 @@ def one_word(value: Any) -> str:
     """The plain name of a file or folder; empty for none."""
     word = str(value or "")
     if any(c in word for c in "/\\\0\n\r") or word in {".", ".."}:
-        raise ValueError(f"must be a plain name without slashes, not {word!r}")
+        raise ValueError(f"must be a plain name without slashes, not {shown(word)}")
+    if len(word.encode(errors="replace")) > _LONGEST_NAME:
+        raise ValueError(f"must be {_LONGEST_NAME} bytes at most, not {shown(word)}")
     return word
 
 
@@ -234,5 +265,36 @@ def topic(value: Any) -> str:
     """
     name = str(value or "")
     if not re.fullmatch(r"[A-Za-z0-9._-]{0,249}", name) or name in {".", ".."}:
-        raise ValueError(f"must be up to 249 letters, digits, '.', '_' or '-', not {name!r}")
+        raise ValueError(f"must be up to 249 letters, digits, '.', '_' or '-', not {shown(name)}")
     return name
+
+
+def url(value: Any) -> str:
+    """Where a service is: `http://HOST:PORT`, `https://...`, maybe with a path."""
+    text = str(value)
+    wanted = "must be http://HOST:PORT or https://HOST:PORT"
+    try:
+        parts = urlsplit(text)
+        is_good = (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and parts.port != 0  # raises where it is no port
+            and not (parts.query or parts.fragment)
+            and text.isprintable()
+            and not any(c in text for c in ' \\<>"')
+        )
+    except ValueError as error:
+        raise ValueError(f"{wanted}, not {shown(without_secrets(text))} ({error})") from None
+    if not is_good:
+        raise ValueError(f"{wanted}, not {shown(without_secrets(text))}")
+    return text
+
+
+SHARE_FILES = Option(
+    "share_files",
+    flag,
+    False,
+    "let others read the run's files, as far as the umask allows; they are yours alone if not",
+    is_flag=True,
+)
+"""Of every command that makes a run directory."""

@@ -7,6 +7,7 @@ from typing import Any
 from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.options import (
     REQUIRED,
+    SHARE_FILES,
     Option,
     choice,
     flag,
@@ -56,6 +57,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("no_follow", flag, False, "do not go on with a target started again", is_flag=True),
     Option("pid_file", path, None, "names the target's pid after it was started again", "FILE"),
+    SHARE_FILES,
 )
 
 
@@ -74,3 +76,4 @@ class Options:
     source: str
     no_follow: bool
     pid_file: Path | None
+    share_files: bool = False

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import platform
-import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from tidemark.record.errors import DiskFullError
 from tidemark.record.events import Gap
 from tidemark.record.metadata import ABORTED, COMPLETED, Target, utc_now
 from tidemark.record.process import raise_descriptor_limit
+from tidemark.record.secrets import shown_command
 from tidemark.sampler import procfs
 from tidemark.sampler.budget import Budget
 from tidemark.sampler.errors import SamplerError
@@ -71,7 +71,7 @@ def watch(values: Mapping[str, Any]) -> None:
 def _begin(options: Options, stack: ExitStack) -> RunDirectory:
     """Make the run directory; how the run ended is added to `run.json` when the stack is left."""
     metadata = _metadata(options)
-    directory = RunDirectory.create(options.out)
+    directory = RunDirectory.create(options.out, shared=options.share_files)
     directory.write_metadata(metadata)
 
     def end(kind: type[BaseException] | None, *_: object) -> None:
@@ -83,7 +83,7 @@ def _begin(options: Options, stack: ExitStack) -> RunDirectory:
 
 
 def _metadata(options: Options) -> dict[str, object]:
-    command = shlex.join(procfs.read_command(options.pid))
+    command = shown_command(procfs.read_command(options.pid))
     return {
         "started_at": utc_now(),
         "brokers": list(options.brokers),

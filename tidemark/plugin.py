@@ -6,7 +6,6 @@ every hook may be called at any time and more than once.
 """
 
 import sys
-from pathlib import Path
 from typing import Any, NoReturn
 
 import gevent
@@ -101,7 +100,7 @@ class Plugin:
         self._loops: list[gevent.Greenlet[..., None]] = []
         self._own_urls: set[str] = set()
         self._asked_ending: Ending | None = None
-        self._unreported: Path | None = None
+        self._unreported: Session | None = None
         self._interruptions = Interruptions(self._interrupt, self._hurry)
 
     def install(self) -> None:
@@ -295,8 +294,9 @@ class Plugin:
             self.environment.process_exit_code = exit_code(session.ended)
         if session.url in self._own_urls and self.web_ui:
             self.environment.host = EMBEDDED_HOST
-        if was_loaded and not session.plan.options.no_report:
-            self._unreported = session.path
+        options = session.plan.options
+        if was_loaded and (options.no_target or not options.no_report):
+            self._unreported = session
             if self.web_ui:
                 gevent.spawn(self._explain)
 
@@ -307,6 +307,8 @@ class Plugin:
 
     def _explain(self) -> None:
         """Write the report of the run that has just ended."""
-        path, self._unreported = self._unreported, None
-        if path and not NURSERY.is_closed:
-            run_to_terminal("tidemark", "report", str(path))
+        session, self._unreported = self._unreported, None
+        if session and session.plan.options.no_target:
+            say(f"{session.record.told()}; no process was watched, so there is no verdict")
+        elif session and not NURSERY.is_closed:
+            run_to_terminal("tidemark", "report", str(session.path))

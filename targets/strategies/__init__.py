@@ -31,6 +31,6 @@ def resolve(name: str) -> str:
     if full_name not in STRATEGIES:
         aliases = ", ".join(f"{alias} = {target}" for alias, target in ALIASES.items())
         raise TargetError(
-            f"unknown strategy {name!r}: choose one of {', '.join(STRATEGIES)} ({aliases})"
+            f"unknown strategy {name[:60]!r}: choose one of {', '.join(STRATEGIES)} ({aliases})"
         )
     return full_name

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -64,8 +66,17 @@ def test_a_foreign_service_is_driven_and_sampled(bench: Workbench, service: Serv
 
 
 def test_a_service_is_left_running(bench: Workbench, service: Service) -> None:
-    run = bench.locust("--run-time=2s", f"--host={service.url}", "--no-report").wait()
+    run = bench.locust("--run-time=2s", f"--host={service.url}", "--no-target").wait()
     assert run.code == 0, run.err
+    assert "no process was watched, so there is no verdict" in run.err.strip().splitlines()[-1]
+    (path,) = bench.runs()
+    assert metadata(path)["watched"] is False
+    assert not (path / "samples.csv").exists()
+    for command in ("check", "report"):
+        refused = bench.run("tidemark", command, str(path))
+        assert refused.code == 2
+        assert "no process was watched" in refused.err
+        assert refused.err.count("\n") == 1
     watched = bench.start(
         "tidemark", "sample", f"--pid={service.pid}", f"--brokers={service.bootstrap}",
         f"--out={bench.results / 'watched'}", "--interval=0.2",
@@ -93,7 +104,38 @@ def test_a_service_that_ends_has_died(bench: Workbench, service: Service) -> Non
     assert "target_exited" in event_names(run)
 
 
-def test_sampling_needs_to_know_the_brokers(bench: Workbench) -> None:
-    finished = bench.locust("--host=http://127.0.0.1:1", "--target-pid=1", "--run-time=2s").wait()
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (("--host=http://127.0.0.1:1",), "--no-target"),
+        (("--host=http://127.0.0.1:1", "--target-pid=1"), "--bootstrap"),
+        (("--host=http://127.0.0.1:1", "--no-target"), "nobody answers at 127.0.0.1 port 1"),
+        (("--host=http://[::1", "--no-target"), "--host: must be"),
+        (("--host=http://127.0.0.1:99999", "--no-target"), "--host: must be"),
+        (("--batch-size=10000", "--payload-bytes=800000"), "16 MiB at most"),
+        (("--results=",), "must be a path"),
+    ],
+)
+def test_what_cannot_be_driven_or_judged_is_said_at_the_start(
+    bench: Workbench, arguments: tuple[str, ...], wanted: str
+) -> None:
+    finished = bench.locust(*arguments, "--run-time=2s").wait()
     assert finished.code == 2
-    assert "--bootstrap" in finished.err.strip().splitlines()[-1]
+    assert wanted in finished.err.strip().splitlines()[-1]
+    assert "Traceback" not in finished.err
+    assert bench.runs() == []
+
+
+def test_a_process_that_does_not_serve_the_host_is_refused(
+    bench: Workbench, service: Service
+) -> None:
+    with subprocess.Popen([sys.executable, "-m", "http.server", "0"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL) as other:  # fmt: skip
+        finished = bench.locust(
+            "--run-time=2s", f"--host={service.url}", f"--target-pid={other.pid}",
+            f"--bootstrap={service.bootstrap}",
+        ).wait()  # fmt: skip
+        other.kill()
+    assert finished.code == 2
+    assert f"not by {other.pid} " in finished.err.strip().splitlines()[-1]
+    assert bench.runs() == []

@@ -111,6 +111,13 @@ def test_counts_alone_say_what_they_can(
     assert (balance.lost, balance.duplicated) == (lost, duplicated)
 
 
+@pytest.mark.parametrize(("delivered", "lost"), [(4, None), (854, None), (1, 3)])
+def test_messages_of_others_make_no_duplicates(delivered: int, lost: int | None) -> None:
+    """Offsets count the messages of all who write to a topic."""
+    balance = balance_by_count(ledger_of(ACCEPTED, ACCEPTED), delivered, is_shared=True)
+    assert (balance.lost, balance.duplicated) == (lost, None)
+
+
 def test_the_states_survive_a_file() -> None:
     ledger = ledger_of(ACCEPTED, UNDECIDED)
     again = Ledger(2, ledger.states())

@@ -44,6 +44,25 @@ def test_an_alias_stands_for_its_strategy() -> None:
         ("run_name", "../up", "without slashes"),
         ("interval", "0.05", "at least 0.1"),
         ("no_report", "perhaps", "true or false"),
+        ("share_files", "maybe", "true or false"),
+        ("results", "", "must be a path, not empty"),
+        ("results", " ", "must be a path, not empty"),
+        ("results", "a\0b", "must be a path"),
+        ("strategy", "x" * 100_000, "unknown strategy 'xxx"),
+        ("run_name", "x" * 100_000, "200 bytes at most"),
+        ("topic", "x" * 100_000, "up to 249 letters"),
+        ("rate", "x" * 100_000, "100,000 characters"),
+        ("rate", "inf", "greater than 0"),
+        ("rate", "1e309", "greater than 0"),
+        ("rate", "1e300", "1,000,000 at most"),
+        ("rate", "\u0661\u0662", "greater than 0"),
+        ("batch_size", "\u0661\u0662", "a whole number"),
+        ("batch_size", "1_0", "a whole number"),
+        ("batch_size", "9" * 10_000, "a whole number"),
+        ("interval", "1e300", "3,600 at most"),
+        ("request_timeout", "1e300", "at most"),
+        ("fault", "x" * 100_000, "KIND@START"),
+        ("bootstrap", "x" * 100_000, "is not host:port"),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_the_option(name: str, value: str, wanted: str) -> None:
@@ -53,6 +72,7 @@ def test_a_bad_value_is_one_line_that_names_the_option(name: str, value: str, wa
     assert message.startswith(f"--{name.replace('_', '-')}: ")
     assert wanted in message
     assert "\n" not in message
+    assert len(message) < 400
 
 
 def test_a_secret_on_the_command_line_is_refused_and_not_repeated() -> None:

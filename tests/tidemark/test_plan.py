@@ -14,11 +14,29 @@ HOST = "http://127.0.0.1:8080"
 @pytest.mark.parametrize(
     ("host", "values", "wanted"),
     [
-        ("ftp://127.0.0.1", {}, "--host"),
-        ("127.0.0.1:8080", {}, "--host"),
+        *[
+            (host, {"no_target": True}, "--host: must be http://HOST:PORT")
+            for host in (
+                "ftp://127.0.0.1",
+                "127.0.0.1:8080",
+                "http://[::1",
+                "http://127.0.0.1:99999",
+                "http://127.0.0.1:0",
+                "http://127.0.0.1:x",
+                "http://",
+                "http://:80",
+                "http://a b",
+                "http://a/?b=c",
+                "http://a\n",
+            )
+        ],
+        (HOST, {}, "--no-target"),
+        (HOST, {"no_target": True, "target_pid": 1, "bootstrap": "a:1"}, "contradict"),
+        (None, {"no_target": True}, "--no-target needs --host"),
+        (None, {"batch_size": 10_000, "payload_bytes": 800_000}, "7,629 MiB: .* 16 MiB"),
         (HOST, {"target_pid": 1}, "--bootstrap"),
         (None, {"target_pid": 1}, "--target-pid needs --host"),
-        (HOST, {"fault": "outage@3"}, "--fault"),
+        (HOST, {"fault": "outage@3", "no_target": True}, "--fault"),
         (None, {"fault": "outage@3", "bootstrap": "a:1"}, "--fault"),
         (None, {"broker_option": "a=b"}, "--broker kafka"),
     ],
@@ -38,7 +56,8 @@ def test_each_run_has_an_id_and_a_topic_of_its_own() -> None:
 
 def test_the_folder_is_named_by_the_user_or_by_what_runs(tmp_path: Path) -> None:
     def folder(host: str | None, **values: object) -> str:
-        options = RunOptions.parse({"results": tmp_path, "strategy": "shared", **values})
+        given = {"results": tmp_path, "strategy": "shared", "no_target": bool(host), **values}
+        options = RunOptions.parse(given)
         return Plan.of(options, host).make_directory().path.name
 
     assert folder(None).endswith("-shared")
@@ -51,3 +70,18 @@ def test_a_folder_that_holds_a_run_is_left_alone(tmp_path: Path) -> None:
     plan.make_directory().write_metadata({})
     with pytest.raises(RunDirectoryError, match="holds a run already"):
         plan.make_directory()
+
+
+def test_the_password_of_a_host_is_not_repeated() -> None:
+    with pytest.raises(TidemarkError) as caught:
+        Plan.of(RunOptions.parse({}), "http://me:hunter2@127.0.0.1:99999")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_only_a_topic_of_a_cluster_that_is_not_ours_is_shared() -> None:
+    def is_shared(**values: object) -> bool:
+        return Plan.of(RunOptions.parse(values), None).topic_is_shared
+
+    assert is_shared(topic="orders", bootstrap="a:1")
+    assert not is_shared(topic="orders")
+    assert not is_shared(bootstrap="a:1")

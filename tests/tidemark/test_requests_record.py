@@ -1,16 +1,17 @@
 """What the load generator has seen: cumulative counts, percentiles of the tick and the run."""
 
 import tempfile
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.record.clock import Instant
-from tidemark.record.directory import RunDirectory
 from tidemark.record.layout import REQUESTS, ROUTES
 from tidemark.record.stream import RowStream
+from tidemark.run.journal import Journal
+from tidemark.run.options import RunOptions
+from tidemark.run.plan import Plan
 from tidemark.run.requests_record import (
     MOST_ROUTES,
     OTHER_ROUTES,
@@ -65,14 +66,16 @@ def test_counts_are_cumulative_and_percentiles_are_the_ticks(clock: Clock) -> No
 def test_routes_sum_to_the_requests_of_each_tick(ticks: list[list[tuple[str, bool]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         record = RequestRecord(Clock())
-        tables = RequestTables(RunDirectory.create(folder), record)
+        plan = Plan.of(RunOptions.parse({"results": folder, "run_name": "run"}), None)
+        journal = Journal(plan, plan.make_directory())
+        tables = RequestTables(journal, record)
         for number, answers in enumerate(ticks):
             for name, failed in answers:
                 record.on_request("POST", name, exception=TimeoutError() if failed else None)
             tables.write(Instant(1000.0 + number, float(number)), users=1)
         tables.close()
         requests, routes = (
-            RowStream(Path(folder), table).new_rows() for table in (REQUESTS, ROUTES)
+            RowStream(journal.directory.path, table).new_rows() for table in (REQUESTS, ROUTES)
         )
     assert len(requests) == len(ticks)
     for row in requests:

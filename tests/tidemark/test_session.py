@@ -109,7 +109,7 @@ def test_the_target_stands_in_targets_too(journal: Journal) -> None:
 
 
 def test_a_service_of_somebody_else_has_neither_limit_nor_strategy(tmp_path: Path) -> None:
-    plan = Plan.of(RunOptions.parse({"results": tmp_path}), URL)
+    plan = Plan.of(RunOptions.parse({"results": tmp_path, "no_target": True}), URL)
     metadata = Journal(plan, plan.make_directory()).directory.read_metadata()
     assert metadata.strategy is None
     assert metadata.target["fds_limit"] is None
@@ -123,7 +123,8 @@ def test_a_service_of_somebody_else_has_neither_limit_nor_strategy(tmp_path: Pat
 def test_a_run_of_the_reference_says_so_and_no_other(
     tmp_path: Path, strategy: str, host: str | None, wanted: bool | None
 ) -> None:
-    plan = Plan.of(RunOptions.parse({"results": tmp_path, "strategy": strategy}), host)
+    values = {"results": tmp_path, "strategy": strategy, "no_target": bool(host)}
+    plan = Plan.of(RunOptions.parse(values), host)
     metadata = Journal(plan, plan.make_directory()).directory.read_metadata()
     assert metadata.raw.get("reference") is wanted
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tidemark.analysis.reports.terminal import make_console, print_changes, print_comparison
 from tidemark.analysis.verdict.assessment import Assessment
-from tidemark.commands.options import table_options
+from tidemark.commands.options import check_flags_of_environment, table_options
 from tidemark.record.options import Option, integer, read_all
 from tidemark.run.compare import Comparison, HurriedError, exit_code, explain, run_all
 from tidemark.run.folders import new_folder
@@ -34,6 +34,9 @@ OWN_OPTIONS = (
     Option("users", integer(1), 1, "users of the closed workload; the open one needs only one"),
 )
 
+NOT_OURS = ("strategy", "target_pid", "no_target", "no_report")
+"""Options of a run that a comparison sets itself."""
+
 
 @click.command()
 @table_options(OWN_OPTIONS)
@@ -46,15 +49,16 @@ OWN_OPTIONS = (
 @click.option(
     "--baseline-anyway", is_flag=True, help="compare with it even if it was not the same test"
 )
-@table_options(OPTIONS, leave_out=("strategy", "target_pid", "no_report"), from_environment=True)
+@table_options(OPTIONS, leave_out=NOT_OURS, from_environment=True)
 def compare(baseline: Path | None, *, baseline_anyway: bool, **values: Any) -> int:
     """Run every strategy in turn under the same load and explain them together.
 
     Exit 0 done, 1 something got worse or died by itself, 3 a run was no test, 2 unusable input.
     """
+    check_flags_of_environment(OPTIONS)
     comparison = Comparison(**read_all(OWN_OPTIONS, values), options=RunOptions.parse(values))
     options = comparison.options
-    folder = new_folder(options.results, options.run_name, "compare")
+    folder = new_folder(options.results, options.run_name, "compare", shared=options.share_files)
     console = make_console()
     progress = Progress(console)
     paths = [folder / name for name in comparison.strategies]

@@ -11,6 +11,7 @@ from pathlib import Path
 from tidemark.analysis.reports.files import write_comparison
 from tidemark.analysis.verdict.assessment import Assessment, comparison_exit_code
 from tidemark.record.directory import RunDirectory
+from tidemark.record.files import make_folder
 from tidemark.record.layout import SAMPLES
 from tidemark.record.metadata import ABORTED
 from tidemark.run.children import Child, python_module, say
@@ -58,7 +59,7 @@ def run_all(comparison: Comparison, folder: Path, progress: Progress) -> None:
 
 
 def _run_one(comparison: Comparison, path: Path, progress: Progress) -> None:
-    path.mkdir()
+    make_folder(path, shared=comparison.options.share_files)
     locust = Child(
         "load generator",
         _locust_command(comparison, path),

@@ -61,7 +61,7 @@ def parse_fault(text: str) -> Fault:
     wanted = f"KIND@START[+DURATION] in seconds, KIND one of {', '.join(KINDS)}"
     match = _FORM.fullmatch(text.strip())
     if not match or match[1] not in KINDS:
-        raise ValueError(f"must be {wanted}, not {text!r}")
+        raise ValueError(f"must be {wanted}, not {text[:60]!r}")
     kind, start, duration = match.groups()
     if KINDS[kind] is None:
         if duration:

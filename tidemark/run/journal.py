@@ -1,21 +1,31 @@
 """What a run says of itself: `run.json`, and its part of `events.jsonl`."""
 
+import contextlib
 import os
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import confluent_kafka
 
 from tidemark.record.clock import RunClock
 from tidemark.record.directory import RunDirectory
-from tidemark.record.events import Event, RunEnded, RunStarted
+from tidemark.record.errors import RunDirectoryError
+from tidemark.record.events import DiskFull, DiskHasRoom, Event, RunEnded, RunStarted
+from tidemark.record.files import reserve
 from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.metadata import Target, utc_now
+from tidemark.record.secrets import without_secrets
+from tidemark.run.children import say
 from tidemark.run.plan import Plan
 
 LIBRARIES = ("locust", "gevent", "confluent-kafka", "flask", "gunicorn", "psutil")
+
+_ROOM = ".room"
+_ROOM_BYTES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ class Journal:
             "ended_at": None,
             "outcome": None,
             "ended_because": None,
+            "watched": not plan.options.no_target,
             "brokers": list(plan.options.bootstrap),
             **describe_target(plan, plan.host),
             "load": describe_load(plan, None),
@@ -67,17 +78,52 @@ class Journal:
             "latency_ms": None,
             "host": describe_host(),
         }
-        self.tell()
-        self.event(RunStarted())
+        self.directory.write_metadata(self._facts)
+        self.directory.append_event(self.clock.now(), RunStarted())
+        self._lost = 0
+        self._keep_room()
 
     def event(self, event: Event) -> None:
-        """Append an event, which happens now."""
-        self.directory.append_event(self.clock.now(), event)
+        """Append an event, which happens now; on a full disk it is lost."""
+        with self.going_on():
+            self.directory.append_event(self.clock.now(), event)
 
     def tell(self, **facts: object) -> None:
         """Write run.json anew, with these facts in the place of the former ones."""
         self._facts |= facts
-        self.directory.write_metadata(self._facts)
+        with self.going_on():
+            self.directory.write_metadata(self._facts)
+            self.directory.keep_room()
+
+    @contextlib.contextmanager
+    def going_on(self) -> Iterator[None]:
+        """Write something; where it cannot be, that is said once, and the run goes on without."""
+        try:
+            yield
+        except RunDirectoryError as error:
+            self._lost += 1
+            if self._lost == 1:
+                say(f"{error}; the run goes on")
+                self._room.unlink(missing_ok=True)
+                with contextlib.suppress(RunDirectoryError):
+                    event = DiskFull(reason=str(error))
+                    self.directory.append_event(self.clock.now(), event)
+
+    def found_room(self) -> None:
+        """A tick was written: where some found no room before, there may be room again."""
+        if self._lost and self._keep_room():
+            lost, self._lost = self._lost, 0
+            self.event(DiskHasRoom(lost_samples=lost))
+
+    @property
+    def _room(self) -> Path:
+        """What is kept for the event that says that the disk is full."""
+        return self.directory.file(_ROOM)
+
+    def _keep_room(self) -> bool:
+        self.directory.keep_room()
+        reserve(self._room, _ROOM_BYTES)
+        return self._room.exists()
 
     def target_found(self, url: str, pid: int | None, command: str | None) -> None:
         """The target is there; `pid` is None when nobody watches it."""
@@ -89,8 +135,11 @@ class Journal:
 
     def end(self, ending: Ending, **facts: object) -> None:
         """Everything was stopped; `facts` is what else run.json says at the end."""
+        facts |= {"outcome": ending.outcome, "ended_because": ending.reason}
+        self._room.unlink(missing_ok=True)
         self.event(RunEnded(outcome=ending.outcome, reason=ending.reason))
-        self.tell(ended_at=utc_now(), outcome=ending.outcome, ended_because=ending.reason, **facts)
+        self.tell(ended_at=utc_now(), **facts)
+        self.directory.give_room_back()
         for log in self.directory.path.glob("*.log"):
             if log.stat().st_size == 0:
                 log.unlink()
@@ -101,6 +150,7 @@ def describe_target(
 ) -> dict[str, Any]:
     """`target` and `targets` of run.json."""
     options = plan.options
+    url = without_secrets(url) if url else None
     target = {"url": url, "command": command, "fds_limit": None if plan.host else options.fds_limit}
     if not plan.host:
         target |= {

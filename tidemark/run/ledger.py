@@ -98,21 +98,26 @@ class Balance:
     verified: bool = False
 
 
-def balance_by_count(ledger: Ledger, delivered: int) -> Balance:
+def balance_by_count(ledger: Ledger, delivered: int, *, is_shared: bool = False) -> Balance:
     """What the offsets alone can tell.
 
-    Undecided messages may or may not be among the delivered; then losses and duplicates cannot
-    be told, but for losses that even all of them would not make good.
+    Undecided messages, and those of others, may or may not be among the delivered; then losses
+    and duplicates cannot be told, but for losses that even all of them would not make good.
+
+    Args:
+        ledger: what was sent.
+        delivered: messages that the topic got during the run.
+        is_shared: whether others may have written to the topic meanwhile.
     """
     surplus = delivered - ledger.accepted
-    decided = not ledger.undecided
+    decided = not ledger.undecided and not is_shared
     return Balance(
         ledger.accepted,
         delivered,
         lost=max(0, -surplus) if decided or surplus < 0 else None,
         duplicated=max(0, surplus) if decided else None,
         undecided=ledger.undecided,
-        undecided_delivered=0 if decided else None,
+        undecided_delivered=0 if not ledger.undecided else None,
     )
 
 

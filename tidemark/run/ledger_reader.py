@@ -47,6 +47,7 @@ OPTIONS = (
     Option("states", path, None, "for balance: file with the ledger's states", "FILE"),
     Option("batch_size", integer(1), None, "for balance: messages in each batch"),
     Option("run_id", str, None, "for balance: the run's id", "ID"),
+    Option("shared", flag, False, "for balance: others may write to the topic", is_flag=True),
     Option("verify", flag, False, "for balance: read every message back", is_flag=True),
 )
 
@@ -77,7 +78,7 @@ def _balance(config: KafkaConfig, given: Mapping[str, Any]) -> Balance:
         raise LedgerError(f"there is no topic {config.topic!r}: nothing can be said of messages")
     delivered = sum(marks.high - since.get(number, 0) for number, marks in until.items())
     if not given["verify"]:
-        return balance_by_count(ledger, delivered)
+        return balance_by_count(ledger, delivered, is_shared=given["shared"])
     for number, marks in until.items():
         if marks.low > since.get(number, 0):
             raise LedgerError(

@@ -13,6 +13,7 @@ from tidemark.targets.strategies import ALIASES, STRATEGIES, resolve
 
 WORKLOADS = ("open", "closed")
 BROKER_KINDS = ("mock", "kafka")
+LONGEST_S = 365 * 86_400
 MIN_PAYLOAD_BYTES = 24  # run id, sequence number of up to fourteen digits, and two colons
 
 
@@ -48,10 +49,10 @@ class RunOptions:
         choices=WORKLOADS,
     )
     rate: float = _option(
-        value.number(0, exclusive=True), 10.0, "requests per second, all users together"
+        value.number(0, 1e6, exclusive=True), 10.0, "requests per second, all users together"
     )
     ramp: float = _option(
-        value.number(0), 0.0, "seconds over which the rate rises from 0 to --rate", "S"
+        value.number(0, LONGEST_S), 0.0, "seconds over which the rate rises from 0 to --rate", "S"
     )
     batch_size: int = _option(value.integer(1, 100_000), 10, "messages in the body of one request")
     payload_bytes: int = _option(
@@ -111,12 +112,15 @@ class RunOptions:
     run_name: str = _option(
         value.one_word, "", "name of the run's folder; time and strategy if none", "S"
     )
-    interval: float = _option(value.number(0.1), 1.0, "seconds between two samples", "S")
+    interval: float = _option(value.number(0.1, 3600), 1.0, "seconds between two samples", "S")
     plateau: float = _option(
-        value.number(0), 10.0, "seconds to stay on after the target has run out of descriptors", "S"
+        value.number(0, LONGEST_S),
+        10.0,
+        "seconds to stay on after the target has run out of descriptors",
+        "S",
     )
     request_timeout: float = _option(
-        value.number(0, exclusive=True), 5.0, "seconds until a request has failed", "S"
+        value.number(0, LONGEST_S, exclusive=True), 5.0, "seconds until a request has failed", "S"
     )
     target_port: int = _option(
         value.integer(0, 65535), 0, "port of the target on 127.0.0.1 (0: any free one)"
@@ -133,6 +137,10 @@ class RunOptions:
         "go on with a service that has answered no request at all",
         is_flag=True,
     )
+    no_target: bool = _option(
+        value.flag, False, "with --host: drive it without watching a process", is_flag=True
+    )
+    share_files: bool = field(metadata={"option": value.SHARE_FILES})
     no_report: bool = _option(
         value.flag, False, "leave the report for `tidemark report`", is_flag=True
     )

@@ -6,10 +6,15 @@ from typing import Self
 
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import TidemarkError
+from tidemark.record.options import url
 from tidemark.run.folders import new_folder
+from tidemark.run.listening import doubt_of, who_answers
 from tidemark.run.options import RunOptions
 from tidemark.targets.client_options import client_options
 from tidemark.targets.strategies import STRATEGIES
+
+MOST_BODY_BYTES = 16 * 2**20
+"""A request is a batch of messages, not a file; beyond, the load generator is what is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,26 @@ class Plan:
         return None if self.host else self.options.strategy
 
     @property
+    def topic_is_shared(self) -> bool:
+        """Whether others may write to the topic too: one of somebody else's cluster."""
+        return bool(self.options.topic and self.options.bootstrap)
+
+    @property
     def is_reference(self) -> bool:
         """Whether the target is known to be clean: others are measured against it."""
         return not self.host and STRATEGIES[self.options.strategy].is_reference
+
+    def look_at_host(self) -> str | None:
+        """Why it cannot be known whether the watched process serves the host; None if it does.
+
+        Raises:
+            TidemarkError: nobody answers there, or surely another process does.
+        """
+        if self.host and self.options.target_pid:
+            return doubt_of(self.host, self.options.target_pid)
+        if self.host:
+            who_answers(self.host)
+        return None
 
     def make_directory(self) -> RunDirectory:
         """Make the run directory: named by the user, or by the time and what is run.
@@ -55,21 +77,24 @@ class Plan:
         Raises:
             RunDirectoryError: it holds a run already, or cannot be made or written.
         """
-        results, name = self.options.results, self.options.run_name
-        folder = results / name if name else new_folder(results, "", self.strategy or "service")
-        return RunDirectory.create(folder)
+        results, name, shared = (
+            self.options.results,
+            self.options.run_name,
+            self.options.share_files,
+        )
+        label = self.strategy or "service"
+        folder = results / name if name else new_folder(results, "", label, shared=shared)
+        return RunDirectory.create(folder, shared=shared)
 
 
 def _check(options: RunOptions, host: str | None) -> None:
     """Check what no single option can say of itself."""
     client_options(vars(options))
-    if host is not None and not host.startswith(("http://", "https://")):
-        raise TidemarkError(f"--host: must be http://HOST:PORT or https://..., not {host}")
-    if host and options.target_pid and not options.bootstrap:
-        raise TidemarkError(
-            "--target-pid needs --bootstrap HOST:PORT,...: "
-            "connections are counted towards the brokers of that cluster"
-        )
+    if host is not None:
+        _check_host(options, host)
+    elif options.target_pid or options.no_target:
+        name = "--target-pid" if options.target_pid else "--no-target"
+        raise TidemarkError(f"{name} needs --host: without it, the target is started here")
     if options.fault and (host or options.bootstrap):
         raise TidemarkError(
             "--fault needs the embedded brokers and a target that is started here: "
@@ -77,5 +102,29 @@ def _check(options: RunOptions, host: str | None) -> None:
         )
     if options.broker_option and options.broker != "kafka":
         raise TidemarkError("--broker-option needs --broker kafka")
-    if options.target_pid and not host:
-        raise TidemarkError("--target-pid needs --host: without it, the target is started here")
+    body_bytes = options.batch_size * (options.payload_bytes + len('"", '))
+    if body_bytes > MOST_BODY_BYTES:
+        raise TidemarkError(
+            f"--batch-size {options.batch_size} times --payload-bytes {options.payload_bytes} "
+            f"makes requests of {body_bytes / 2**20:,.0f} MiB: "
+            f"ask for {MOST_BODY_BYTES / 2**20:.0f} MiB at most"
+        )
+
+
+def _check_host(options: RunOptions, host: str) -> None:
+    try:
+        url(host)
+    except ValueError as error:
+        raise TidemarkError(f"--host: {error}") from error
+    if options.no_target and options.target_pid:
+        raise TidemarkError("--no-target and --target-pid contradict each other: leave out one")
+    if not options.target_pid and not options.no_target:
+        raise TidemarkError(
+            "--host: name the process to watch with --target-pid PID and its brokers with "
+            "--bootstrap HOST:PORT,..., or say --no-target to drive it without watching any"
+        )
+    if options.target_pid and not options.bootstrap:
+        raise TidemarkError(
+            "--target-pid needs --bootstrap HOST:PORT,...: "
+            "connections are counted towards the brokers of that cluster"
+        )

@@ -1,14 +1,14 @@
 """The processes of one run: brokers, target, sampler, and the reader of the ledger."""
 
 import json
-import shlex
 import tempfile
 import threading
 from dataclasses import dataclass
 from typing import Any
 
 from tidemark.record.events import TargetStarted
-from tidemark.record.layout import BROKER_LOG, ONLY_TARGET, TARGET_LOG
+from tidemark.record.layout import BROKER_LOG, LEDGER_LOG, ONLY_TARGET, SAMPLER_LOG, TARGET_LOG
+from tidemark.record.secrets import shown_command
 from tidemark.run.children import Child, python_module
 from tidemark.run.errors import ChildError
 from tidemark.run.journal import Journal
@@ -16,9 +16,6 @@ from tidemark.run.ledger import Ledger
 from tidemark.run.plan import Plan
 from tidemark.targets.client_options import CLIENT_OPTIONS, client_options
 from tidemark.targets.metadata import cluster_brokers
-
-SAMPLER_LOG = "sampler.log"
-LEDGER_LOG = "ledger.log"
 
 READY_TIMEOUT_S = 30.0
 BROKER_TIMEOUT_S = 90.0  # two JVMs on a busy machine
@@ -113,6 +110,7 @@ class Processes:
                 f"--states={states.name}",
                 f"--batch-size={ledger.batch_size}",
                 f"--run-id={self._plan.run_id}",
+                *(["--shared"] if self._plan.topic_is_shared else []),
                 *(["--verify"] if self._options.verify_messages else []),
             )
             return reader.wait_ready(LEDGER_TIMEOUT_S)
@@ -166,7 +164,7 @@ class Processes:
         )
         target = self._begin("target", command, TARGET_LOG)
         url = str(target.wait_ready(READY_TIMEOUT_S)["url"])
-        shown = shlex.join(["python", *command[1:]])  # wherever that one lives
+        shown = shown_command(["python", *command[1:]])  # wherever that one lives
         self._journal.target_found(url, target.pid, shown)
         self._journal.event(TargetStarted(pid=target.pid, url=url, target=ONLY_TARGET))
         return url, target

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from tidemark.record.clock import Instant
-from tidemark.record.directory import RunDirectory
 from tidemark.record.layout import REQUESTS, ROUTES
+from tidemark.run.journal import Journal
 
 MOST_ROUTES = 100
 MOST_REASONS = 100
@@ -121,32 +121,41 @@ class RequestRecord:
             for route, requests in self._routes.items()
         ]
 
+    def told(self) -> str:
+        """What came of the requests so far, in a few words."""
+        answered = self.requests - self.failures
+        return f"{self.sent:,} requests sent, {answered:,} answered, {self.failures:,} failed"
+
     def latency_ms(self) -> dict[str, float] | None:
         """p50, p95, p99 and maximum of all rows so far, in milliseconds; None without answers."""
         return self._run.summary()
 
 
 class RequestTables:
-    """requests.csv and routes.csv of a run under way.
+    """requests.csv and routes.csv of a run under way; a tick that finds no room is lost.
 
     Args:
-        directory: the run directory.
+        journal: of the run.
         record: what they tell of.
 
     Raises:
         RunDirectoryError: one of them cannot be opened.
     """
 
-    def __init__(self, directory: RunDirectory, record: RequestRecord) -> None:
+    def __init__(self, journal: Journal, record: RequestRecord) -> None:
+        self._journal = journal
         self._record = record
-        self._requests = directory.writer(REQUESTS)
-        self._routes = directory.writer(ROUTES)
+        self._requests = journal.directory.writer(REQUESTS)
+        self._routes = journal.directory.writer(ROUTES)
 
     def write(self, instant: Instant, users: int) -> None:
         """Write one tick."""
         routes = self._record.route_rows(instant)
-        self._requests.append(self._record.row(instant, users))
-        self._routes.append_all(routes)
+        row = self._record.row(instant, users)
+        with self._journal.going_on():
+            self._requests.append(row)
+            self._routes.append_all(routes)
+            self._journal.found_room()
 
     def close(self) -> None:
         """Close the files."""

@@ -6,10 +6,10 @@ import time
 from typing import Any, Self
 
 from tidemark.record.errors import TidemarkError
-from tidemark.record.events import LedgerFailed
+from tidemark.record.events import LedgerFailed, TargetUnconfirmed
+from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.metadata import ABORTED
 from tidemark.run.children import say
-from tidemark.run.errors import ChildError
 from tidemark.run.fault_injection import FaultInjector
 from tidemark.run.journal import Ending, Journal
 from tidemark.run.ledger import Ledger
@@ -57,7 +57,7 @@ class Session:
         self.journal = journal
         self._processes = processes
         self._services = services
-        self._tables = RequestTables(journal.directory, self.record)
+        self._tables = RequestTables(journal, self.record)
         self._watch = Watch(journal, self.record, plan.options, self._load_s)
         watched = plan.options.target_pid
         stranger = Stranger(watched) if watched and not services.target else None
@@ -87,7 +87,11 @@ class Session:
             TidemarkError: one line that says what is wrong and what to do.
         """
         plan = Plan.of(options, host)
+        doubt = plan.look_at_host()
         journal = Journal(plan, plan.make_directory())
+        if doubt:
+            say(f"whether process {options.target_pid} is what answers is not known: {doubt}")
+            journal.event(TargetUnconfirmed(options.target_pid, doubt, ONLY_TARGET))
         processes = Processes(plan, journal)
         try:
             return cls(plan, journal, processes, processes.start())
@@ -162,7 +166,7 @@ class Session:
         try:
             self._injector.heal()  # the brokers have to answer
             return self._processes.balance(self._services, self.ledger)
-        except ChildError as error:
+        except (TidemarkError, OSError) as error:
             say(f"no ledger of messages: {error}")
             self.journal.event(LedgerFailed(reason=str(error)))
             return None

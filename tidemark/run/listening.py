@@ -1,0 +1,270 @@
+"""Whether somebody answers at a URL, and whether that is the process that is to be watched.
+
+Who listens is read from `/proc/PID/net/tcp`, and which process holds a listening socket from the
+inodes in `/proc/PID/fd`: an inode is one socket, whichever network namespace it is in.
+"""
+
+import itertools
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tidemark.record.errors import TidemarkError
+from tidemark.record.secrets import shown_command
+from tidemark.sampler import procfs
+from tidemark.sampler.brokers import IPAddress, unmapped
+from tidemark.sampler.errors import SamplerError
+from tidemark.sampler.procfs_source import parse_address
+from tidemark.sampler.tree import descendants, identify
+
+CONNECT_TIMEOUT_S = 5.0
+PORTS = {"http": 80, "https": 443}
+MOST_SHOWN = 100
+FRONTS = frozenset(
+    {
+        "apache2",
+        "caddy",
+        "conmon",
+        "docker-proxy",
+        "envoy",
+        "haproxy",
+        "httpd",
+        "init",
+        "kubectl",
+        "lighttpd",
+        "nginx",
+        "pasta",
+        "rootlessport",
+        "slirp4netns",
+        "socat",
+        "ssh",
+        "sshd",
+        "systemd",
+        "systemd-socket-proxyd",
+        "traefik",
+        "varnishd",
+    }
+)
+"""Programs that pass on what they take: who answers behind them cannot be seen from here."""
+
+_LISTEN = b"0A"
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listening TCP socket: its address, None for all of the machine's, and its inode."""
+
+    address: IPAddress | None
+    is_ipv6: bool
+    inode: int
+
+
+def who_answers(url: str) -> IPAddress:
+    """Connect to the service at `url`, and give the address that took the connection.
+
+    Raises:
+        TidemarkError: nobody does; one line.
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
+    try:
+        with socket.create_connection((host, port), CONNECT_TIMEOUT_S) as connection:
+            return unmapped(ip_address(connection.getpeername()[0].partition("%")[0]))
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise TidemarkError(
+            f"--host: nobody answers at {host} port {port} ({reason}): "
+            "start the service first, or name the port that it listens on"
+        ) from error
+
+
+def expect_process(pid: int) -> None:
+    """Make sure that there is a process `pid`.
+
+    Raises:
+        TidemarkError: there is none, or it is a thread of another one.
+    """
+    try:
+        status = procfs.read_text(pid, "status")
+        identify(pid)
+    except SamplerError as error:
+        raise TidemarkError(f"--target-pid: there is no process {pid}; check the PID") from error
+    leader = next(line.split()[1] for line in status.splitlines() if line.startswith("Tgid:"))
+    if leader != str(pid):
+        raise TidemarkError(f"--target-pid: {pid} is a thread of process {leader}: name that one")
+
+
+def doubt_of(url: str, pid: int) -> str | None:
+    """Why it cannot be known whether `pid` answers at `url`; None when it does.
+
+    Raises:
+        TidemarkError: nobody answers, there is no such process, or surely another one answers.
+    """
+    expect_process(pid)
+    address = who_answers(url)
+    parts = urlsplit(url)
+    port = parts.port or PORTS[parts.scheme]
+    try:
+        return _doubt(address, port, pid)
+    except SamplerError as error:
+        return str(error)
+    except OSError as error:
+        return f"who listens on port {port} cannot be read ({error.strerror})"
+
+
+def _doubt(address: IPAddress, port: int, pid: int) -> str | None:
+    parents = _parents()
+    family = descendants(parents, {pid})
+    namespace = _namespace_of(address, pid)
+    if namespace is None:
+        return f"{address} is not an address of this machine"
+    wanted = _listening(namespace, address, port)
+    if any(wanted & _sockets(member) for member in family if _is_readable(member)):
+        return None
+    unread = [member for member in family if not _is_readable(member)]
+    if unread:
+        return f"the descriptors of process {unread[0]} may not be read: run as its owner or root"
+    if not _shares_namespace(pid):
+        return f"process {pid} is in a network namespace of its own, to which port {port} may lead"
+    return _doubt_about_others(wanted, port, pid, parents)
+
+
+def _doubt_about_others(
+    wanted: set[int], port: int, pid: int, parents: dict[int, int]
+) -> str | None:
+    holders = [other for other in parents if _is_readable(other) and wanted & _sockets(other)]
+    if not holders:
+        return f"which process listens on port {port} cannot be seen: another namespace or user"
+    listener = min(holders)
+    who = f"port {port} is served by {_shown(listener)}"
+    if identify(listener).name in FRONTS or procfs.read_stat(listener).name in FRONTS:
+        return f"{who}, which may pass requests on to process {pid}"
+    if any(_are_related(pid, holder, parents) for holder in holders):
+        return f"{who}, which belongs together with process {pid}"
+    raise TidemarkError(
+        f"--target-pid: {who}, not by {_shown(pid)}: "
+        "name the process that serves it, or with --host the port of this one"
+    )
+
+
+def _parents() -> dict[int, int]:
+    """Process -> parent, of all that are there."""
+    found = {}
+    for pid in procfs.list_pids():
+        try:
+            found[pid] = procfs.read_stat(pid).parent_pid
+        except SamplerError:
+            continue  # it has ended, or is hidden
+    return found
+
+
+def _ancestors(pid: int, parents: dict[int, int]) -> list[int]:
+    line = [pid]
+    while (parent := parents.get(line[-1], 0)) > 1:
+        line.append(parent)
+    return line
+
+
+def _are_related(pid: int, other: int, parents: dict[int, int]) -> bool:
+    """Whether one descends from the other, or both from one program that is not above us too.
+
+    A master hands connections to its workers; a shell in which two services were started makes
+    them no one service.
+    """
+    ours = set(_ancestors(os.getpid(), parents))
+    above = _ancestors(pid, parents)
+    common = [one for one in _ancestors(other, parents) if one in above]
+    if not common or common[0] in ours:
+        return bool(common) and common[0] == other
+    return common[0] == other or _program(common[0]) in {_program(pid), _program(other)}
+
+
+def _program(pid: int) -> str:
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:
+        return procfs.read_stat(pid).name
+
+
+def _is_readable(pid: int) -> bool:
+    try:
+        os.listdir(f"/proc/{pid}/fd")  # noqa: PTH208 - quick where there are many
+    except PermissionError:
+        return False
+    except OSError:
+        return True  # it has ended, and holds nothing
+    return True
+
+
+def _sockets(pid: int) -> set[int]:
+    try:
+        return {procfs.socket_inode(link) for link in procfs.read_fd_links(pid).values()} - {0}
+    except SamplerError:
+        return set()
+
+
+def _shares_namespace(pid: int) -> bool:
+    return procfs.network_namespace(pid) == procfs.network_namespace(os.getpid())
+
+
+def _namespace_of(address: IPAddress, pid: int) -> int | None:
+    """The process in whose network namespace the address is local: this one, or `pid`."""
+    with socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError:
+            return pid if not _shares_namespace(pid) and _is_local_to(pid, address) else None
+    return os.getpid()
+
+
+def _is_local_to(pid: int, address: IPAddress) -> bool:
+    """Whether an address is one of those of the network namespace of a process."""
+    if isinstance(address, IPv6Address):
+        wanted = address.packed.hex()
+        return any(
+            line.split()[0].decode() == wanted for line in procfs.read_lines(pid, "net/if_inet6")
+        )
+    lines = [line.strip() for line in procfs.read_lines(pid, "net/fib_trie")]
+    leaf = f"|-- {address}".encode()
+    return any(line == leaf and b"host LOCAL" in after for line, after in itertools.pairwise(lines))
+
+
+def _listening(namespace: int, address: IPAddress, port: int) -> set[int]:
+    """The inodes of the sockets that take what goes to an address: the closest match wins."""
+    found = [
+        listener
+        for table in ("net/tcp", "net/tcp6")
+        for listener in _listeners(procfs.read_lines(namespace, table), port)
+    ]
+    is_ipv6 = address.version == 6
+    ranks = (
+        {one.inode for one in found if one.address == address},
+        {one.inode for one in found if one.address is None and one.is_ipv6 == is_ipv6},
+        {one.inode for one in found if one.address is None and one.is_ipv6},
+    )
+    return next((inodes for inodes in ranks if inodes), set())
+
+
+def _listeners(lines: Iterable[bytes], port: int) -> Iterator[Listener]:
+    """Those of a `/proc/net/tcp{,6}` that listen on a port."""
+    for line in lines:
+        fields = line.split(None, 10)
+        if len(fields) < 10 or fields[3] != _LISTEN or int(fields[1][-4:], 16) != port:
+            continue
+        address, _ = parse_address(fields[1])
+        is_ipv6 = len(fields[1]) > len(b"00000000:0000")
+        wildcard = address.is_unspecified
+        yield Listener(None if wildcard else address, is_ipv6, int(fields[9]))
+
+
+def _shown(pid: int) -> str:
+    """`4242 python app.py`, its secrets taken out."""
+    try:
+        command = shown_command(procfs.read_command(pid)) or procfs.read_stat(pid).name
+    except SamplerError:
+        return str(pid)
+    return f"{pid} {command if len(command) <= MOST_SHOWN else command[:MOST_SHOWN] + '...'}"
