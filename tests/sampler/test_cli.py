@@ -6,6 +6,7 @@ import pty
 import re
 import shlex
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -118,6 +119,26 @@ def test_other_commands_can_watch_with_the_same_options(tmp_path):
     with pytest.raises(NoSuchProcessError):
         watch(values)
     assert not (tmp_path / "run").exists(), "nothing to watch, nothing written"
+
+
+@pytest.mark.parametrize(("arguments", "mode"), [((), 0o600), (("--share-files",), 0o644)])
+def test_no_secret_is_recorded_and_the_files_are_the_owners(
+    tmp_path, samplers, address, arguments, mode
+):
+    secretive = [sys.executable, "-c", "input()", "--password=hunter2", "--token", "hunter2"]
+    former = os.umask(0o022)
+    with subprocess.Popen(secretive, stdin=subprocess.PIPE) as target:
+        sampler = samplers(target.pid, address, *arguments)
+        sampler.ready()
+        metadata = sampler.directory.file("run.json")
+        text = metadata.read_text()
+        modes = {stat.S_IMODE(sampler.directory.file(name).stat().st_mode)
+                 for name in ("run.json", "samples.csv", "events.jsonl")}  # fmt: skip
+        target.kill()
+    os.umask(former)
+    assert "--password=xxxxx --token xxxxx" in text
+    assert "hunter2" not in text
+    assert modes == {mode}
 
 
 def test_sigterm_is_an_orderly_end_too(puppet, samplers, address):

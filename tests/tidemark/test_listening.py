@@ -198,3 +198,21 @@ def test_a_process_in_another_network_namespace_cannot_be_told(start: Start) -> 
         own = Path("/proc/self/ns/net").readlink()
         eventually(lambda: Path(f"/proc/{inside.pid}/ns/net").readlink() != own)
         assert "namespace of its own" in (doubt_of(url(port), inside.pid) or "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_what_may_not_be_read_is_not_refused(start: Start) -> None:
+    port = free_port()
+    server = start(*http_server(port), port=port)
+    asked = (
+        "import encodings.idna, os, sys; from tidemark.run.listening import doubt_of;"
+        "os.setuid(65534);"
+        "print(doubt_of(sys.argv[1], int(sys.argv[2])))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", asked, url(port), str(server.pid)],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert "may not be read: run as its owner or root" in answer.stdout, answer.stderr
