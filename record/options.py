@@ -296,5 +296,6 @@ SHARE_FILES = Option(
     False,
     "let others read the run's files, as far as the umask allows; they are yours alone if not",
     is_flag=True,
+    in_form=False,
 )
 """Of every command that makes a run directory."""

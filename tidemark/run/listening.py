@@ -226,9 +226,10 @@ def _is_local_to(pid: int, address: IPAddress) -> bool:
     if isinstance(address, IPv6Address):
         wanted = address.packed.hex()
         return any(
-            line.split()[0].decode() == wanted for line in procfs.read_lines(pid, "net/if_inet6")
+            line.split()[0].decode() == wanted
+            for line in procfs.read_file(pid, "net/if_inet6").splitlines()
         )
-    lines = [line.strip() for line in procfs.read_lines(pid, "net/fib_trie")]
+    lines = [line.strip() for line in procfs.read_file(pid, "net/fib_trie").splitlines()]
     leaf = f"|-- {address}".encode()
     return any(line == leaf and b"host LOCAL" in after for line, after in itertools.pairwise(lines))
 
@@ -238,7 +239,7 @@ def _listening(namespace: int, address: IPAddress, port: int) -> set[int]:
     found = [
         listener
         for table in ("net/tcp", "net/tcp6")
-        for listener in _listeners(procfs.read_lines(namespace, table), port)
+        for listener in _listeners(procfs.read_file(namespace, table).splitlines(), port)
     ]
     is_ipv6 = address.version == 6
     ranks = (
