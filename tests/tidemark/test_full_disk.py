@@ -31,7 +31,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode != 0:
         pytest.skip("needs the right to mount")
     yield tmp_path
-    subprocess.run(["umount", tmp_path], check=True)
+    subprocess.run(["umount", "-l", tmp_path], check=True)
 
 
 def fill(disk: Path) -> Path:
@@ -67,7 +67,7 @@ class Written:
         self.journal.event(Stalled(silent_s=1.0))
 
     def begin(self) -> None:
-        self.journal.load_began(users=1)
+        self.journal.load_began(users=1, run_time_s=None)
 
     def found(self) -> list[str]:
         return [one.event.name for one in self.journal.directory.read_events()]
