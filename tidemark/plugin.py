@@ -308,11 +308,9 @@ class Plugin:
         self._interruptions.ignore()
 
     def _explain(self) -> None:
-        """Write the report of the run that has just ended; say why there is none to write."""
+        """Write the report of the run that has just ended."""
         session, self._unreported = self._unreported, None
-        if session is None or NURSERY.is_closed:
-            return
-        if session.plan.options.no_target:
+        if session and session.plan.options.no_target:
             say(f"{session.record.told()}; no process was watched, so there is no verdict")
-        else:
+        elif session and not NURSERY.is_closed:
             run_to_terminal("tidemark", "report", str(session.path))

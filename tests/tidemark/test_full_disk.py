@@ -31,7 +31,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode != 0:
         pytest.skip("needs the right to mount")
     yield tmp_path
-    subprocess.run(["umount", tmp_path], check=True)
+    subprocess.run(["umount", "-l", tmp_path], check=True)
 
 
 def fill(disk: Path) -> Path:
