@@ -123,8 +123,8 @@ BAD = [
     (("--bootstrap=127.0.0.1:1",), {}, "127.0.0.1:1"),
     (("--host=ftp://127.0.0.1",), {}, "--host"),
     (("--target-pid=1",), {}, "--host"),
-    (("--users=-5",), {}, "--users: must be at least 1"),
-    (("--users=0",), {}, "--users: must be at least 1"),
+    (("--users=-5",), {}, "--users: must be a whole number of at least 1"),
+    (("--users=0",), {}, "--users: must be a whole number of at least 1"),
     (("--tags=nope",), {}, "--tags: IngestUser has no task"),
     (("--run-time=0s",), {}, "--run-time: must be longer"),
 ]

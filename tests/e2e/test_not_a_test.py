@@ -13,7 +13,7 @@ from .conftest import Workbench, metadata
 
 pytestmark = pytest.mark.e2e
 
-LOAD = ("--rate=20", "--run-time=60s", "--request-timeout=1", "--no-report")
+LOAD = ("--no-target", "--rate=20", "--run-time=60s", "--request-timeout=1", "--no-report")
 
 
 class Refusing(BaseHTTPRequestHandler):
@@ -59,9 +59,15 @@ def test_nothing_but_refusals(bench: Workbench, url: str, status: int, hint: str
     expect_no_test(bench, f"{url}/{status}", f"HTTP {status} on POST /ingest", hint)
 
 
-def test_nobody_on_that_port(bench: Workbench) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+def test_nobody_on_that_port_any_more(bench: Workbench) -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+
+    def answer_the_start_alone() -> None:
+        with server:
+            server.accept()[0].close()
+
+    threading.Thread(target=answer_the_start_alone, daemon=True).start()
     expect_no_test(bench, f"http://127.0.0.1:{port}", "connection refused on POST")
 
 
@@ -72,7 +78,7 @@ def test_no_answer_at_all(bench: Workbench) -> None:
 
 
 def test_who_wants_to_go_on_does(bench: Workbench, url: str) -> None:
-    arguments = ("--rate=20", "--run-time=4s", "--no-report", "--keep-going")
+    arguments = ("--no-target", "--rate=20", "--run-time=4s", "--no-report", "--keep-going")
     finished = bench.locust(*arguments, f"--host={url}/500").wait()
     assert finished.code == 3, finished.err  # and still nothing was tested
     (run,) = bench.runs()
