@@ -13,7 +13,7 @@ from .conftest import Workbench, metadata
 
 pytestmark = pytest.mark.e2e
 
-LOAD = ("--rate=20", "--run-time=60s", "--request-timeout=1", "--no-report")
+LOAD = ("--no-target", "--rate=20", "--run-time=60s", "--request-timeout=1", "--no-report")
 
 
 class Refusing(BaseHTTPRequestHandler):
@@ -59,10 +59,16 @@ def test_nothing_but_refusals(bench: Workbench, url: str, status: int, hint: str
     expect_no_test(bench, f"{url}/{status}", f"HTTP {status} on POST /ingest", hint)
 
 
-def test_nobody_on_that_port(bench: Workbench) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    expect_no_test(bench, f"http://127.0.0.1:{port}", "connection refused on POST")
+def test_nobody_on_that_port_any_more(bench: Workbench) -> None:
+    port = socket.create_server(("127.0.0.1", 0))
+
+    def open_once() -> None:
+        with port:
+            port.accept()[0].close()  # who starts a run looks whether anybody is there
+
+    threading.Thread(target=open_once, daemon=True).start()
+    host = f"http://127.0.0.1:{port.getsockname()[1]}"
+    expect_no_test(bench, host, "connection refused on POST")
 
 
 def test_no_answer_at_all(bench: Workbench) -> None:
@@ -72,7 +78,7 @@ def test_no_answer_at_all(bench: Workbench) -> None:
 
 
 def test_who_wants_to_go_on_does(bench: Workbench, url: str) -> None:
-    arguments = ("--rate=20", "--run-time=4s", "--no-report", "--keep-going")
+    arguments = ("--no-target", "--rate=20", "--run-time=4s", "--no-report", "--keep-going")
     finished = bench.locust(*arguments, f"--host={url}/500").wait()
     assert finished.code == 3, finished.err  # and still nothing was tested
     (run,) = bench.runs()
