@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import psutil
 import pytest
 
@@ -52,8 +53,10 @@ def test_a_target_that_ends_by_itself_has_died(
     because = expect_end(bench, locust, run, 1, "died")
     assert because.startswith(how)
     assert "Booting" not in because
-    exited = of_kind(run, "target_exited")[0]
-    assert {**exited, "pid": pid, **told} == exited
+    # The sampler may have seen it go a moment earlier, and knows no more than that.
+    exited = [event for event in of_kind(run, "target_exited") if event.keys() & told.keys()]
+    assert [{**event, "pid": pid, **told} for event in exited] == exited
+    assert len(exited) == 1
 
 
 @pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
@@ -70,7 +73,8 @@ def test_a_lost_sampler_is_started_again(bench: Workbench, signum: signal.Signal
     bench.expect_nothing_left()  # the second sampler ends with its parent too
     (told,) = of_kind(run, "sampler_lost")
     assert told["reason"].startswith("the sampler ")
-    assert "sampler_lost" in event_names(run)[: event_names(run).index("gap")]
+    ticks = pd.read_csv(run / "samples.csv")["elapsed_s"].drop_duplicates()
+    assert ticks.diff().max() < 0.6 or "gap" in event_names(run)
 
 
 def test_a_sampler_that_is_lost_again_and_again_ends_the_run(bench: Workbench) -> None:

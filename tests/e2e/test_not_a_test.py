@@ -60,15 +60,15 @@ def test_nothing_but_refusals(bench: Workbench, url: str, status: int, hint: str
 
 
 def test_nobody_on_that_port_any_more(bench: Workbench) -> None:
-    server = socket.create_server(("127.0.0.1", 0))
-    port = server.getsockname()[1]
+    port = socket.create_server(("127.0.0.1", 0))
 
-    def answer_the_start_alone() -> None:
-        with server:
-            server.accept()[0].close()
+    def open_once() -> None:
+        with port:
+            port.accept()[0].close()  # who starts a run looks whether anybody is there
 
-    threading.Thread(target=answer_the_start_alone, daemon=True).start()
-    expect_no_test(bench, f"http://127.0.0.1:{port}", "connection refused on POST")
+    threading.Thread(target=open_once, daemon=True).start()
+    host = f"http://127.0.0.1:{port.getsockname()[1]}"
+    expect_no_test(bench, host, "connection refused on POST")
 
 
 def test_no_answer_at_all(bench: Workbench) -> None:
