@@ -118,9 +118,10 @@ def _parse(path: Path, data: bytes, header: list[str], table: Table) -> pd.DataF
 
 def _shown(texts: "pd.Series[Any]") -> "pd.Series[Any]":
     """Texts as they may be printed and drawn."""
-    if all(text.isprintable() and len(text) <= LONGEST_TEXT for text in texts.cat.categories):
+    known = [str(text) for text in texts.cat.categories]  # pandas makes numbers of some
+    if all(text.isprintable() and len(text) <= LONGEST_TEXT for text in known):
         return texts
-    shown = {text: shown_text(text, LONGEST_TEXT) for text in texts.cat.categories}
+    shown = {text: shown_text(text, LONGEST_TEXT) for text in known}
     return texts.astype(str).map(shown).astype("category")
 
 

@@ -178,7 +178,7 @@ def test_processes_that_cannot_be_are_refused(run_path):
 def test_a_run_that_watched_nothing_says_so(run_path):
     (run_path / "samples.csv").unlink()
     change(run_path / "run.json", watched=False)
-    assert "watched no process, so that there is nothing to judge" in refusal(run_path)
+    assert "no process was watched (--no-target), so there is no verdict" in refusal(run_path)
 
 
 def test_a_run_without_a_sample_is_refused(run_path):
