@@ -13,11 +13,14 @@ from __future__ import annotations
 import argparse
 import itertools
 import multiprocessing
+import os
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+
+os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"  # the pool's pipes and threads stay what they are
 
 from benchmarks import fuzz_forms, fuzz_options, fuzz_runs
 from benchmarks.fuzz_case import Found

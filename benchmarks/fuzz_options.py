@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 from unittest import mock
 
-os.environ.setdefault("LOCUST_SKIP_MONKEY_PATCH", "1")
-
 import locust  # noqa: F401 - before any of its modules
 from locust.argument_parser import get_parser
 
