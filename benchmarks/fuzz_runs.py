@@ -76,7 +76,7 @@ def try_one(seed: int, number: int, folder: Path) -> Found:
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         damage = rng.choice(DAMAGES)
         made.append(damage.__name__.strip("_"))
-        with contextlib.suppress(OSError, UnicodeError):  # what it wanted to damage is gone
+        with contextlib.suppress(OSError, ValueError, LookupError):  # it is damaged already
             damage(rng, path)
     command = ["check", str(path)]
     ended = _apart(command) if number % APART == 0 else run(lambda: _exit_code(command))
