@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 MUTANTS := $(VENV)/.mutants-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint wheel-test format kafka bench-sampler bench-verdict bench-forecast bench-scale bench-faults bench-startup mutants lock clean
+.PHONY: help demo test test-long lint wheel-test format kafka bench-sampler bench-verdict bench-forecast bench-scale bench-faults bench-ledger bench-startup fuzz mutants lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -55,8 +55,14 @@ bench-forecast: $(DEV) ## forecasts of real deaths, from the first quarter of th
 bench-scale: $(DEV) ## reports of runs of 72 and 24 hours: seconds and memory
 	$(BIN)/python -m benchmarks.scale
 
-bench-faults: $(DEV) ## ten runs with a random fault each: nothing left running, every ledger adds up
+bench-faults: $(DEV) ## break every part of a run many times over, in about an hour: docs/reliability.md
 	$(BIN)/python -m benchmarks.faults
+
+bench-ledger: $(DEV) ## ten runs with a random fault each: nothing left running, every ledger adds up
+	$(BIN)/python -m benchmarks.faults_asked
+
+fuzz: $(DEV) ## run directories, options and web forms at random: no traceback, no hang, nothing passed unseen
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz
 
 bench-startup: $(DEV) ## how soon help, version, the sampler and the gate answer
 	$(BIN)/python -m benchmarks.startup

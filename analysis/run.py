@@ -1,6 +1,7 @@
 """A run directory, read into memory."""
 
 import datetime as dt
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from tidemark.analysis.tables import empty_table, read_table
 from tidemark.record import layout
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.events import Event, Recorded, of_kind
+from tidemark.record.events import Event, Recorded, SamplerLost, of_kind
 from tidemark.record.layout import Table
 from tidemark.record.metadata import RunMetadata
 
@@ -20,6 +21,8 @@ Kind = TypeVar("Kind", bound=Event)
 
 LONGEST_NAME = 60
 """What a run is called is cut to so many characters: it stands in titles, tables and labels."""
+MOST_PROCESSES = 1000
+"""No run has more of them, one after the other included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def load_run(path: Path) -> Run:
         UnusableRunError: It is no run directory, or a file in it is malformed.
     """
     path = Path(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a name is too long
         raise UnusableRunError(path, "is not a directory", "name a run directory")
     directory = RunDirectory(path)
     metadata = directory.read_metadata()
@@ -109,7 +112,8 @@ def load_run(path: Path) -> Run:
         raise UnusableRunError(
             path / layout.SAMPLES.file, "holds no sample", "let the run last longer"
         )
-    return Run(
+    _check_processes(path / layout.SAMPLES.file, samples["pid"])
+    run = Run(
         path=path,
         metadata=metadata,
         samples=samples.astype({"pid": "int64"}),
@@ -119,15 +123,62 @@ def load_run(path: Path) -> Run:
         endpoints=_optional(path, layout.ENDPOINTS),
         events=directory.read_events(),
     )
+    _check_requests(run)
+    return run
 
 
 def _optional(path: Path, table: Table) -> pd.DataFrame:
-    return read_table(path, table) if (path / table.file).exists() else empty_table(table)
+    return read_table(path, table) if _is_there(path, table) else empty_table(table)
+
+
+def _is_there(path: Path, table: Table) -> bool:
+    """Whether a run has such a file; a link into nowhere is one that cannot be read."""
+    return os.path.lexists(path / table.file)
+
+
+def _check_processes(file: Path, pids: "pd.Series[float]") -> None:
+    """Each process is judged by itself, which takes its time.
+
+    Raises:
+        UnusableRunError: They are too many, or an id is none.
+    """
+    wrong = (pids % 1 != 0).to_numpy()
+    if wrong.any():
+        where = f"{file}, line {int(wrong.argmax()) + 2}"
+        raise UnusableRunError(where, "pid is not a whole number", "mend the line or remove it")
+    if (count := pids.nunique()) > MOST_PROCESSES:
+        what = f"holds {count} processes, and more than {MOST_PROCESSES} are not judged"
+        raise UnusableRunError(file, what, "watch fewer of them")
+
+
+def _check_requests(run: Run) -> None:
+    """What was sent must be possible, and must have been sent while samples were taken.
+
+    A sampler that is known to be lost may not have lived to see the load.
+
+    Raises:
+        UnusableRunError: It is not so.
+    """
+    rows, file = run.requests, run.path / layout.REQUESTS.file
+    if not len(rows):
+        return
+    wrong = (rows["failures"] > rows["requests"]).to_numpy()
+    if wrong.any():
+        where = f"{file}, line {int(wrong.argmax()) + 2}"
+        raise UnusableRunError(where, "more requests failed than were sent", "mend the line")
+    sampled, sent = (table["elapsed_s"].iloc[[0, -1]].to_numpy() for table in (run.samples, rows))
+    if (sent[1] < sampled[0] or sampled[1] < sent[0]) and run.first(SamplerLost) is None:
+        raise UnusableRunError(
+            file,
+            f"covers {sent[0]:g} to {sent[1]:g} s and samples.csv {sampled[0]:g} to "
+            f"{sampled[1]:g} s of the run, which have nothing in common",
+            "put together the files of one run",
+        )
 
 
 def runs_in(folder: Path) -> list[Path]:
     """The run that a folder is, or the runs that it holds."""
-    if (folder / layout.RUN_JSON).exists() or not folder.is_dir():
+    if os.path.lexists(folder / layout.RUN_JSON) or not os.path.isdir(folder):  # noqa: PTH112 - as above
         return [folder]
     held = sorted(path.parent for path in folder.glob(f"*/{layout.RUN_JSON}"))
     return held or [folder]

@@ -7,6 +7,7 @@ line by line, only to say where it is: a person must be able to open the file at
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,13 @@ from numpy.typing import NDArray
 
 from tidemark.record.directory import whole_lines
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.events import LARGEST
+from tidemark.record.events import LARGEST, shown_text
 from tidemark.record.layout import TIME_COLUMNS, Table
+
+LONGEST_HEADER = 4096
+"""Bytes of a header, columns of later versions included."""
+LONGEST_TEXT = 255
+"""Characters of a text in a table that are kept."""
 
 
 def empty_table(table: Table) -> pd.DataFrame:
@@ -54,6 +60,10 @@ def read_table(folder: Path, table: Table) -> pd.DataFrame:
 
 def _header(path: Path, data: bytes, table: Table) -> list[str]:
     line = data[: data.index(b"\n")]
+    if len(line) > LONGEST_HEADER:
+        raise UnusableRunError(
+            f"{path}, line 1", "is too long for a CSV header", "is this a run's file?"
+        )
     try:
         header = next(csv.reader([line.decode("utf-8-sig").rstrip("\r")]), [])
     except (UnicodeDecodeError, csv.Error) as error:
@@ -74,7 +84,11 @@ def _header(path: Path, data: bytes, table: Table) -> list[str]:
 
 def _parse(path: Path, data: bytes, header: list[str], table: Table) -> pd.DataFrame:
     separators = data.count(b",")
-    regular = b'"' not in data and separators == data.count(b"\n") * (len(header) - 1)
+    regular = (
+        b'"' not in data
+        and b"\0" not in data
+        and separators == data.count(b"\n") * (len(header) - 1)
+    )
     second = data[data.index(b"\n") + 1 :].split(b"\n", 1)[0] if regular else b""
     if not regular or second.count(b",") != len(header) - 1:
         _diagnose(path, data, header, table)
@@ -94,10 +108,21 @@ def _parse(path: Path, data: bytes, header: list[str], table: Table) -> pd.DataF
         _diagnose(path, data, header, table)
         what = f"is not a table ({' '.join(str(error).split())})"
         raise UnusableRunError(path, what, "record the run again") from error
+    for name in set(table.text) & set(header):
+        frame[name] = _shown(frame[name])
     for name in set(table.columns) - set(header):
         filling = table.added[name]
         frame[name] = np.nan if filling is None else pd.Categorical([filling] * len(frame))
     return frame[list(table.columns)]
+
+
+def _shown(texts: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Texts as they may be printed and drawn."""
+    known = [str(text) for text in texts.cat.categories]  # pandas makes numbers of some
+    if all(text.isprintable() and len(text) <= LONGEST_TEXT for text in known):
+        return texts
+    shown = {text: shown_text(text, LONGEST_TEXT) for text in known}
+    return texts.astype(str).map(shown).astype("category")
 
 
 def _check_numbers(path: Path, frame: pd.DataFrame, table: Table) -> None:
@@ -140,6 +165,8 @@ def _diagnose(path: Path, data: bytes, header: list[str], table: Table) -> None:
 
 
 def _fault(line: bytes, header: list[str], table: Table) -> str | None:
+    if b"\0" in line:
+        return "holds a NUL byte"
     try:
         fields = next(csv.reader([line.decode("utf-8").rstrip("\r")], strict=True), [])
     except (UnicodeDecodeError, csv.Error):

@@ -1,9 +1,11 @@
-"""Many runs with a random fault each: nothing is left running, every ledger adds up.
+"""Every part of a run is broken, many times over: what is left, and whether what is said is right.
 
-    python -m benchmarks.faults --runs 10 --seed 1 [--kafka 3]
+    python -m benchmarks.faults [--only NAME ...] [--times N] [--jobs 2] [--seed 1]
 
-prints a line per run and ends with 1 when a run left a process behind, has a ledger that does not
-add up, or cannot be reported.
+prints a line per run, then the table of docs/reliability.md; ends with 1 if anything was wrong:
+a process left behind, a run directory that is not whole, an exit code that does not say what
+happened, a missing event, or a wrong verdict ("cannot tell" is none). Full disks need root, real
+brokers `make kafka`; where there is none of it, the row says so.
 """
 
 from __future__ import annotations
@@ -11,103 +13,77 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import subprocess
+import signal
 import sys
 import tempfile
-import uuid
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import psutil
-
-from tidemark.record.directory import RunDirectory
-from tidemark.record.layout import RUN_JSON
-from tidemark.run.faults import KINDS
-from tidemark.targets.strategies import STRATEGIES
-
-TAG = "TIDEMARK_BENCHMARK_TAG"
-LOCUSTFILE = Path(__file__).parents[1] / "locustfiles" / "ingest.py"
+from benchmarks.faults_broken import CASES, Case, Outcome
 
 
 def main() -> int:
-    """Run and print; return the exit code."""
-    parser = argparse.ArgumentParser(description="Runs with a random fault each.")
-    parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--kafka", type=int, default=2, help="how many of them on real brokers")
+    """Break and print; return the exit code."""
+    parser = argparse.ArgumentParser(description="Break every part of a run.")
+    parser.add_argument("--only", action="append", choices=CASES, help="repeatable")
+    parser.add_argument("--times", type=int, help="how often each, in place of its own number")
+    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    rng = random.Random(given.seed)
-    bad = 0
-    print(f"{'strategy':<22} {'broker':<6} {'fault':<20} left  adds up  report  messages")
-    with tempfile.TemporaryDirectory(prefix="tidemark-faults-") as folder:
-        for number in range(given.runs):
-            bad += not _one_run(rng, Path(folder) / str(number), real=number < given.kafka)
-    print(f"{given.runs - bad} of {given.runs} runs as they should be")
-    return 1 if bad else 0
+    # A shell that runs us in the background has it ignored, and children would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    chosen = [CASES[name] for name in given.only or CASES]
+    # In turns, so that what is stopped halfway has seen a bit of everything.
+    rounds = max(given.times or case.times for case in chosen)
+    todo = [
+        (case, number)
+        for number in range(rounds)
+        for case in chosen
+        if number < (given.times or case.times)
+    ]
+    found: dict[str, list[Outcome]] = defaultdict(list)
+    with (
+        tempfile.TemporaryDirectory(prefix="tidemark-faults-") as folder,
+        ThreadPoolExecutor(given.jobs) as pool,
+    ):
+        jobs = [pool.submit(_one, case, number, given.seed, Path(folder)) for case, number in todo]
+        for (case, number), job in zip(todo, jobs, strict=True):
+            outcome = job.result()
+            found[case.name].append(outcome)
+            print(f"{case.name} {number}: {outcome.said}; {outcome.wrong or 'right'}", flush=True)
+    print_table({case: found[case.name] for case in chosen})
+    return 1 if any(one.wrong for all_of_it in found.values() for one in all_of_it) else 0
 
 
-def _one_run(rng: random.Random, results: Path, *, real: bool) -> bool:
-    strategy, kind = rng.choice(list(STRATEGIES)), rng.choice(list(KINDS))
-    fault = f"{kind}@{rng.uniform(1, 6):.1f}"
-    if KINDS[kind] is not None:
-        fault += f"+{rng.uniform(1, 8):.1f}"
-    broker, tag = ("kafka" if real else "mock"), uuid.uuid4().hex
-    environment = {**os.environ, TAG: tag}
-    _locust(strategy, broker, fault, results, environment)
-    left = _left(tag)
-    run = next(path.parent for path in results.glob(f"*/{RUN_JSON}"))
-    messages: dict[str, Any] | None = RunDirectory(run).read_metadata().raw["messages"]
-    adds_up = messages is not None and _adds_up(messages)
-    report = subprocess.run(
-        [sys.executable, "-m", "tidemark", "report", str(run)], capture_output=True, check=False
-    )
-    reported = report.returncode == 0
-    print(
-        f"{strategy:<22} {broker:<6} {fault:<20} {left:>4}  {adds_up!s:<7}  {reported!s:<6}  "
-        + (_shown(messages) if messages else "no ledger"),
-        flush=True,
-    )
-    return not left and adds_up and reported
+def _one(case: Case, number: int, seed: int, folder: Path) -> Outcome:
+    if missing := case.missing():
+        return Outcome(f"not tried: {missing}", "", tried=False)
+    rng = random.Random(f"{case.name} {seed} {number}")
+    place = folder / f"{case.name}-{number}"
+    place.mkdir()
+    try:
+        return case.try_once(rng, number, place)
+    except Exception as error:  # noqa: BLE001 - one that fails must not end the others
+        return Outcome("the benchmark failed", f"{type(error).__name__}: {error}")
 
 
-def _locust(
-    strategy: str, broker: str, fault: str, results: Path, environment: dict[str, str]
-) -> None:
-    subprocess.run(
-        [
-            sys.executable, "-m", "locust", f"--locustfile={LOCUSTFILE}", "--headless",
-            "--only-summary", "--run-time=20s", "--rate=10", "--interval=0.5", "--no-report",
-            f"--strategy={strategy}", f"--broker={broker}", f"--fault={fault}",
-            f"--results={results}", "--verify-messages", "--fds-limit=4096",
-        ],
-        env=environment, capture_output=True, check=False, timeout=300,
-    )  # fmt: skip
-
-
-def _left(tag: str) -> int:
-    """How many processes carry the tag in their environment and still run."""
-    count = 0
-    for process in psutil.process_iter():
-        try:
-            count += process.environ().get(TAG) == tag
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return count
-
-
-def _adds_up(messages: dict[str, int]) -> bool:
-    return messages["delivered"] == (
-        messages["accepted"]
-        - messages["lost"]
-        + messages["undecided_delivered"]
-        + messages["duplicated"]
-        + messages["unknown"]
-    )
-
-
-def _shown(messages: dict[str, int]) -> str:
-    shown = ("accepted", "delivered", "lost", "duplicated", "undecided")
-    return ", ".join(f"{name} {messages[name]:,}" for name in shown)
+def print_table(found: dict[Case, list[Outcome]]) -> None:
+    """Print the table of docs/reliability.md."""
+    print(f"\n{os.cpu_count()} processors, Linux {os.uname().release}\n")
+    print("| what was broken | times | what was said (`locust`/`compare`, `check`) | right |")
+    print("|---|---:|---|---:|")
+    for case, outcomes in found.items():
+        tried = [one for one in outcomes if one.tried]
+        said = Counter(one.said for one in outcomes)
+        told = "; ".join(f"{text} ({count})" for text, count in said.most_common())
+        right = sum(not one.wrong for one in tried)
+        print(f"| {case.title} | {len(tried)} | {told} | {right} |")
+    everything = [one for outcomes in found.values() for one in outcomes if one.tried]
+    wrong = Counter(part for one in everything for part in one.wrong.split("; ") if part)
+    print(f"\n{sum(not one.wrong for one in everything)} of {len(everything)} right")
+    for text, count in wrong.most_common():
+        print(f"- {text}: {count}")
 
 
 if __name__ == "__main__":

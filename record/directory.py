@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +24,39 @@ from tidemark.record.files import (
     write_new,
 )
 from tidemark.record.layout import Table
-from tidemark.record.metadata import RunMetadata, read_metadata
+from tidemark.record.metadata import RunMetadata, parse_metadata
+
+MOST_BYTES = 4 << 30
+"""No file of a run is larger: at 1 Hz, ten processes fill as much in half a year."""
+MOST_METADATA_BYTES = 1 << 20
+"""`run.json` is not larger."""
+
+
+def read_regular(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """The content of a file that is one: a FIFO or a device would let its reader wait for ever.
+
+    Raises:
+        UnusableRunError: It cannot be read, is no regular file, or is larger than `most_bytes`.
+    """
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                remedy = "put the file of the run back"
+                raise UnusableRunError(path, "is not a regular file", remedy)
+            if found.st_size > most_bytes:
+                what = f"is larger than any such file of a run ({most_bytes >> 20} MiB)"
+                raise UnusableRunError(path, what, "is this a run's file?")
+            return file.read(most_bytes)
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+        raise UnusableRunError(path, what, "check that it exists and is readable") from error
+    except (MemoryError, ValueError) as error:  # ValueError: a path with a NUL
+        raise UnusableRunError(path, "cannot be read", "read it on a larger machine") from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 _SPARE = ".run.json.spare"
 _SPARE_BYTES = 65_536
@@ -35,11 +68,7 @@ def whole_lines(path: Path) -> bytes:
     Raises:
         UnusableRunError: The file cannot be read.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        what = f"cannot be read ({error.strerror})"
-        raise UnusableRunError(path, what, "check that it exists and is readable") from error
+    data = read_regular(path)
     return data[: data.rfind(b"\n") + 1]
 
 
@@ -142,7 +171,11 @@ class RunDirectory:
         Raises:
             UnusableRunError: It is missing or malformed, or has a format that is not known.
         """
-        return read_metadata(self.file(layout.RUN_JSON))
+        path = self.file(layout.RUN_JSON)
+        if not os.path.lexists(path):
+            what = f"holds no {path.name}, so it is no run directory"
+            raise UnusableRunError(self.path, what, "name a run directory")
+        return parse_metadata(path, read_regular(path, MOST_METADATA_BYTES))
 
     def events_writer(self) -> LineAppender:
         """Opens `events.jsonl` for appending lines made by `tidemark.record.events.encode`."""
@@ -165,12 +198,12 @@ class RunDirectory:
             UnusableRunError: The file cannot be read, or a line of it is no event.
         """
         path = self.file(layout.EVENTS_JSONL)
-        if not path.exists():
+        if not os.path.lexists(path):
             return ()
         found = []
         for number, line in enumerate(whole_lines(path).split(b"\n")[:-1], start=1):
             try:
-                found.append(decode(line))
+                found.append(decode(line.removesuffix(b"\r")))
             except ValueError as error:
                 where = f"{path}, line {number}"
                 raise UnusableRunError(where, str(error), "mend the line or remove it") from error

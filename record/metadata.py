@@ -17,6 +17,8 @@ DIED = "died"
 ABORTED = "aborted"
 OUTCOMES = (COMPLETED, EXHAUSTED, DIED, ABORTED)
 """How a run can end; one whose writer did not live to say so was aborted."""
+LONGEST_NAME = 255
+"""Characters of a strategy, a target or a broker: no host and no folder has a longer name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +82,17 @@ def utc_now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def read_metadata(path: Path) -> RunMetadata:
-    """Read `run.json`.
+def parse_metadata(path: Path, data: bytes) -> RunMetadata:
+    """Read the content of `run.json`; texts that go on for ever are cut.
+
+    Args:
+        path: Where it was read, for messages.
+        data: The content.
 
     Raises:
-        UnusableRunError: It is missing or malformed, or has a format that is not known.
+        UnusableRunError: It is malformed, or has a format that is not known.
     """
-    if not path.exists():
-        what = f"holds no {path.name}, so it is no run directory"
-        raise UnusableRunError(path.parent, what, "name a run directory")
-    try:
-        raw = parse_object(path.read_bytes())
-    except OSError as error:
-        what = f"cannot be read ({error.strerror})"
-        raise UnusableRunError(path, what, "check its permissions") from error
+    raw = parse_object(data)
     if raw is None:
         raise UnusableRunError(path, "is not a JSON object", "restore the file")
     found = raw.get("format")
@@ -139,6 +138,21 @@ def _is(kind: Any, value: Any) -> Any:
     return value
 
 
+def _name(value: Any) -> str:
+    """A name: it stands at the head of tables and pictures, and may not be longer than a word."""
+    if len(_is(str, value)) > LONGEST_NAME:
+        raise ValueError(value)
+    return str(value)
+
+
+def _apart(targets: Any) -> tuple[Target, ...]:
+    """The targets, each with an id of its own."""
+    found = _each(_target, targets)
+    if len({target.id for target in found}) < len(found):
+        raise ValueError(targets)
+    return found
+
+
 def _each(read: Callable[[Any], Any], values: Any) -> tuple[Any, ...]:
     return tuple(map(read, _is(list, values)))
 
@@ -151,7 +165,7 @@ def _moment(value: Any) -> dt.datetime:
 def _target(value: Any) -> Target:
     texts = {name: value.get(name) for name in ("url", "command", "host")}
     return Target(
-        _is(str, value["id"]),
+        _name(value["id"]),
         pids=tuple(pid for pid in _is(list, value.get("pids") or []) if type(pid) is int),
         clock_offset_s=float(_is(int | float, value.get("clock_offset_s") or 0.0)),
         **{name: text for name, text in texts.items() if isinstance(text, str)},
@@ -160,12 +174,12 @@ def _target(value: Any) -> Target:
 
 _object = partial(_is, dict)
 _WANTED: Mapping[str, tuple[Callable[[Any], Any], Any, str]] = {
-    "strategy": (partial(_is, str), None, "a text"),
+    "strategy": (_name, None, f"a text of at most {LONGEST_NAME} characters"),
     "started_at": (_moment, None, "a time in ISO 8601"),
     "ended_at": (_moment, None, "a time in ISO 8601"),
-    "brokers": (partial(_each, partial(_is, str)), (), "a list of host:port"),
+    "brokers": (partial(_each, _name), (), "a list of host:port"),
     "target": (_object, {}, "an object"),
-    "targets": (partial(_each, _target), (), "a list of objects with an id"),
+    "targets": (_apart, (), "a list of objects with an id of its own"),
     "load": (_object, {}, "an object"),
     "host": (_object, {}, "an object"),
 }

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from tidemark.record.endpoints import parse_endpoint
 from tidemark.record.errors import OptionError, TidemarkError
+from tidemark.record.events import shown_text
 from tidemark.record.secrets import without_secrets
 
 REQUIRED = object()
@@ -26,6 +27,8 @@ _MOST_SHOWN = 60
 _LONGEST_NAME = 200
 """Characters of the name of a run's folder: file systems take 255 bytes, and files beside it."""
 _LONGEST_PATH_BYTES = 4000
+LONGEST_MESSAGE = 300
+"""Characters of what is wrong with a value, the value as it was given included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ class Option:
         try:
             return self.parse(value)
         except (ValueError, TypeError, TidemarkError) as error:
-            raise OptionError(f"{self.shown}: {error}") from error
+            message = shown_text(f"{self.shown}: {error}", LONGEST_MESSAGE)
+            raise OptionError(message) from error
 
     def as_text(self, value: Any) -> str:
         """A value as it stands in a form or on a command line."""

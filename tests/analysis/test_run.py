@@ -1,17 +1,22 @@
 import json
+import os
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.analysis.rundirs import write_run
+from tidemark.analysis.figures import style
+from tidemark.analysis.figures.run_figure import draw_run
 from tidemark.analysis.reports import verdict_json
 from tidemark.analysis.run import load_run
 from tidemark.analysis.verdict.assessment import assess
 from tidemark.analysis.verdict.judge import judge
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.events import RunStarted
+from tidemark.record.events import RunStarted, SamplerLost
 
 TEXTS = ("run.json", "samples.csv", "requests.csv", "composition.csv", "endpoints.csv")
 
@@ -84,6 +89,9 @@ def test_the_directory_names_a_run_that_has_no_strategy(run_path):
         ({"target": []}, "target is not an object"),
         ({"started_at": "yesterday"}, "started_at is not a time"),
         ({"started_at": 12}, "started_at is not a time"),
+        ({"strategy": "x" * 100_000}, "strategy is not a text of at most 255 characters"),
+        ({"targets": [{"id": "a"}, {"id": "a"}]}, "targets is not a list of objects with an id"),
+        ({"load": {"rate": 10**400}}, "is not a JSON object"),
     ],
 )
 def test_a_malformed_run_json_is_refused(run_path, changes, said):
@@ -103,6 +111,74 @@ def test_what_is_no_run_directory_is_refused(tmp_path, run_path):
     assert "is not a directory" in refusal(run_path / "run.json")
     (run_path / "samples.csv").unlink()
     assert "samples.csv" in refusal(run_path)
+
+
+FILES = ("run.json", "samples.csv", "requests.csv", "routes.csv", "events.jsonl")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_waits_for_what_is_no_file(run_path, name):
+    path = run_path / name
+    for make, said in (
+        (os.mkfifo, "is not a regular file"),
+        (Path.mkdir, "cannot be read"),
+        (lambda path: path.symlink_to("/dev/zero"), "is not a regular file"),
+        (lambda path: path.symlink_to("nowhere"), "cannot be read"),
+    ):
+        path.unlink(missing_ok=True)
+        make(path)
+        assert f"{name}: {said}" in refusal(run_path)
+        if path.is_dir():
+            path.rmdir()
+
+
+def test_a_file_larger_than_any_of_a_run_is_refused(run_path):
+    os.truncate(run_path / "samples.csv", 1 << 40)
+    os.truncate(run_path / "run.json", 1 << 21)
+    assert "run.json: is larger" in refusal(run_path)
+
+
+def test_a_name_too_long_for_a_folder_is_no_run(tmp_path):
+    assert "is not a directory" in refusal(tmp_path / ("a" * 300))
+
+
+def test_a_strategy_as_long_as_it_may_be_is_drawn(run_path):
+    change(run_path / "run.json", strategy="x\x1b" * 127, ended_because="y" * 100_000)
+    assessment = assess(load_run(run_path))
+    assert style.png(draw_run(assessment)).startswith(b"\x89PNG")
+    assert assessment.run.metadata.strategy == "x\ufffd" * 127
+    assert len(assessment.run.metadata.raw["ended_because"]) == 2000
+
+
+def edit(path, edit):
+    table = pd.read_csv(path)
+    edit(table).to_csv(path, index=False)
+
+
+def test_requests_of_another_time_are_refused(run_path):
+    edit(run_path / "requests.csv", lambda rows: rows.assign(elapsed_s=rows["elapsed_s"] + 1e6))
+    assert "which have nothing in common" in refusal(run_path)
+    with (run_path / "events.jsonl").open("a") as file:
+        file.write('{"time_s": 1, "elapsed_s": 2, "event": "sampler_lost"}\n')
+    assert load_run(run_path).first(SamplerLost), "it did not live to see the load"
+
+
+def test_more_failures_than_requests_are_refused(run_path):
+    edit(run_path / "requests.csv", lambda rows: rows.assign(failures=rows["requests"] + 1))
+    assert "requests.csv, line 2: more requests failed than were sent" in refusal(run_path)
+
+
+def test_processes_that_cannot_be_are_refused(run_path):
+    edit(run_path / "samples.csv", lambda rows: rows.assign(pid=rows["pid"] + 0.5))
+    assert "samples.csv, line 2: pid is not a whole number" in refusal(run_path)
+    edit(run_path / "samples.csv", lambda rows: rows.iloc[[0] * 1001].assign(pid=range(1001)))
+    assert "samples.csv: holds 1001 processes" in refusal(run_path)
+
+
+def test_a_run_that_watched_nothing_says_so(run_path):
+    (run_path / "samples.csv").unlink()
+    change(run_path / "run.json", watched=False)
+    assert "no process was watched (--no-target), so there is no verdict" in refusal(run_path)
 
 
 def test_a_run_without_a_sample_is_refused(run_path):

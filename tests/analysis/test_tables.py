@@ -105,11 +105,22 @@ def test_short_and_long_lines_that_balance_are_noticed(tmp_path):
         (b"time_s,time_s,elapsed_s,name,count\n", "a column appears twice"),
         (b"time_s,elapsed_s,name,count\n1,2,\xff\xff,3\n", "line 2"),
         (b'time_s,elapsed_s,name,count\n1,2,"open,3\n', "line 2"),
-        (b"time_s,elapsed_s,name,count\n1,2,a,3\x00\n", "line 2"),
+        (b"time_s,elapsed_s,name,count\n1,2,a,3\x00\n", "line 2: holds a NUL byte"),
+        (b"time_s,elapsed_s,name,count\n1,2,a\x00b,3\n", "line 2: holds a NUL byte"),
+        (b"c," * 1_000_000 + b"time_s,elapsed_s,name,count\n", "line 1: is too long"),
     ],
 )
 def test_what_is_no_table_is_refused(tmp_path, data, said):
     assert said in refusal(tmp_path, data)
+
+
+def test_texts_are_made_fit_to_be_shown(tmp_path):
+    text = GOOD.replace(",a,", ",a\x1b[2J\u202e,").replace(",b,", f",{'b' * 1000},")
+    assert read(tmp_path, text)["name"].tolist() == ["a\ufffd[2J\ufffd", "b" * 252 + "..."]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path):
+    assert len(read(tmp_path, GOOD.encode("utf-8-sig"))) == 2
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -14,6 +14,7 @@ from tidemark.record.clock import Instant
 from tidemark.record.events import (
     KINDS,
     LARGEST,
+    LONGEST_TEXT,
     Emfile,
     Event,
     Gap,
@@ -23,10 +24,12 @@ from tidemark.record.events import (
     decode,
     encode,
     of_kind,
+    parse_object,
+    shown_text,
 )
 
 NOW = Instant(1_700_000_000.25, 1.5)
-TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
+TEXT = st.text(st.characters(codec="utf-8"), max_size=30).filter(str.isprintable)
 VALUES = {
     str: TEXT,
     int: st.integers(-(10**12), 10**12),
@@ -137,3 +140,14 @@ def test_a_field_of_another_type_is_refused_by_name(event, field, value):
 def test_those_of_one_type():
     recorded = [Recorded(1.0, float(n), one) for n, one in enumerate([Gap(), LimitsRead(), Gap()])]
     assert [one.elapsed_s for one in of_kind(recorded, Gap)] == [0.0, 2.0]
+
+
+def test_texts_are_made_fit_to_be_shown():
+    line = json.dumps({"time_s": 1, "elapsed_s": 1, "event": "emfile", "line": "\x1b[2J\ud800a"})
+    assert decode(line.encode()).event.line == "\ufffd[2J\ufffda"
+    assert len(shown_text("x" * 100_000)) == LONGEST_TEXT
+
+
+@pytest.mark.parametrize("value", ["1e400", "1" * 400, "[" * 50 + "]" * 50, "[" * 100_000])
+def test_what_nobody_writes_is_no_object(value):
+    assert parse_object(b'{"x": %s}' % value.encode()) is None

@@ -5,9 +5,10 @@ import json
 
 import pytest
 
+from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import UnusableRunError
 from tidemark.record.layout import ONLY_TARGET
-from tidemark.record.metadata import ABORTED, OUTCOMES, Target, read_metadata, utc_now
+from tidemark.record.metadata import ABORTED, OUTCOMES, Target, utc_now
 
 LEAST = {"format": 2}
 ENDED = {"ended_at": "2026-01-01T00:00:00Z"}
@@ -20,7 +21,7 @@ def read(tmp_path):
     def read(values):
         path = tmp_path / "run.json"
         path.write_text(values if isinstance(values, str) else json.dumps(values))
-        return read_metadata(path)
+        return RunDirectory(tmp_path).read_metadata()
 
     return read
 
@@ -119,4 +120,4 @@ def test_what_is_wrong_is_named_with_the_file(read, values, reason, tmp_path):
 
 def test_a_folder_without_run_json_is_no_run(tmp_path):
     with pytest.raises(UnusableRunError, match=r"holds no run\.json, so it is no run directory"):
-        read_metadata(tmp_path / "run.json")
+        RunDirectory(tmp_path).read_metadata()

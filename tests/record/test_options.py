@@ -16,7 +16,7 @@ from tidemark.record.command_line import (
     run_command,
 )
 from tidemark.record.errors import OptionError, TidemarkError
-from tidemark.record.options import REQUIRED, Option, read_all
+from tidemark.record.options import LONGEST_MESSAGE, REQUIRED, Option, read_all
 
 COUNT = Option("fds_limit", value.integer(1), 1024, "how many")
 WHERE = Option("where", value.one_word, REQUIRED, "where to", "WHERE", is_positional=True)
@@ -271,3 +271,10 @@ def test_failing_takes_the_exit_code_of_the_error(capsys):
         fail("program", WorseError("no"))
     assert caught.value.code == 3
     assert capsys.readouterr().err == "program: error: no\n"
+
+
+def test_a_value_that_never_ends_is_not_repeated_in_full():
+    with pytest.raises(OptionError) as caught:
+        COUNT.read("x\x1b" * 5000)
+    assert len(str(caught.value)) == LONGEST_MESSAGE
+    assert str(caught.value).isprintable()

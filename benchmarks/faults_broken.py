@@ -1,0 +1,401 @@
+"""What the benchmark of reliability breaks, and what has to come of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.faults_asked import LOCUSTFILE, TAG
+from tidemark.record.layout import RUN_JSON
+
+LEAKING = "per-request-leaked"
+STRATEGIES = (LEAKING, "shared", LEAKING, "pooled", LEAKING, "per-request-closed")
+RUN_TIME_S = 14
+RATE = 15
+INTERVAL_S = 0.25
+FIRST_S, LAST_S = 1.0, 10.0
+"""When things break, seconds into the load."""
+PAUSE_S = 3.0
+PATIENCE_S = 120.0
+LEFT_AFTER_S = 15.0
+SMALL_DISK = "1m"
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a run: what was said, and what is wrong with it, if anything."""
+
+    said: str
+    wrong: str
+    tried: bool = True
+
+
+@dataclass
+class Bench:
+    """A command under way in a folder, and everything that it started."""
+
+    place: Path
+    strategy: str
+    program: str = "locust"
+    more: tuple[str, ...] = ()
+    tag: str = field(default_factory=lambda: uuid.uuid4().hex)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def results(self) -> Path:
+        """Where runs go."""
+        return self.place / "results"
+
+    def start(self) -> None:
+        """Start it, and wait until its load has begun."""
+        common = (
+            f"--rate={RATE}", f"--interval={INTERVAL_S}", "--fds-limit=16384", "--workers=2",
+            f"--results={self.results}", "--run-name=run", *self.more,
+        )  # fmt: skip
+        if self.program == "locust":
+            command = [
+                "locust", f"--locustfile={LOCUSTFILE}", "--headless", "--only-summary",
+                "--no-report", f"--run-time={RUN_TIME_S}s", f"--strategy={self.strategy}",
+            ]  # fmt: skip
+        else:
+            command = ["tidemark", "compare", f"--duration={RUN_TIME_S}"]
+            command += [f"--strategies={self.strategy}"]
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("LOCUST_", "TIDEMARK_"))}
+        with (self.place / "said.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *command, *common],
+                env={**clean, TAG: self.tag, "NO_COLOR": "1"},
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        self._until(lambda: self.rows("requests.csv") > 2, "its load began")
+
+    def _until(self, is_so: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_so():
+            if time.monotonic() > deadline or (self.process and self.process.poll() is not None):
+                raise TimeoutError(f"it ended, or {PATIENCE_S:g} s went by, before {what}")
+            time.sleep(0.05)
+
+    @property
+    def run(self) -> Path:
+        """The run directory."""
+        folder = self.results / "run"
+        return folder if self.program == "locust" else folder / self.strategy
+
+    def rows(self, file: str) -> int:
+        """The finished lines of a file of the run."""
+        path = self.run / file
+        return path.read_bytes().count(b"\n") if path.exists() else 0
+
+    def wait(self) -> int | None:
+        """Its exit code; None if it never ended."""
+        assert self.process is not None
+        try:
+            return self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def ours(self) -> Iterator[psutil.Process]:
+        """Everything that carries the tag."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(TAG) == self.tag:
+                    yield process
+
+    def find(self, *words: str) -> psutil.Process:
+        """The first of them whose command line holds all these words."""
+        for process in self.ours():
+            with contextlib.suppress(psutil.Error):
+                line = " ".join(process.cmdline())
+                if all(word in line for word in words):
+                    return process
+        raise LookupError(f"no process {words}")
+
+    def end(self) -> list[str]:
+        """End what should have ended by itself, and return its command lines."""
+        deadline = time.monotonic() + LEFT_AFTER_S
+        while (left := list(self.ours())) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        lines = []
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                lines.append(" ".join(process.cmdline()[:4]) or process.name())
+                process.kill()
+        return lines
+
+
+Break = Callable[[Bench, random.Random], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to break a run.
+
+    Attributes:
+        name: What the command line calls it.
+        title: What the table calls it.
+        times: How often it is tried.
+        breaks: Does it, at a random moment of the load.
+        codes: What `locust` or `compare` may exit with.
+        checks: What `check` may exit with, of a clean strategy; of a leaking one, 1 and 3 may be,
+            or what is here if the service died.
+        events: One of these has to stand in events.jsonl; empty if none has to.
+        outcomes: What `outcome` of run.json may be.
+        program: What is run.
+        more: Its further options.
+        needs: Says what is missing on this machine, if anything.
+        disk: The size of the file system for its results, as `mount` takes it.
+    """
+
+    name: str
+    title: str
+    times: int
+    breaks: Break
+    codes: frozenset[int]
+    checks: frozenset[int]
+    events: frozenset[str] = frozenset()
+    outcomes: frozenset[str | None] = frozenset({"completed"})
+    program: str = "locust"
+    more: tuple[str, ...] = ()
+    needs: Callable[[], str] = str
+    disk: str = ""
+
+    def missing(self) -> str:
+        """What is missing to try it."""
+        return self.needs()
+
+    def try_once(self, rng: random.Random, number: int, place: Path) -> Outcome:
+        """Run, break, and look at what there is."""
+        bench = Bench(place, STRATEGIES[number % len(STRATEGIES)], self.program, self.more)
+        bench.results.mkdir()
+        with _small(bench.results, self.disk):
+            try:
+                bench.start()
+                time.sleep(rng.uniform(FIRST_S, LAST_S))
+                self.breaks(bench, rng)
+                code = bench.wait()
+            finally:
+                left = bench.end()
+            return self._judged(bench, code, left)
+
+    def _judged(self, bench: Bench, code: int | None, left: list[str]) -> Outcome:
+        wrong = [f"left: {line}" for line in left]
+        if code not in self.codes:
+            wrong.append(f"{self.name}: {self.program} exits {code}")
+        wrong += _torn(bench.run, self.outcomes)
+        if "Traceback" in (bench.place / "said.log").read_text(errors="replace"):
+            wrong.append(f"{self.name}: a traceback")
+        if self.events and not self.events & _events(bench.run):
+            wrong.append(f"{self.name}: none of {', '.join(sorted(self.events))}")
+        check = subprocess.run(
+            [sys.executable, "-m", "tidemark", "check", str(bench.run)],
+            capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+        )  # fmt: skip
+        word = (check.stdout or check.stderr).partition(":")[0].strip().splitlines()[0][:30]
+        is_leaking = bench.strategy == LEAKING
+        may = self.checks | {1, 3} if is_leaking and self.checks != {1} else self.checks
+        may = may - {0} if is_leaking else may
+        if check.returncode not in may:
+            why = (
+                f"{check.returncode} of {bench.strategy}: {(check.stdout or check.stderr)[:200]!r}"
+            )
+            wrong.append(f"{self.name}: check exits {why}")
+        if not is_leaking and word in {"leak", "exhausted"}:
+            wrong.append(f"{self.name}: false alarm on {bench.strategy}")
+        return Outcome(f"{code}, {check.returncode} {word}", "; ".join(wrong))
+
+
+def _torn(run: Path, outcomes: frozenset[str | None]) -> list[str]:
+    try:
+        content: dict[str, Any] = json.loads((run / RUN_JSON).read_text())
+    except (OSError, ValueError) as error:
+        return [f"run.json is not whole: {error}"]
+    found = content.get("outcome") if content.get("ended_at") else None
+    return [] if found in outcomes else [f"outcome {found}, not {' or '.join(map(str, outcomes))}"]
+
+
+def _events(run: Path) -> set[str]:
+    path = run / "events.jsonl"
+    lines = path.read_text(errors="replace").split("\n")[:-1] if path.exists() else []
+    found = set()
+    for line in lines:
+        with contextlib.suppress(ValueError):
+            found.add(str(json.loads(line).get("event")))
+    return found
+
+
+@contextlib.contextmanager
+def _small(folder: Path, size: str) -> Iterator[None]:
+    """A file system of that size on a folder."""
+    if not size:
+        yield
+        return
+    options = f"size={size}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+# -- what is done ----------------------------------------------------------------------------------
+
+
+def _target(bench: Bench) -> psutil.Process:
+    for line in (bench.run / "events.jsonl").read_text().split("\n")[:-1]:
+        event = json.loads(line)
+        if event["event"] == "target_started":
+            return psutil.Process(event["pid"])
+    raise LookupError("no target")
+
+
+def _worker(bench: Bench) -> psutil.Process:
+    return _target(bench).children()[0]
+
+
+def _itself(bench: Bench) -> psutil.Process:
+    assert bench.process is not None
+    return psutil.Process(bench.process.pid)
+
+
+def _part(*words: str) -> Callable[[Bench], psutil.Process]:
+    return lambda bench: bench.find(*words)
+
+
+_SAMPLER, _BROKER, _JVM = (
+    _part("tidemark.sampler"),
+    _part("targets.brokers"),
+    _part("java", "kafka"),
+)
+
+
+def _send(who: Callable[[Bench], psutil.Process], *signals: int) -> Break:
+    def send(bench: Bench, rng: random.Random) -> None:
+        process = who(bench)
+        process.send_signal(signals[0])
+        for signum in signals[1:]:
+            time.sleep(rng.uniform(0.1, 1.0))
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signum)
+
+    return send
+
+
+def _pause(who: Callable[[Bench], psutil.Process]) -> Break:
+    def pause(bench: Bench, _: random.Random) -> None:
+        process = who(bench)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(PAUSE_S)
+        process.send_signal(signal.SIGCONT)
+
+    return pause
+
+
+def _starve(bench: Bench, _: random.Random) -> None:
+    """Four loops on each processor, until the run has ended."""
+    loops = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        for _ in range(4 * (os.cpu_count() or 1))
+    ]
+    try:
+        bench.wait()
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def _fill(bench: Bench, _: random.Random) -> None:
+    """Write until there is no room."""
+    with contextlib.suppress(OSError), (bench.results / "filling").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+
+
+def _no_kafka() -> str:
+    is_there = (ROOT / ".kafka" / "jars").is_dir() and shutil.which("java")
+    return "" if is_there else "no Kafka jars, or no Java"
+
+
+def _no_root() -> str:
+    return "" if os.geteuid() == 0 else "a small file system needs root"
+
+
+KILL = signal.SIGKILL
+ABORTED = frozenset({"aborted"})
+CUT_OFF: dict[str, Any] = {"codes": frozenset({1}), "checks": frozenset({3}), "outcomes": ABORTED}
+GOES_ON: dict[str, Any] = {"codes": frozenset({0, 1}), "checks": frozenset({0, 3})}
+"""Locust itself exits with 1 when requests failed: those that a killed worker was at."""
+
+
+def _signals(program: str) -> Iterator[Case]:
+    ends = {"codes": frozenset({1, 130})} if program == "compare" else {}
+    for name in ("SIGTERM", "SIGHUP", "SIGINT"):
+        signum = getattr(signal, name)
+        title = f"{name} to `{program}`"
+        case = f"{program}-{name.lower()}"
+        yield Case(case, title, 4, _send(_itself, signum), program=program, **{**CUT_OFF, **ends})
+    twice = _send(_itself, signal.SIGINT, signal.SIGINT)
+    name, title = f"{program}-sigint-twice", f"SIGINT to `{program}`, twice"
+    yield Case(name, title, 4, twice, program=program, **{**CUT_OFF, **ends})
+
+
+_GONE: dict[str, Any] = {"codes": frozenset({-KILL}), "checks": frozenset({3})}
+_BROKER_LOST: dict[str, Any] = {
+    "codes": frozenset({3}), "checks": frozenset({3}), "events": frozenset({"broker_down"}),
+    "outcomes": ABORTED,
+}  # fmt: skip
+CASES: dict[str, Case] = {
+    case.name: case
+    for case in (
+        Case("kill-locust", "kill -9: the load generator", 16, _send(_itself, KILL),
+             outcomes=frozenset({None}), **_GONE),
+        Case("kill-compare", "kill -9: `compare`", 8, _send(_itself, KILL), program="compare",
+             outcomes=frozenset({None}), **_GONE),
+        Case("kill-compare-locust", "kill -9: the load generator of `compare`", 8,
+             _send(_part("locust", "--headless"), KILL), program="compare",
+             codes=frozenset({1, 2, 3}), checks=frozenset({3}), outcomes=frozenset({None})),
+        Case("kill-target", "kill -9: the target's master", 16, _send(_target, KILL),
+             codes=frozenset({1}), checks=frozenset({1}), events=frozenset({"target_exited"}),
+             outcomes=frozenset({"died"})),
+        Case("kill-worker", "kill -9: a worker of the target", 16, _send(_worker, KILL), **GOES_ON),
+        Case("kill-sampler", "kill -9: the sampler", 16, _send(_SAMPLER, KILL),
+             codes=frozenset({0, 3}), checks=frozenset({0, 3}),
+             events=frozenset({"sampler_lost", "gap"}),
+             outcomes=frozenset({"completed", "aborted"})),
+        Case("kill-broker", "kill -9: the brokers' process", 20, _send(_BROKER, KILL),
+             **_BROKER_LOST),
+        Case("kill-kafka", "kill -9: one Kafka JVM of two", 4, _send(_JVM, KILL),
+             more=("--broker=kafka",), needs=_no_kafka,
+             **{**_BROKER_LOST, "codes": frozenset({0, 3}),
+                "outcomes": frozenset({"completed", "aborted"})}),
+        *_signals("locust"),
+        *_signals("compare"),
+        Case("stop-worker", "SIGSTOP for 3 s: a worker of the target", 20, _pause(_worker),
+             events=frozenset({"process_stopped"}), **GOES_ON),
+        Case("stop-sampler", "SIGSTOP for 3 s: the sampler", 10, _pause(_SAMPLER),
+             events=frozenset({"gap"}), **GOES_ON),
+        Case("full-disk", "a disk that fills up", 6, _fill,
+             codes=frozenset({0, 1, 3}), checks=frozenset({0, 3}),
+             events=frozenset({"disk_full"}), needs=_no_root, disk=SMALL_DISK,
+             outcomes=frozenset({"completed", "aborted"})),
+        Case("starved", "four busy loops on each processor", 4, _starve, **GOES_ON),
+    )
+}  # fmt: skip
+"""By name; kill -9 of every part makes 104 in all."""
