@@ -58,6 +58,7 @@ def read_regular(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
 def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
+
 _SPARE = ".run.json.spare"
 _SPARE_BYTES = 65_536
 
