@@ -163,7 +163,7 @@ def _moment(value: Any) -> dt.datetime:
 
 
 def _target(value: Any) -> Target:
-    texts = {name: value.get(name) for name in ("url", "command", "host")}
+    texts = {name: _object(value).get(name) for name in ("url", "command", "host")}
     return Target(
         _name(value["id"]),
         pids=tuple(pid for pid in _is(list, value.get("pids") or []) if type(pid) is int),

@@ -109,6 +109,7 @@ def test_what_is_no_run(read, text, reason):
         ({"targets": [{"url": "x"}]}, "targets is not a list of objects with an id"),
         ({"targets": [{"id": "a", "pids": 7}]}, "targets is not a list of objects with an id"),
         ({"targets": [{"id": "a", "clock_offset_s": "1"}]}, "targets is not a list of objects"),
+        ({"targets": [None]}, "targets is not a list of objects"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_file(read, values, reason, tmp_path):

@@ -276,5 +276,5 @@ def test_failing_takes_the_exit_code_of_the_error(capsys):
 def test_a_value_that_never_ends_is_not_repeated_in_full():
     with pytest.raises(OptionError) as caught:
         COUNT.read("x\x1b" * 5000)
-    assert len(str(caught.value)) == LONGEST_MESSAGE
+    assert len(str(caught.value)) <= LONGEST_MESSAGE
     assert str(caught.value).isprintable()
