@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from tidemark.analysis.tables import empty_table, read_table
 from tidemark.record import layout
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.events import Event, Recorded, SamplerLost, of_kind
+from tidemark.record.events import Event, Recorded, SamplerLost, TargetExited, of_kind
 from tidemark.record.layout import Table
 from tidemark.record.metadata import RunMetadata
 
@@ -121,10 +122,25 @@ def load_run(path: Path) -> Run:
         requests=_optional(path, layout.REQUESTS),
         routes=_optional(path, layout.ROUTES),
         endpoints=_optional(path, layout.ENDPOINTS),
-        events=directory.read_events(),
+        events=_told_once(directory.read_events()),
     )
     _check_requests(run)
     return run
+
+
+def _told_once(events: Sequence[Recorded[Event]]) -> tuple[Recorded[Event], ...]:
+    """The events without an exit that somebody else told of too, and knew how it came about.
+
+    The sampler sees that a process has gone; whoever has started it hears of what.
+    """
+    exits = of_kind(events, TargetExited)
+    explained = {one.event.pid for one in exits if _is_explained(one.event)}
+    repeated = [one for one in exits if one.event.pid in explained and not _is_explained(one.event)]
+    return tuple(recorded for recorded in events if recorded not in repeated)
+
+
+def _is_explained(exited: TargetExited) -> bool:
+    return exited.signal is not None or exited.exit_code is not None
 
 
 def _optional(path: Path, table: Table) -> pd.DataFrame:

@@ -7,6 +7,7 @@ place that checks a value. What makes a command line of options stands in `comma
 """
 
 import math
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -126,6 +127,21 @@ def read_all(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, 
             raise OptionError(f"{option.shown} must be given")
         found[option.name] = None if value is None else option.read(value)
     return found
+
+
+def check_flags_of_environment(table: Sequence[Option]) -> None:
+    """Check the switches that the environment sets, also those that a command does not have.
+
+    Raises:
+        OptionError: One is neither on nor off; one line that names its variable.
+    """
+    for option in table:
+        text = os.environ.get(option.environment_variable)
+        if option.is_flag and text is not None:
+            try:
+                option.parse(text)
+            except ValueError as error:
+                raise OptionError(f"{option.environment_variable}: {error}") from error
 
 
 def shown(value: Any) -> str:

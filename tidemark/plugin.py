@@ -18,7 +18,7 @@ from locust.web import WebUI
 from tidemark.record.command_line import add_option
 from tidemark.record.errors import TidemarkError
 from tidemark.record.metadata import ABORTED, COMPLETED
-from tidemark.record.options import Option, integer
+from tidemark.record.options import Option, check_flags_of_environment, integer
 from tidemark.run.children import NURSERY, run_to_terminal, say
 from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
@@ -55,6 +55,10 @@ def add_options(parser: Any) -> None:
         help="name or address, beside --web-host and this machine's own, that the web UI may be "
         "reached as; repeatable",
     )
+    try:
+        check_flags_of_environment(OPTIONS)  # Locust's parser would repeat all of a wrong one
+    except TidemarkError as error:
+        _refuse(str(error))
     for option in OPTIONS:
         for_web_form: dict[str, Any] = {"include_in_web_ui": option.in_form}
         if option.choices:

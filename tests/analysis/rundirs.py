@@ -174,7 +174,8 @@ class _Series:
     def time_wait(self, per_request: float) -> Floats:
         """Return the connections closed in the last minute, which is what TIME_WAIT holds."""
         before = np.searchsorted(self.due, self.elapsed - TIME_WAIT_S)
-        return np.floor(per_request * (np.minimum(self.started, self.death_requests) - before))
+        closed: Floats = per_request * (np.minimum(self.started, self.death_requests) - before)
+        return np.floor(closed)
 
 
 def _kept(mask_gap: tuple[float, float] | None, frame: pd.DataFrame) -> pd.DataFrame:

@@ -15,8 +15,9 @@ from tidemark.analysis.reports import verdict_json
 from tidemark.analysis.run import load_run
 from tidemark.analysis.verdict.assessment import assess
 from tidemark.analysis.verdict.judge import judge
+from tidemark.record.clock import Instant
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.events import RunStarted, SamplerLost
+from tidemark.record.events import RunStarted, SamplerLost, TargetExited, encode
 
 TEXTS = ("run.json", "samples.csv", "requests.csv", "composition.csv", "endpoints.csv")
 
@@ -51,6 +52,15 @@ def test_a_run_is_read(run_path):
     assert [event.elapsed_s for event in run.events] == sorted(
         event.elapsed_s for event in run.events
     )
+
+
+def test_an_exit_that_two_told_of_stands_once_by_whoever_knows_how(run_path):
+    told = [TargetExited(7), TargetExited(8), TargetExited(7, signal="SIGKILL"), TargetExited(9)]
+    with (run_path / "events.jsonl").open("ab") as file:
+        for event in told:
+            file.write(encode(Instant(1_700_000_000.0, 1e4), event) + b"\n")
+    exits = [one.event for one in load_run(run_path).events_of(TargetExited)]
+    assert exits == [told[1], told[2], told[3]]
 
 
 def test_only_two_files_must_be_there(run_path):

@@ -11,8 +11,13 @@ from rich.console import Console
 
 from tidemark.analysis.reports.terminal import make_console, print_changes, print_comparison
 from tidemark.analysis.verdict.assessment import Assessment
-from tidemark.commands.options import check_flags_of_environment, table_options
-from tidemark.record.options import Option, integer, read_all
+from tidemark.commands.options import table_options
+from tidemark.record.options import (
+    Option,
+    check_flags_of_environment,
+    integer,
+    read_all,
+)
 from tidemark.run.compare import Comparison, HurriedError, exit_code, explain, run_all
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions

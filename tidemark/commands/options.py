@@ -1,6 +1,5 @@
 """Turns a table of options into what click knows: the one style of all our commands."""
 
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -80,18 +79,3 @@ def _decorator(option: Option, variable: str | None) -> Decorator:
     if option.is_positional:
         return click.argument(option.name, **given)
     return click.option(option.flag, multiple=option.is_repeatable, envvar=variable, **given)
-
-
-def check_flags_of_environment(table: Sequence[Option]) -> None:
-    """Check the switches that the environment sets, also those that a command does not have.
-
-    Raises:
-        OptionError: One is neither on nor off; one line that names its variable.
-    """
-    for option in table:
-        text = os.environ.get(option.environment_variable)
-        if option.is_flag and text is not None:
-            try:
-                option.parse(text)
-            except ValueError as error:
-                raise OptionError(f"{option.environment_variable}: {error}") from error
