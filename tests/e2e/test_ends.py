@@ -127,6 +127,7 @@ BAD = [
     (("--users=0",), {}, "--users: must be a whole number of at least 1"),
     (("--tags=nope",), {}, "--tags: IngestUser has no task"),
     (("--run-time=0s",), {}, "--run-time: must be longer"),
+    ((), {"TIDEMARK_NO_REPORT": "maybe" * 1000}, "5,000 characters"),
 ]
 
 
