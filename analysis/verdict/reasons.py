@@ -23,7 +23,7 @@ _SENTENCES = {
     Pattern.SUSPECT: "may grow by {rate}, {doubt}; run for {thrice} to be sure",
     Pattern.NOISY: "{swing} too much to tell: only growth above {excluded} is excluded; "
     "run for {four_times}, or use a control run",
-    Pattern.THIN: "{samples} samples under load are too few to tell{disturbed}",
+    Pattern.THIN: "{samples} under load: too few to tell{disturbed}",
     Pattern.SHORT: "{kept} of load are too short to tell{disturbed}",
     Pattern.NOT_SEEN: "none was ever seen towards {brokers}: is --bootstrap or --brokers right?",
     Pattern.UNREAD: "0 in every sample, which no living process has: this was not read",
@@ -51,7 +51,7 @@ def explained(
         four_times=units.duration(4 * span_s),
         doubt=_doubt(growth),
         excluded=_excluded(found, growth),
-        samples=int(window.keep.sum()),
+        samples=units.several(int(window.keep.sum()), "sample"),
         kept=units.duration(window.kept_s),
         disturbed=_disturbed(window),
         brokers=_named(brokers),

@@ -20,6 +20,8 @@ from tidemark.analysis.verdict.findings import Finding, Kind, Severity
 from tidemark.analysis.verdict.model import Floats, ResourceVerdict, Verdict
 from tidemark.record.events import (
     BrokerDown,
+    DiskFull,
+    DiskHasRoom,
     Recorded,
     SamplerLost,
     SamplerStarted,
@@ -89,6 +91,7 @@ class _Evidence:
                 yield from self._cut_off()
                 yield from self._not_sampled()
                 yield from self._cut_short()
+        yield from self._disk_full()
         yield from self._broker_lost()
 
     # -- the load ------------------------------------------------------------------------------
@@ -342,6 +345,17 @@ class _Evidence:
         if self.end_s - last_s <= self._longest_pause_s:
             return None
         return f"the last sample is from {units.duration(round(last_s - self.begin_s, 1))} {lasted}"
+
+    def _disk_full(self) -> Iterator[Finding]:
+        """A disk that had no room any more: what came after that was seen by nobody."""
+        room = [recorded.elapsed_s for recorded in self.run.events_of(DiskHasRoom)]
+        for full in self.run.events_of(DiskFull)[-1:]:
+            if not any(at >= full.elapsed_s for at in room):
+                at = units.duration(round(full.elapsed_s, 1))
+                reason = f"the disk was full from {at} on: what came after is not recorded"
+                evidence: Mapping[str, float | None] = {"elapsed_s": full.elapsed_s}
+                remedy = "free some space, and let it run again"
+                yield Finding(Kind.NOT_SAMPLED, "disk", Severity.UNKNOWN, reason, evidence, remedy)
 
     def _broken_s(self) -> list[float]:
         return [one.elapsed_s for one in self._brokers_lost]

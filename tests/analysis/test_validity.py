@@ -83,7 +83,7 @@ UNTESTED = {
     "a single tick": lambda path: sampled(path, lambda table: table["elapsed_s"] < 0.1),
     "samples begin late": lambda path: sampled(path, lambda table: table["elapsed_s"] > 30),
     "requests shifted": lambda path: rewritten(
-        path, "requests.csv", lambda table: table.assign(elapsed_s=table["elapsed_s"] + 1e6)
+        path, "requests.csv", lambda table: table.assign(elapsed_s=table["elapsed_s"] + 35)
     ),
     "requests cut short": lambda path: ended(
         rewritten(path, "requests.csv", lambda table: table[table["elapsed_s"] < 6]),
@@ -98,6 +98,9 @@ UNTOLD = {
     "broker died": lambda path: told(
         path, (30.0, "broker_down", {"broker": "b:1", "action": "died", "reason": "SIGKILL"})
     ),
+    "disk full": lambda path: told(
+        path, (9.0, "disk_full", {}), (9.5, "disk_has_room", {}), (30.0, "disk_full", {})
+    ),
 }
 KINDS = {
     "never ended": Kind.CUT_OFF,
@@ -105,6 +108,7 @@ KINDS = {
     "sampler lost": Kind.NOT_SAMPLED,
     "samples end early": Kind.NOT_SAMPLED,
     "broker died": Kind.BROKER_LOST,
+    "disk full": Kind.NOT_SAMPLED,
 }
 DEAD = {
     "told by its signal": lambda path: told(path, killed(30.0), killed(30.1, signal="SIGKILL")),

@@ -8,11 +8,12 @@ from typing import cast
 
 import pytest
 
+from tests.analysis.rundirs import write_run
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.findings import Finding
 from tidemark.record.directory import RunDirectory
 from tidemark.record.metadata import utc_now
-from tidemark.run.compare import Comparison, _locust_command, exit_code
+from tidemark.run.compare import Comparison, _locust_command, exit_code, explain
 from tidemark.run.options import RunOptions
 
 
@@ -58,3 +59,16 @@ class Assessed:
     """What a comparison asks of an assessment."""
 
     findings: list[Finding]
+
+
+def test_a_run_without_a_sample_does_not_hide_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, empty = (write_run(tmp_path / name, requests=120) for name in ("whole", "empty"))
+    samples = empty / "samples.csv"
+    samples.write_text(samples.read_text().partition("\n")[0] + "\n")
+    paths = [whole, empty, tmp_path / "never-begun"]
+    assessed = explain(paths, tmp_path / "out")
+    assert [one.run.path for one in assessed] == [whole]
+    assert exit_code(assessed, paths) == 3
+    assert capsys.readouterr().err.count("samples.csv") == 1

@@ -9,10 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from tidemark.analysis.reports.files import write_comparison
+from tidemark.analysis.run import load_run
 from tidemark.analysis.verdict.assessment import Assessment, comparison_exit_code
 from tidemark.record.directory import RunDirectory
+from tidemark.record.errors import UnusableRunError
 from tidemark.record.files import make_folder
-from tidemark.record.layout import SAMPLES
 from tidemark.record.metadata import ABORTED
 from tidemark.run.children import Child, python_module, say
 from tidemark.run.errors import ChildError
@@ -122,7 +123,7 @@ def explain(
     *,
     baseline_anyway: bool = False,
 ) -> list[Assessment]:
-    """Write every report there is material for.
+    """Write every report there is material for; of a run that holds none, say why.
 
     Args:
         paths: The run directories that were begun.
@@ -130,12 +131,22 @@ def explain(
         baseline: An earlier comparison; strategies that it lacks are compared with nothing.
         baseline_anyway: Whether it is compared with even if it was not the same test.
     """
-    recorded = [path for path in paths if (path / SAMPLES.file).exists()]
+    recorded = [path for path in paths if _can_be_read(path)]
     earlier = {path.name: baseline / path.name for path in recorded} if baseline else {}
     known = {name: path for name, path in earlier.items() if path.is_dir()}
     if not recorded:
         return []
     return write_comparison(recorded, folder, known, baseline_anyway=baseline_anyway)
+
+
+def _can_be_read(path: Path) -> bool:
+    try:
+        load_run(path)
+    except UnusableRunError as error:
+        if path.is_dir():  # it was begun
+            say(str(error))
+        return False
+    return True
 
 
 def exit_code(assessed: Sequence[Assessment], paths: Sequence[Path]) -> int:
