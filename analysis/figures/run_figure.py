@@ -96,9 +96,9 @@ def draw_run(assessment: Assessment) -> Figure:
 
 def _because(assessment: Assessment) -> list[str]:
     """The result and what it rests on, unless the title says it: in the words of every output."""
-    text = f"{assessment.result}: {assessment.because}"
-    if text in assessment.headline:
+    if assessment.because in assessment.headline:
         return []
+    text = f"{assessment.result}: {assessment.because}"
     return textwrap.wrap(text, REASON_COLUMNS, max_lines=REASON_LINES, placeholder=" …")
 
 
