@@ -92,6 +92,8 @@ def _stop_in_order(locust: Child) -> None:
     try:
         locust.stop(signal.SIGINT, STOP_TIMEOUT_S)
     except KeyboardInterrupt as again:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # a third one could only leave things behind
         locust.stop(signal.SIGINT, STOP_TIMEOUT_S)  # its second too
         raise HurriedError from again
 
