@@ -31,6 +31,8 @@ REPORTED = 10
 """Every so many cases is reported as well, ..."""
 APART = 50
 """... and every so many is checked by a process of its own."""
+MOST_BYTES = 1 << 26
+"""A file that is larger is damaged no further."""
 
 TEXTS = (
     "", "0", "-1", "1", "nan", "inf", "1e15", "1e300", "-0", "0x10", "1_000", "NULL", "7.5", "{}",
@@ -78,12 +80,18 @@ def try_one(seed: int, number: int, folder: Path) -> Found:
         made.append(damage.__name__.strip("_"))
         with contextlib.suppress(OSError, ValueError, LookupError):  # it is damaged already
             damage(rng, path)
+        if not all(map(_can_be_damaged, path.iterdir())):
+            break  # to read it once more would take for ever, or all memory
     command = ["check", str(path)]
     ended = _apart(command) if number % APART == 0 else run(lambda: _exit_code(command))
     wrong = _wrong(ended, path)
     if not wrong and number % REPORTED == 0:
         wrong = _wrong_report(run(lambda: _exit_code(["report", str(path)])))
     return Found(number, " ".join(made), f"exit {ended.code}", wrong)
+
+
+def _can_be_damaged(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size < MOST_BYTES
 
 
 def _apart(command: list[str]) -> Ended:
