@@ -21,8 +21,12 @@ DENSE_POINTS = 1600
 
 
 def counted(run: Run) -> bool:
-    """Whether requests were sent and counted."""
-    return len(run.requests) >= 2 and float(run.requests["requests"].iloc[-1]) > 0
+    """Whether requests were sent, and counted over some time."""
+    known = run.requests[["elapsed_s", "requests", "failures"]].dropna()
+    if not len(known):
+        return False
+    last = known.iloc[-1]
+    return bool(last["requests"] > 0 and last["elapsed_s"] > known["elapsed_s"].iloc[0])
 
 
 def timed(run: Run) -> bool:

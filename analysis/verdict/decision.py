@@ -47,6 +47,7 @@ class Pattern(Enum):
     SUSPECT = "a hint of growth"
     THIN = "too few samples"
     SHORT = "too short"
+    EARLY = "a heap's first growth"
     NOT_SEEN = "none was ever seen"
     UNREAD = "cannot have been read"
     EXHAUSTED = "reached its limit"

@@ -25,6 +25,8 @@ _SENTENCES = {
     "run for {four_times}, or use a control run",
     Pattern.THIN: "{samples} under load: too few to tell{disturbed}",
     Pattern.SHORT: "{kept} of load are too short to tell{disturbed}",
+    Pattern.EARLY: "{grow} by {rate}, but {kept} of load are within the first growth of any heap; "
+    "run for some minutes to see",
     Pattern.NOT_SEEN: "none was ever seen towards {brokers}: is --bootstrap or --brokers right?",
     Pattern.UNREAD: "0 in every sample, which no living process has: this was not read",
     Pattern.FLAT: "level at {level} since {since}; growth above {excluded} is excluded",

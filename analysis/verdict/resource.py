@@ -28,6 +28,9 @@ from tidemark.record.metrics import TCP_STATES, Measure, metric
 LEAST_S = 5.0
 """Judged seconds below which nothing is told: a service makes its pools, threads and caches in the
 first ones, and pauses between requests at random look like growth or like a level."""
+HEAP_S = 30.0
+"""Memory that grows for no longer than this is not called a leak: every allocator and every heap
+takes from the system before it gives back to itself, and does so in steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,18 @@ def judge_resource(
         chosen, rate = _exhausted(chosen, rate, scope, subject)
     if control is not None and rate is not None:
         chosen = beyond_control(chosen, rate.slope, rate.interval, _control_rate(resource, control))
-    return _assemble(resource, subject, scope, chosen, rate)
+    if metric(resource).unit == "bytes" and chosen.decision == "leak" and window.kept_s < HEAP_S:
+        chosen = replace(chosen, decision="inconclusive", pattern=Pattern.EARLY)
+    return _assemble(resource, subject, scope, chosen, _told(chosen, rate))
+
+
+def _told(chosen: Judgement, rate: Rate | None) -> Rate | None:
+    """The growth to tell: of all processes, unless that of the one that leaks is lost in it."""
+    growth = chosen.growth
+    if chosen.decision != "leak" or growth is None or rate is None:
+        return rate
+    is_lost = rate.interval.low <= 0.0 < growth.interval.low
+    return Rate(growth.slope, growth.interval) if is_lost else rate
 
 
 def _nothing_to_judge(resource: str, subject: Subject) -> Pattern | None:

@@ -130,3 +130,24 @@ def test_sentences_are_short_and_count_in_whole_numbers(at):
     assert len(found) <= LONGEST_REASON
     level = judge(make_run(at, 873.5 + 0 * at, requests=steady(at))).resources["fds"].reason
     assert "level at 874 since" in level
+
+
+def test_memory_that_grows_for_some_seconds_is_not_called_a_leak():
+    found = {}
+    for duration_s in (14.0, 60.0):
+        at = ticks(duration_s, 0.25)
+        growing = 100 * MIB + 2 * MIB * at
+        run = make_run(at, growing, resource="rss_bytes", requests=steady(at))
+        found[duration_s] = judge(run).resources["rss_bytes"]
+    assert found[14.0].verdict == "inconclusive"
+    assert "within the first growth of any heap" in found[14.0].reason
+    assert found[60.0].verdict == "leak"
+
+
+def test_the_growth_of_one_process_is_told_where_the_others_hide_it(at):
+    growing, swinging = 100 + np.floor(0.2 * at), 4000 + 2000 * np.sin(at / 7)
+    run = make_run(at, [growing, swinging], requests=steady(at))
+    fds = judge(run).resources["fds"]
+    assert fds.verdict == "leak"
+    assert fds.per_request == pytest.approx(0.02, rel=0.05)
+    assert fds.per_request_interval.low > 0
