@@ -37,7 +37,9 @@ class Pace:
         if self.dispersion:
             arrived = self.dispersion * random.gamma(x[known] / self.dispersion)
             seen = self.counted / self.dispersion
-            found[known] = arrived / (self.per_s * random.gamma(seen, 1 / seen, len(arrived)))
+            pace = self.per_s * random.gamma(seen, 1 / seen, len(arrived))
+            # What came all at once says so little that it may not come again.
+            found[known] = np.divide(arrived, pace, out=np.full(len(pace), np.inf), where=pace > 0)
         return found
 
 

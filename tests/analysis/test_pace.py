@@ -79,3 +79,10 @@ def test_the_time_of_a_forecast_is_less_sure_than_its_requests(rng):
     in_time = forecast.interval_s.width / (forecast.elapsed_s - at[-1])
     assert in_time > 3 * in_requests
     assert forecast.interval_s.contains(forecast.elapsed_s)
+
+
+def test_what_came_all_at_once_may_not_come_again():
+    pace = Pace(per_s=1.0, counted=10.0, dispersion=1e6)
+    found = pace.seconds(np.full(100, 5.0), np.random.default_rng(1))
+    assert np.isinf(found).any()
+    assert not np.isnan(found).any()
