@@ -42,6 +42,8 @@ def test_it_is_judged_as_it_was(run):
     for name, found in before["resources"].items():
         # A time ahead rests on all of a steady load now, where it rested on the last quarter.
         left_out = {"reason"} if name == "fds" else {"reason", *AHEAD}
+        if name == "rss_bytes":  # ten seconds of a growing heap were called a leak
+            left_out |= {"verdict", "requests_to_limit"}
         before_it = {key: value for key, value in found.items() if key not in left_out}
         same = {key: now["resources"][name][key] for key in before_it}
         assert same == told(before_it), name

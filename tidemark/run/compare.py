@@ -14,6 +14,7 @@ from tidemark.analysis.verdict.assessment import Assessment, comparison_exit_cod
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import UnusableRunError
 from tidemark.record.files import make_folder
+from tidemark.record.layout import SAMPLES
 from tidemark.record.metadata import ABORTED
 from tidemark.run.children import Child, python_module, say
 from tidemark.run.errors import ChildError
@@ -142,11 +143,13 @@ def explain(
 
 
 def _can_be_read(path: Path) -> bool:
+    """Whether anything was recorded of a run that can be used; says why if something cannot."""
+    if not (path / SAMPLES.file).exists():
+        return False
     try:
         load_run(path)
     except UnusableRunError as error:
-        if path.is_dir():  # it was begun
-            say(str(error))
+        say(str(error))
         return False
     return True
 
