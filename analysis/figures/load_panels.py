@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 
 from tidemark.analysis import units
@@ -22,11 +23,16 @@ DENSE_POINTS = 1600
 
 def counted(run: Run) -> bool:
     """Whether requests were sent, and counted over some time."""
-    known = run.requests[["elapsed_s", "requests", "failures"]].dropna()
+    known = _counts(run)
     if not len(known):
         return False
     last = known.iloc[-1]
     return bool(last["requests"] > 0 and last["elapsed_s"] > known["elapsed_s"].iloc[0])
+
+
+def _counts(run: Run) -> pd.DataFrame:
+    """requests.csv, rows without figures left out."""
+    return run.requests[["elapsed_s", "requests", "failures"]].dropna()
 
 
 def timed(run: Run) -> bool:
@@ -38,9 +44,7 @@ def timed(run: Run) -> bool:
 def draw_requests(axes: Axes, run: Run) -> Heading:
     """Draw requests answered and failed, per second."""
     style.count_axis(axes, "per second", whole=False)
-    times = run.requests["elapsed_s"].to_numpy(dtype=float)
-    finished = run.requests["requests"].to_numpy(dtype=float)
-    failed = run.requests["failures"].to_numpy(dtype=float)
+    times, finished, failed = _counts(run).to_numpy(dtype=float).T
     edges, answered_rate = downsample.rate(times, finished - failed, RATE_BINS)
     _, failed_rate = downsample.rate(times, failed, RATE_BINS)
     panels.headroom(axes, float(np.nan_to_num([answered_rate, failed_rate]).max()), 0.1)

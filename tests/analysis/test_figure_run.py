@@ -446,3 +446,10 @@ def test_requests_that_have_no_rate_have_no_panel(tmp_path, spoilt):
     panels = len(draw_run(weigh(run, clean(run))).axes)
     run = dataclasses.replace(run, requests=run.requests.assign(**spoilt))
     assert len(draw_run(weigh(run, clean(run))).axes) == panels - 1
+
+
+def test_a_failure_count_that_was_not_always_read_is_drawn(tmp_path):
+    run = load_run(write_run(tmp_path, requests=40))
+    failures = run.requests["failures"].where(run.requests.index > 3)
+    run = dataclasses.replace(run, requests=run.requests.assign(failures=failures))
+    assert draw_run(weigh(run, clean(run))).axes
