@@ -83,6 +83,11 @@ class Run:
             last = max(last, float(self.requests["elapsed_s"].iloc[-1]))
         return last
 
+    @property
+    def counts(self) -> pd.DataFrame:
+        """requests.csv as times and running totals, rows without figures left out."""
+        return self.requests[["elapsed_s", "requests", "failures"]].dropna()
+
     def events_of(self, kind: type[Kind]) -> list[Recorded[Kind]]:
         """The events of one type, in order of time."""
         return of_kind(self.events, kind)

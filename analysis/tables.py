@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from tidemark.record.directory import whole_lines
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.events import LARGEST, shown_text
+from tidemark.record.events import LARGEST
 from tidemark.record.layout import TIME_COLUMNS, Table
+from tidemark.record.objects import shown_text
 
 LONGEST_HEADER = 4096
 """Bytes of a header, columns of later versions included."""

@@ -30,6 +30,8 @@ MOST_BYTES = 4 << 30
 """No file of a run is larger: at 1 Hz, ten processes fill as much in half a year."""
 MOST_METADATA_BYTES = 1 << 20
 """`run.json` is not larger."""
+_SPARE = ".run.json.spare"
+_SPARE_BYTES = 65_536
 
 
 def read_regular(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
@@ -57,10 +59,6 @@ def read_regular(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
 
 def _open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
-
-
-_SPARE = ".run.json.spare"
-_SPARE_BYTES = 65_536
 
 
 def whole_lines(path: Path) -> bytes:

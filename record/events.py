@@ -16,16 +16,13 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 from tidemark.record.clock import Instant
+from tidemark.record.objects import parse_object
 
 LARGEST = 1e15
 """No figure of a run is larger: counts, bytes and Unix times stay exact in a float below it."""
 
-LARGEST_IN_JSON = 2.0**63
-"""The same of what is not calculated with: sizes of a host, which may be "unlimited"."""
-LONGEST_TEXT = 2000
-"""Characters of a text in JSON that are kept: a command line may fill pages."""
-DEEPEST = 20
-"""No object of a run is nested more deeply."""
+BY_ITSELF = "died"
+"""The `action` of a broker that failed by itself."""
 
 KINDS: dict[str, type[Event]] = {}
 """Every type of event by its name in the file, in the order of this module."""
@@ -144,6 +141,11 @@ class BrokerDown(Event):
     broker: Text = None
     action: Text = None
     reason: Text = None
+
+    @property
+    def is_by_itself(self) -> bool:
+        """Whether nobody made it fail."""
+        return self.action == BY_ITSELF
 
 
 class BrokerUp(Event):
@@ -340,51 +342,6 @@ def decode(line: bytes) -> Recorded[Event]:
         raise ValueError("is not an event (an object with time_s, elapsed_s and event)")
     event = _typed(name, given) if name in KINDS else Unknown(name, given)
     return Recorded(float(time_s), float(elapsed_s), event)
-
-
-def parse_object(data: bytes) -> dict[str, Any] | None:
-    """The JSON object in `data`, its texts made fit to be shown.
-
-    Returns:
-        None if it is anything else: NaN, infinity, figures too large to be true and nesting that
-        nobody writes included.
-    """
-    try:
-        value = _shown(json.loads(data, parse_constant=_no_constant))
-    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def shown_text(text: str, longest: int = LONGEST_TEXT) -> str:
-    """A text of a run as it may be printed and drawn.
-
-    Cut where it goes on for ever; without control characters, which would steer a terminal or
-    break a line, and without halves of characters, which cannot be written.
-    """
-    if len(text) > longest:
-        text = f"{text[: longest - 3]}..."
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
-
-
-def _shown(value: Any, depth: int = 0) -> Any:
-    if depth > DEEPEST:
-        raise ValueError("is nested too deeply")
-    if isinstance(value, str):
-        return shown_text(value)
-    if isinstance(value, list):
-        return [_shown(one, depth + 1) for one in value]
-    if isinstance(value, dict):
-        return {shown_text(key): _shown(one, depth + 1) for key, one in value.items()}
-    if isinstance(value, int | float) and not abs(value) <= LARGEST_IN_JSON:
-        raise ValueError("is too large to be true")
-    return value
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _is_time(value: Any) -> typing.TypeGuard[float]:

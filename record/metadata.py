@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.events import parse_object
 from tidemark.record.layout import ONLY_TARGET, READABLE_FORMATS
+from tidemark.record.objects import parse_object
 
 COMPLETED = "completed"
 EXHAUSTED = "exhausted"

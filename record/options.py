@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from tidemark.record.endpoints import parse_endpoint
 from tidemark.record.errors import OptionError, TidemarkError
-from tidemark.record.events import shown_text
+from tidemark.record.objects import shown_text
 from tidemark.record.secrets import without_secrets
 
 REQUIRED = object()

@@ -10,6 +10,7 @@ from tidemark.record.clock import Instant
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import DiskFullError
 from tidemark.record.events import DiskFull, DiskHasRoom, Event, encode
+from tidemark.record.files import reserve
 from tidemark.record.layout import COMPOSITION, ENDPOINTS, SAMPLES, TIME_COLUMNS
 from tidemark.sampler.source import Row
 
@@ -66,10 +67,7 @@ class Journal:
         return time.monotonic() - self.last.elapsed_s - since_s
 
     def _reserve(self) -> None:
-        self._release()  # a killed sampler leaves its own; what else is there is not followed
-        path = self._directory.file(_RESERVE)
-        with contextlib.suppress(OSError), path.open("xb") as file:
-            file.write(bytes(_RESERVE_BYTES))  # one that cannot be had is no reason to stop
+        reserve(self._directory.file(_RESERVE), _RESERVE_BYTES)
 
     def _release(self) -> None:
         with contextlib.suppress(OSError):

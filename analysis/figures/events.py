@@ -42,9 +42,6 @@ MARKED: dict[type[Event], str] = {
 }
 """Events that get a line of their own in a picture, and what stands beside it."""
 
-DIED = "died"
-"""The action of a broker that failed by itself; others are those of a fault."""
-
 LONGEST_BROKER = 32
 
 MISSED_TICKS = 5.0
@@ -101,7 +98,7 @@ def marks(events: Iterable[Recorded[Event]]) -> list[Mark]:
 
 
 def _is_marked(event: Event) -> bool:
-    by_a_fault = isinstance(event, BrokerDown) and event.action != DIED
+    by_a_fault = isinstance(event, BrokerDown) and not event.is_by_itself
     return type(event) in MARKED and not by_a_fault
 
 
@@ -202,7 +199,7 @@ def _outages(run: Run) -> list[Span]:
 
 def _outage(start_s: float, gone: BrokerDown, end_s: float) -> Span:
     """A broker that died is named by its mark."""
-    return Span(start_s, end_s, "" if gone.action == DIED else f"{_broker(gone)} down")
+    return Span(start_s, end_s, "" if gone.is_by_itself else f"{_broker(gone)} down")
 
 
 def _stops(run: Run) -> list[Span]:

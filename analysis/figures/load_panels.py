@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 
 from tidemark.analysis import units
@@ -23,16 +22,11 @@ DENSE_POINTS = 1600
 
 def counted(run: Run) -> bool:
     """Whether requests were sent, and counted over some time."""
-    known = _counts(run)
+    known = run.counts
     if not len(known):
         return False
     last = known.iloc[-1]
     return bool(last["requests"] > 0 and last["elapsed_s"] > known["elapsed_s"].iloc[0])
-
-
-def _counts(run: Run) -> pd.DataFrame:
-    """requests.csv, rows without figures left out."""
-    return run.requests[["elapsed_s", "requests", "failures"]].dropna()
 
 
 def timed(run: Run) -> bool:
@@ -44,7 +38,7 @@ def timed(run: Run) -> bool:
 def draw_requests(axes: Axes, run: Run) -> Heading:
     """Draw requests answered and failed, per second."""
     style.count_axis(axes, "per second", whole=False)
-    times, finished, failed = _counts(run).to_numpy(dtype=float).T
+    times, finished, failed = run.counts.to_numpy(dtype=float).T
     edges, answered_rate = downsample.rate(times, finished - failed, RATE_BINS)
     _, failed_rate = downsample.rate(times, failed, RATE_BINS)
     panels.headroom(axes, float(np.nan_to_num([answered_rate, failed_rate]).max()), 0.1)

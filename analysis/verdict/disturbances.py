@@ -99,7 +99,7 @@ def _holes(run: Run) -> Iterator[tuple[float, float]]:
 
 def _silences(run: Run) -> Iterator[tuple[float, float]]:
     """From one answer to the next where none came meanwhile, but requests failed or waited."""
-    table = run.requests[["elapsed_s", "requests", "failures"]].dropna()
+    table = run.counts
     if not len(table):
         return
     at, finished, failed = (table[name].to_numpy(dtype=float) for name in table.columns)

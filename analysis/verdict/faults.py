@@ -194,7 +194,7 @@ class _Counts:
 
 
 def _counts(run: Run) -> _Counts | None:
-    table = run.requests[["elapsed_s", "requests", "failures"]].dropna()
+    table = run.counts
     if len(table) < 2:
         return None
     return _Counts(*(table[name].to_numpy(dtype=float) for name in table.columns))

@@ -14,7 +14,6 @@ from tidemark.record.clock import Instant
 from tidemark.record.events import (
     KINDS,
     LARGEST,
-    LONGEST_TEXT,
     Emfile,
     Event,
     Gap,
@@ -24,9 +23,8 @@ from tidemark.record.events import (
     decode,
     encode,
     of_kind,
-    parse_object,
-    shown_text,
 )
+from tidemark.record.objects import LONGEST_TEXT, parse_object, shown_text
 
 NOW = Instant(1_700_000_000.25, 1.5)
 TEXT = st.text(st.characters(codec="utf-8"), max_size=30).filter(str.isprintable)

@@ -114,10 +114,10 @@ def test_the_closest_match_serves(start: Start) -> None:
     """A wildcard and an address may listen on one port: what goes to the address goes there."""
     port = free_port()
     script = textwrap.dedent("""
-        import socket, sys, time
+        import signal, socket, sys
         s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.bind((sys.argv[1], int(sys.argv[2]))); s.listen()
-        time.sleep(600)
+        signal.pause()
     """)
     reuse = script.replace("SO_REUSEADDR", "SO_REUSEPORT")
     wide = start(sys.executable, "-c", reuse, "0.0.0.0", str(port), port=port)

@@ -4,7 +4,7 @@ import os
 import select
 from pathlib import Path
 
-from tidemark.record.events import BrokerDown, SamplerLost, TargetExited
+from tidemark.record.events import BY_ITSELF, BrokerDown, SamplerLost, TargetExited
 from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.metadata import ABORTED, DIED
 from tidemark.record.process import signal_name
@@ -118,7 +118,7 @@ class Lives:
             return None
         reason = broker.obituary(self._elapsed_s)
         for address in self._services.brokers:
-            self._journal.event(BrokerDown(broker=address, action="died", reason=reason))
+            self._journal.event(BrokerDown(broker=address, action=BY_ITSELF, reason=reason))
         return Ending(ABORTED, reason, cannot_tell=True)
 
     def _sampler_gone(self, *, is_last: bool) -> Ending | None:
