@@ -1,6 +1,7 @@
 """`run.json`: what ran, on what, from when to when, how it ended."""
 
 import datetime as dt
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -75,6 +76,14 @@ class RunMetadata:
     load: Mapping[str, Any]
     host: Mapping[str, Any]
     raw: Mapping[str, Any]
+
+    @property
+    def settle_s(self) -> float:
+        """Seconds of load that the service was given to warm up in; 0 where nobody said."""
+        told = self.load.get("settle_s")
+        if isinstance(told, bool) or not isinstance(told, int | float) or not 0 < told < math.inf:
+            return 0.0
+        return float(told)
 
 
 def utc_now() -> str:

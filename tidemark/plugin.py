@@ -152,7 +152,10 @@ class Plugin:
                 raise TidemarkError(f"--tags: {user.__name__} has no task of these tags")
 
     def _read_options(self) -> RunOptions:
-        return RunOptions.parse(vars(self.environment.parsed_options))
+        given = vars(self.environment.parsed_options)
+        options = RunOptions.parse(given)
+        options.check_lasting("--run-time", given["run_time"])
+        return options
 
     def prepare(self) -> Session:
         """Start what the next run needs.

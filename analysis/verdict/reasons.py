@@ -66,7 +66,8 @@ def explained(
 def _disturbed(window: Window) -> str:
     """What is to be done about too little; or why so little is left."""
     if not window.disturbed:
-        return "; let the run last longer"
+        settled = f" after {units.duration(window.settle_s)} to settle" if window.settle_s else ""
+        return f"{settled}; let the run last longer"
     return ": the rest is disturbed (brokers down, nothing answered, stopped, or not sampled)"
 
 

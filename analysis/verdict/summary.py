@@ -118,6 +118,7 @@ Likeness = tuple[tuple[str, Callable[[RunMetadata], object]], ...]
 CONDITIONS: Likeness = (
     ("request rate", lambda meta: meta.load.get("rate")),
     ("users", lambda meta: meta.load.get("users")),
+    ("seconds to settle", lambda meta: meta.settle_s),
     ("load shape", lambda meta: meta.load.get("shape")),
     ("workload", lambda meta: meta.load.get("workload")),
     ("batch size", lambda meta: meta.load.get("batch_size")),

@@ -46,6 +46,7 @@ class Window:
         load: The load.
         death: What ran out; None when nothing did.
         disturbed: When the service was not left alone; what is held then is not judged.
+        settle_s: Seconds of load that the service was given to warm up in; they are not judged.
     """
 
     bins: Bins
@@ -56,11 +57,17 @@ class Window:
     load: Load
     death: Exhaustion | None
     disturbed: Spans = ()
+    settle_s: float = 0.0
+
+    @property
+    def settled_s(self) -> float:
+        """From when on the service was to be warm, seconds since the run began."""
+        return self.begin_s + self.settle_s
 
     @property
     def keep(self) -> NDArray[np.bool_]:
         """Which bins are judged: those of a steady load, without the very first requests."""
-        steady = self._between(max(self.load.steady_from_s, self.begin_s), self.end_s)
+        steady = self._between(max(self.load.steady_from_s, self.settled_s), self.end_s)
         first = min(FIRST_REQUESTS, FIRST_SHARE * (self.end_x - self.begin_x))
         first = first if self.per_request else 0.0
         return steady & (self.x >= self.begin_x + first) & self._undisturbed
@@ -141,7 +148,7 @@ class Window:
         """The same window, ended as soon as x has reached a value: what was known by then."""
         inside = self.loaded & (self.x <= end_x)
         end_s = float(self.bins.elapsed_s[inside][-1]) if inside.any() else self.begin_s
-        load = describe_load(self.bins, self.begin_s, end_s, self.disturbed)
+        load = describe_load(self.bins, self.settled_s, end_s, self.disturbed)
         return replace(self, end_s=end_s, load=load, death=None)
 
 
@@ -162,8 +169,9 @@ def find_window(run: Run, bins: Bins, processes: list[ProcessSeries]) -> Window:
     disturbed = find_disturbances(run, None if death is None else end_s)
     if disturbed and begin_s < disturbed[-1][0] < end_s and math.isinf(disturbed[-1][1]):
         end_s = disturbed[-1][0]
-    load = describe_load(bins, begin_s, end_s, disturbed)
-    return Window(bins, x, per_request, begin_s, end_s, load, death, disturbed)
+    settle_s = run.metadata.settle_s
+    load = describe_load(bins, begin_s + settle_s, end_s, disturbed)
+    return Window(bins, x, per_request, begin_s, end_s, load, death, disturbed, settle_s)
 
 
 def _axis(bins: Bins) -> tuple[Floats, bool, float]:

@@ -68,6 +68,7 @@ def make_run(
     events: Sequence[Recorded[Any]] = (),
     endpoints: pd.DataFrame | None = None,
     raw: dict[str, Any] | None = None,
+    load: dict[str, Any] | None = None,
     outcome: str = "completed",
 ) -> Run:
     """A run whose processes (one for each series) carry it in one resource; NaN is not alive."""
@@ -81,7 +82,7 @@ def make_run(
     held = endpoints if endpoints is not None else empty_table(layout.ENDPOINTS)
     return Run(
         Path("made"),
-        metadata(raw=raw or {}, outcome=outcome),
+        metadata(raw=raw or {}, load=load or {}, outcome=outcome),
         samples,
         empty_table(layout.COMPOSITION),
         counted,

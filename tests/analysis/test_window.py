@@ -183,3 +183,14 @@ def test_a_load_that_never_becomes_steady_explains_instead(at):
     assert window.load.varies
     assert window.load.covariates.shape == (200, 2)
     assert min(judged(window)) == 2
+
+
+def test_what_the_service_needs_to_settle_is_not_judged(at):
+    window = window_of(at, load={"settle_s": 60.0})
+    assert min(judged(window)) == 60
+    assert window.begin_s == 0.0
+
+
+@pytest.mark.parametrize("told", [None, True, "60", -1.0, float("inf"), [60]])
+def test_what_is_no_time_to_settle_leaves_everything(at, told):
+    assert judged(window_of(at, load={"settle_s": told})) == judged(window_of(at))

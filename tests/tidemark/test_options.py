@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidemark.record.errors import OptionError
+from tidemark.record.errors import OptionError, TidemarkError
 from tidemark.run.options import OPTIONS, RunOptions
 
 
@@ -118,3 +118,14 @@ def test_arguments_say_the_same_again(values: dict[str, object]) -> None:
         flag, equals, value = argument.partition("=")
         again[flag.removeprefix("--").replace("-", "_")] = value if equals else True
     assert RunOptions.parse(again) == options
+
+
+@pytest.mark.parametrize("lasts_s", [30.0, 60.0])
+def test_a_time_to_settle_leaves_something_to_judge(lasts_s: float) -> None:
+    with pytest.raises(TidemarkError, match=f"--settle 60.*--duration {lasts_s:g} s"):
+        RunOptions.parse({"settle": 60}).check_lasting("--duration", lasts_s)
+
+
+@pytest.mark.parametrize("lasts_s", [None, 61.0])
+def test_a_load_without_an_end_lasts_longer_than_any_time_to_settle(lasts_s: float | None) -> None:
+    RunOptions.parse({"settle": 60}).check_lasting("--run-time", lasts_s)

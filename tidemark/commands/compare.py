@@ -63,6 +63,7 @@ def compare(baseline: Path | None, *, baseline_anyway: bool, **values: Any) -> i
     check_flags_of_environment(OPTIONS)
     comparison = Comparison(**read_all(OWN_OPTIONS, values), options=RunOptions.parse(values))
     options = comparison.options
+    options.check_lasting("--duration", comparison.duration)
     folder = new_folder(options.results, options.run_name, "compare", shared=options.share_files)
     console = make_console()
     progress = Progress(console)

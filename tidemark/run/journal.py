@@ -173,6 +173,7 @@ def describe_load(plan: Plan, users: int | None, run_time_s: float | None = None
         "rate": options.rate,
         "shape": f"ramp {options.ramp:g} s" if options.ramp else "constant",
         "ramp_s": options.ramp,
+        "settle_s": options.settle,
         "batch_size": options.batch_size,
         "payload_bytes": options.payload_bytes,
         "seed": options.seed,

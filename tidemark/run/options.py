@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tidemark.record import options as value
+from tidemark.record.errors import TidemarkError
 from tidemark.record.options import Option, read_all
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
 from tidemark.targets.client_options import ALLOW_KAFKA_PLUGINS, KAFKA_CONFIG, KAFKA_OPTION
@@ -53,6 +54,12 @@ class RunOptions:
     )
     ramp: float = _option(
         value.number(0, LONGEST_S), 0.0, "seconds over which the rate rises from 0 to --rate", "S"
+    )
+    settle: float = _option(
+        value.number(0, LONGEST_S),
+        0.0,
+        "seconds of load in which the service may warm up: they are recorded, and not judged",
+        "S",
     )
     batch_size: int = _option(value.integer(1, 100_000), 10, "messages in the body of one request")
     payload_bytes: int = _option(
@@ -153,6 +160,22 @@ class RunOptions:
             OptionError: one line that names the option and what it wants.
         """
         return cls(**read_all(OPTIONS, values))
+
+    def check_lasting(self, option: str, lasts_s: float | None) -> None:
+        """Check that something of a load is left to be judged.
+
+        Args:
+            option: What says how long it lasts, for the message.
+            lasts_s: For how long, seconds; None where no end is planned.
+
+        Raises:
+            TidemarkError: nothing is; one line that says so.
+        """
+        if lasts_s and self.settle >= lasts_s:
+            raise TidemarkError(
+                f"--settle {self.settle:g}: leaves nothing to judge of {option} {lasts_s:g} s: "
+                "let the load last longer"
+            )
 
     def as_arguments(self, *names: str) -> list[str]:
         """The command-line arguments that give the same values of these options, or of all."""
