@@ -59,7 +59,7 @@ class LocalSource:
     def take(self, now_s: float, *, full: bool = False) -> Sample:
         """Take one sample, as `Source.take` has it."""
         self._look(now_s)
-        processes = self._figures.read(now_s, self._tree)
+        processes = self._figures.read(self._tree)
         connections = self._connections.read(now_s, self._tree.members, full=full)
         composition = self.composition.read(now_s, processes)
         events = self._events.copy()

@@ -26,7 +26,7 @@ from tidemark.sampler.source import Sample
 from tidemark.sampler.tree import Process, ProcessTree, identify
 from tidemark.sampler.unreadable import Unreadable
 
-READ = {*IN_STAT, *(reading.column for reading in READINGS)}
+READ = {*IN_STAT, *(column for reading in READINGS for column in reading.columns)}
 
 
 class Elsewhere:
@@ -132,14 +132,14 @@ def tree_of(pid):
     return tree
 
 
-def test_a_dear_figure_is_empty_between_its_turns(puppet):
-    reader = FiguresReader(Unreadable(pytest.fail))
+def test_one_file_that_tells_several_figures_is_read_once(puppet, monkeypatch):
+    read, seen = procfs.read_file, []
+    monkeypatch.setattr(procfs, "read_file", lambda pid, name: seen.append(name) or read(pid, name))
     tree = tree_of(puppet.pid)
-    seen = {
-        now_s: set(reader.read(now_s, tree)[0].figures) for now_s in (0.0, 1.0, 9.9, 10.0, 11.0)
-    }
-    assert [now_s for now_s, columns in seen.items() if "swap_bytes" in columns] == [0.0, 10.0]
-    assert all(columns >= READ - {"swap_bytes"} for columns in seen.values())
+    seen.clear()
+    (one,) = FiguresReader(Unreadable(pytest.fail)).read(tree)
+    assert seen == ["status"]
+    assert set(one.figures) == READ
 
 
 @pytest.fixture
@@ -159,8 +159,8 @@ def test_a_figure_that_is_refused_costs_no_other(puppet, refuse_fds):
     said = []
     refuse_fds(DeniedError(puppet.pid, f"/proc/{puppet.pid}/fd"))
     reader = FiguresReader(Unreadable(said.append))
-    for now_s in (0.0, 1.0):
-        (one,) = reader.read(now_s, tree_of(puppet.pid))
+    for _ in range(2):
+        (one,) = reader.read(tree_of(puppet.pid))
         assert set(one.figures) >= {"fds_limit", "threads", "rss_bytes", "cpu_s"}
         assert "fds" not in one.figures
     assert [event.what for event in said] == [f"/proc/{puppet.pid}/fd"]
@@ -168,7 +168,7 @@ def test_a_figure_that_is_refused_costs_no_other(puppet, refuse_fds):
 
 def test_what_was_read_before_a_process_went_stands(puppet, refuse_fds):
     refuse_fds(NoSuchProcessError(puppet.pid))
-    (one,) = FiguresReader(Unreadable(pytest.fail)).read(0.0, tree_of(puppet.pid))
+    (one,) = FiguresReader(Unreadable(pytest.fail)).read(tree_of(puppet.pid))
     assert set(one.figures) == {"threads", "rss_bytes", "cpu_s"}
 
 
