@@ -241,6 +241,26 @@ def read_command(pid: int) -> list[str]:
     return [part.decode("utf-8", "replace") for part in data.rstrip(b"\0").split(b"\0") if part]
 
 
+def read_environment(pid: int) -> dict[str, str]:
+    """The environment that the process was started with; takes the right to trace it."""
+    parts = (text.partition("=") for text in read_text(pid, "environ").split("\0"))
+    return {name: value for name, is_given, value in parts if is_given}
+
+
+def read_program(pid: int) -> str:
+    """The path of the program that it runs; takes the right to trace it."""
+    path = f"/proc/{pid}/exe"
+    with reading(pid, path):
+        return os.readlink(path)
+
+
+def open_program(pid: int) -> BinaryIO:
+    """The program that it runs, also where the file has been replaced or is not to be seen."""
+    path = f"/proc/{pid}/exe"
+    with reading(pid, path):
+        return Path(path).open("rb")
+
+
 def parse_soft_limit(data: bytes, name: bytes) -> int | None:
     """A soft limit in `/proc/PID/limits`, `Max open files`; None if unlimited or cut short."""
     for line in data.splitlines():

@@ -22,6 +22,7 @@ from tidemark.sampler.live import Glance
 from tidemark.sampler.local import LocalSource
 from tidemark.sampler.options import OPTIONS, Options
 from tidemark.sampler.recorder import Recorder
+from tidemark.sampler.runtime_watch import HEAP_COLUMNS
 from tidemark.sampler.source import Sample
 from tidemark.sampler.tree import Process, ProcessTree, identify
 from tidemark.sampler.unreadable import Unreadable
@@ -108,11 +109,12 @@ def test_why_there_is_no_better_source_is_said(record):
 
 def test_every_column_is_written_by_something():
     by_recorder = {*TIME_COLUMNS, "target", "pid", "process", "sample_cost_s"}
-    assert set(SAMPLES.columns) == by_recorder | set(TCP_STATES) | READ
+    assert set(SAMPLES.columns) == by_recorder | set(TCP_STATES) | READ | set(HEAP_COLUMNS)
 
 
 def test_every_metric_is_read():
-    assert {column for metric in METRICS for column in metric.sampled} == READ | set(TCP_STATES)
+    read = READ | set(TCP_STATES) | set(HEAP_COLUMNS)
+    assert {column for metric in METRICS for column in metric.sampled} == read
 
 
 def test_no_column_of_a_first_sample_is_empty(puppet, address, record):
@@ -122,7 +124,7 @@ def test_no_column_of_a_first_sample_is_empty(puppet, address, record):
     directory, _ = record(source)
     source.close()
     (mine,) = (row for row in rows(directory, SAMPLES) if row["pid"] == str(puppet.pid))
-    assert [column for column, text in mine.items() if not text] == []
+    assert {column for column, text in mine.items() if not text} == set(HEAP_COLUMNS)
     assert mine["fds_limit"] == "512"
 
 
