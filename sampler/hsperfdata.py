@@ -48,7 +48,7 @@ class Place:
             PerfDataError: The file does not reach to it.
         """
         if self.end > len(data):
-            raise PerfDataError("a value stands behind the end")
+            raise PerfDataError("has a value behind its end")
         if self.length:
             text = data[self.at : self.end].split(b"\0", 1)[0]
             return text.decode("utf-8", "replace")
@@ -77,15 +77,15 @@ def _entries(data: bytes, order: str) -> Iterator[tuple[str, Place]]:
     entry = struct.Struct(order + "iiiccbbi")
     for _ in range(count):
         if at < _PROLOGUE_BYTES or at + entry.size > len(data):
-            raise PerfDataError("an entry stands behind the end")
+            raise PerfDataError("has an entry behind its end")
         length, name_at, vector, kind, _, _, _, value_at = entry.unpack_from(data, at)
         if length < entry.size or name_at < entry.size or value_at < entry.size or vector < 0:
-            raise PerfDataError("an entry is damaged")
+            raise PerfDataError("has a damaged entry")
         is_text = kind == _IS_TEXT and vector > 0
         place = Place(at + value_at, vector if is_text else 0, order)
         name_end = data.find(b"\0", at + name_at, at + length)
         if name_end < 0 or place.end > len(data):
-            raise PerfDataError("an entry is damaged")
+            raise PerfDataError("has a damaged entry")
         if is_text or (kind == _IS_LONG and not vector):
             yield data[at + name_at : name_end].decode("utf-8", "replace"), place
         at += length
