@@ -10,6 +10,7 @@ from tidemark.sampler.figures import FiguresReader
 from tidemark.sampler.limits import LimitsProbe
 from tidemark.sampler.options import Options
 from tidemark.sampler.root import RootWatch
+from tidemark.sampler.runtime_watch import RuntimeWatch, Telling
 from tidemark.sampler.source import Probe, Sample
 from tidemark.sampler.stopped import StoppedWatch
 from tidemark.sampler.tree import ProcessTree, identify
@@ -55,11 +56,14 @@ class LocalSource:
         source, self.shortcoming = open_source(brokers, options.pid, options.source)
         self.name = source.name
         self._connections = ConnectionWatch(brokers, source, budget, say, self._unreadable)
+        endpoint = _endpoint(options.metrics_url)
+        self._runtimes = RuntimeWatch(self._tree, options.target, say, self._unreadable, endpoint)
 
     def take(self, now_s: float, *, full: bool = False) -> Sample:
         """Take one sample, as `Source.take` has it."""
         self._look(now_s)
-        processes = self._figures.read(now_s, self._tree)
+        processes = self._figures.read(self._tree)
+        self._runtimes.add_heaps(processes)
         connections = self._connections.read(now_s, self._tree.members, full=full)
         composition = self.composition.read(now_s, processes)
         events = self._events.copy()
@@ -77,7 +81,17 @@ class LocalSource:
             self._unreadable.tell(error)
         for probe in self._probes:
             probe.look(self._tree.members.values())
+        self._runtimes.look(now_s)
 
     def close(self) -> None:
         """Give back what it holds."""
+        self._runtimes.close()
         self._connections.close()
+
+
+def _endpoint(url: str | None) -> Telling | None:
+    if url is None:
+        return None
+    from tidemark.sampler.metrics_endpoint import MetricsEndpoint  # noqa: PLC0415 (slow to load)
+
+    return MetricsEndpoint(url)
