@@ -347,6 +347,7 @@ def _growth(found: ResourceVerdict) -> dict[str, float | None]:
         "per_request": found.per_request,
         "per_request_low": None if interval is None else interval.low,
         "per_request_high": None if interval is None else interval.high,
+        "excluded_per_request": found.excluded_per_request,
         "per_hour": found.per_hour,
         "baseline": found.baseline,
         "last": found.last,

@@ -1,8 +1,12 @@
 """From measured growth to a decision on one track."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
 
+from tidemark.analysis.verdict.first_growth import FirstGrowth
 from tidemark.analysis.verdict.growth import Growth, later_parts, measure
 from tidemark.analysis.verdict.model import Decision
 from tidemark.analysis.verdict.tracks import Track
@@ -20,6 +24,8 @@ LATEST_START = 0.65
 """A growth that is judged on less than a third of the run is too recent to be called a leak, ..."""
 LATEST_START_AFTER_SLOWING = 0.55
 """... and one that slowed down before needs more of the run than that."""
+LEAST_WARM_SHARE = 0.35
+"""A run of which less than this share comes after the first growth is judged as that."""
 CLEAN_STEPS = 8.0
 """Growth over the run that may go unseen in a clean resource, in steps of its resolution, ..."""
 CLEAN_LEVEL_SHARE = 0.2
@@ -47,7 +53,9 @@ class Pattern(Enum):
     SUSPECT = "a hint of growth"
     THIN = "too few samples"
     SHORT = "too short"
-    EARLY = "a heap's first growth"
+    EARLY = "within the first growth"
+    FEW_COLLECTIONS = "too few collections"
+    UNCOLLECTED = "not collected yet"
     NOT_SEEN = "none was ever seen"
     UNREAD = "cannot have been read"
     EXHAUSTED = "reached its limit"
@@ -63,14 +71,29 @@ class Judgement:
         decision: `leak`, `clean` or `inconclusive`.
         pattern: Why.
         growth: What was measured; None where there was too little.
+        hidden: By how much it may have grown over the judged part without showing.
     """
 
     decision: Decision
     pattern: Pattern
     growth: Growth | None
+    hidden: float = 0.0
+
+    @property
+    def excluded(self) -> float | None:
+        """Growth per unit of x above which there is none, with 95 %; None where unknown."""
+        if self.growth is None:
+            return None
+        return self.growth.upper + self.hidden / self.growth.longest_span
 
 
-def decide(track: Track, scale: Measure, room: float | None, tests: int = 1) -> Judgement:
+def decide(
+    track: Track,
+    scale: Measure,
+    room: float | None,
+    tests: int = 1,
+    first: FirstGrowth | None = None,
+) -> Judgement:
     """Decide on one track.
 
     Args:
@@ -78,22 +101,58 @@ def decide(track: Track, scale: Measure, room: float | None, tests: int = 1) -> 
         scale: What counts for this resource.
         room: What is left below the limit; None without a limit.
         tests: How many tracks of the resource are judged: each must be surer than one alone.
+        first: What the service does before it is warm; None where that is not known to matter.
     """
+    if first is None:
+        return _decide(track, scale, room, tests)
+    is_early = first.share_after(track) < LEAST_WARM_SHARE
+    found = _decide(track, scale, room, tests, first.tolerated if is_early else math.inf)
+    growth = found.growth
+    if growth is None:
+        return found
+    if found.decision == "leak" and growth.total <= first.allowed(growth):
+        found = _after(first, track, found, lambda warm: _decide(warm, scale, room, tests))
+    elif found.decision == "clean" and is_early and _grows(growth, first.shown, tests):
+        found = replace(found, decision="inconclusive", pattern=Pattern.EARLY)
+    return replace(found, hidden=first.hidden)
+
+
+def _after(
+    first: FirstGrowth, track: Track, found: Judgement, judge: Callable[[Track], Judgement]
+) -> Judgement:
+    """The judgement on what comes after the first growth, where that explains what was found."""
+    early = replace(found, decision="inconclusive", pattern=Pattern.EARLY)
+    warm = track.where(first.is_over(track))
+    later = judge(warm) if len(warm) else early
+    grew = later.growth is not None and later.growth.total > first.wander
+    return later if grew or later.decision == "clean" else early
+
+
+def _grows(growth: Growth, least: float, tests: int) -> bool:
+    """Whether there surely is growth, if little."""
+    is_sure = growth.chance < SURE / tests and growth.chance_late < SURE_LATE
+    return is_sure and growth.total > least
+
+
+def _decide(
+    track: Track, scale: Measure, room: float | None, tests: int, most: float = math.inf
+) -> Judgement:
     growth = measure(track, scale.resolution)
     if growth is None:
         return Judgement("inconclusive", Pattern.THIN, None)
-    found = _judge(growth, scale, room, tests)
+    tolerated = partial(_tolerated, scale=scale, room=room, most=most)
+    found = _judge(growth, scale, tolerated, tests)
     if found.decision != "inconclusive":
         return found
     for later in later_parts(track, scale.resolution, growth.start):
-        if _is_flat(later, scale, room) and _is_slower(
-            later, growth, CLEAN_STEPS * scale.resolution
-        ):
+        if _is_flat(later, tolerated) and _is_slower(later, growth, CLEAN_STEPS * scale.resolution):
             return Judgement("clean", Pattern.FLAT, later)
     return found
 
 
-def _judge(growth: Growth, scale: Measure, room: float | None, tests: int) -> Judgement:
+def _judge(
+    growth: Growth, scale: Measure, tolerated: Callable[[Growth], float], tests: int
+) -> Judgement:
     least = max(scale.least_growth, scale.least_share * float(growth.points.y.mean()))
     matters = growth.total >= least
     goes_on = growth.chance_late < SURE_LATE and growth.monotonic_chance < SURE_MONOTONIC
@@ -106,16 +165,14 @@ def _judge(growth: Growth, scale: Measure, room: float | None, tests: int) -> Ju
         return Judgement("leak", Pattern.STEADY, growth)
     if growth.chance < SUSPECT / tests and matters:
         return Judgement("inconclusive", Pattern.SUSPECT, growth)
-    if _unseen(growth) > _tolerated(growth, scale, room):
+    if _unseen(growth) > tolerated(growth):
         return Judgement("inconclusive", Pattern.NOISY, growth)
     return Judgement("clean", Pattern.FLAT, growth)
 
 
-def _is_flat(growth: Growth, scale: Measure, room: float | None) -> bool:
+def _is_flat(growth: Growth, tolerated: Callable[[Growth], float]) -> bool:
     return (
-        not growth.slowing
-        and growth.chance > FLAT_CHANCE
-        and _unseen(growth) <= _tolerated(growth, scale, room)
+        not growth.slowing and growth.chance > FLAT_CHANCE and _unseen(growth) <= tolerated(growth)
     )
 
 
@@ -130,11 +187,10 @@ def _unseen(growth: Growth) -> float:
     return growth.upper * growth.longest_span
 
 
-def _tolerated(growth: Growth, scale: Measure, room: float | None) -> float:
+def _tolerated(growth: Growth, scale: Measure, room: float | None, most: float) -> float:
+    """Growth over the judged part that may go unseen in what is called clean, `most` at most."""
     level = float(growth.points.y.mean())
-    return max(
-        CLEAN_STEPS * scale.resolution,
-        CLEAN_LEVEL_SHARE * level,
-        CLEAN_SPREADS * growth.spread,
-        min(CLEAN_LIMIT_SHARE * (room or 0.0), CLEAN_LIMIT_STEPS * scale.resolution),
-    )
+    least = CLEAN_STEPS * scale.resolution
+    limit = min(CLEAN_LIMIT_SHARE * (room or 0.0), CLEAN_LIMIT_STEPS * scale.resolution)
+    usual = max(CLEAN_LEVEL_SHARE * level, CLEAN_SPREADS * growth.spread, limit)
+    return max(least, min(usual, most))

@@ -169,6 +169,8 @@ class ResourceVerdict:
         per_request_interval: 90 % interval of it.
         per_hour: Growth per hour at the load of the run.
         per_hour_interval: 90 % interval of it.
+        excluded_per_request: Growth per answered request above which there surely is none; None
+            where that, or requests, are unknown.
         baseline: Level when the load began.
         last: Level at the end.
         limit: What it may reach; None where unknown or where there is none.
@@ -193,6 +195,7 @@ class ResourceVerdict:
     per_request_interval: Interval | None = None
     per_hour: float | None = None
     per_hour_interval: Interval | None = None
+    excluded_per_request: float | None = None
     baseline: float | None = None
     last: float | None = None
     limit: float | None = None

@@ -9,7 +9,9 @@ import numpy as np
 from tidemark.analysis import units
 from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.decision import SURE, SURE_LATE, SURE_MONOTONIC, Judgement, Pattern
+from tidemark.analysis.verdict.first_growth import FirstGrowth
 from tidemark.analysis.verdict.growth import Growth
+from tidemark.analysis.verdict.memory import MemorySeries
 from tidemark.analysis.verdict.model import ResourceVerdict
 from tidemark.analysis.verdict.window import Window
 
@@ -25,8 +27,12 @@ _SENTENCES = {
     "run for {four_times}, or use a control run",
     Pattern.THIN: "{samples} under load: too few to tell{disturbed}",
     Pattern.SHORT: "{kept} of load are too short to tell{disturbed}",
-    Pattern.EARLY: "{grow} by {rate}, but {kept} of load are within the first growth of any heap; "
-    "run for some minutes to see",
+    Pattern.EARLY: "{grow} by {rate}, but {loaded} of load are within the first growth of {kind}; "
+    "run for {warm} to see, or with a control run",
+    Pattern.FEW_COLLECTIONS: "the heap was collected {collected} under load, too seldom to tell "
+    "what it keeps; run for {twice}, or with a smaller heap",
+    Pattern.UNCOLLECTED: "{grow} by {rate}, but the heap was collected {collected} meanwhile, and "
+    "what is left to finalizers is closed then; run for {thrice} to see",
     Pattern.NOT_SEEN: "none was ever seen towards {brokers}: is --bootstrap or --brokers right?",
     Pattern.UNREAD: "0 in every sample, which no living process has: this was not read",
     Pattern.FLAT: "level at {level} since {since}; growth above {excluded} is excluded",
@@ -38,7 +44,11 @@ _SEVERAL = {verb: verb for verb in _ONE}
 
 
 def explained(
-    found: ResourceVerdict, judgement: Judgement, window: Window, brokers: Sequence[str] = ()
+    found: ResourceVerdict,
+    judgement: Judgement,
+    window: Window,
+    memory: MemorySeries,
+    brokers: Sequence[str] = (),
 ) -> ResourceVerdict:
     """The verdict with its reason."""
     growth, span_s = judgement.growth, window.end_s - window.begin_s
@@ -52,15 +62,34 @@ def explained(
         thrice=units.duration(3 * span_s),
         four_times=units.duration(4 * span_s),
         doubt=_doubt(growth),
-        excluded=_excluded(found, growth),
+        excluded=_excluded(found, judgement),
         samples=units.several(int(window.keep.sum()), "sample"),
         kept=units.duration(window.kept_s),
+        loaded=units.duration(round(span_s)),
+        kind=memory.first.phrase,
+        warm=_warm(found, memory.first, span_s),
+        collected=_times(memory.collections),
         disturbed=_disturbed(window),
         brokers=_named(brokers),
         level=_held(found, _level(found, window)),
         **(_ONE if found.metric.unit == "bytes" else _SEVERAL),
     )
     return replace(found, reason=f"{found.metric.phrase}: {sentence}")
+
+
+def _warm(found: ResourceVerdict, first: FirstGrowth, span_s: float) -> str:
+    """How long to run so that memory is judged on more than its first growth; whole minutes."""
+    growing, hourly = found.per_request, found.per_hour
+    slope = growing if growing is not None else (hourly or 0.0) / 3600.0
+    rate = hourly / 3600.0 / growing if growing and hourly else 1.0
+    needed_s = max(first.told_after_s(slope, rate), 1.5 * span_s)
+    return units.duration(60.0 * math.ceil(needed_s / 60.0))
+
+
+def _times(count: float | None) -> str:
+    """How often something happened."""
+    named = {0: "not once", 1: "once", 2: "twice"}
+    return named.get(int(count or 0), f"{units.count(count)} times")
 
 
 def _disturbed(window: Window) -> str:
@@ -119,13 +148,14 @@ def rate(found: ResourceVerdict) -> str:
     return f"{_with_noun(found, text)} {per}"
 
 
-def _excluded(found: ResourceVerdict, growth: Growth | None) -> str:
+def _excluded(found: ResourceVerdict, judgement: Judgement) -> str:
     """The growth that is excluded, per request or per hour."""
-    if growth is None or found.per_hour is None:
+    excluded = judgement.excluded
+    if excluded is None or found.per_hour is None:
         return f"{units.UNKNOWN} {found.metric.plural}"
     if found.per_request is not None:
-        return f"{_with_noun(found, units.amount(found.metric, growth.upper, 2))} a request"
-    return f"{_with_noun(found, units.amount(found.metric, growth.upper * 3600, 2))} an hour"
+        return f"{_with_noun(found, units.amount(found.metric, excluded, 2))} a request"
+    return f"{_with_noun(found, units.amount(found.metric, excluded * 3600, 2))} an hour"
 
 
 def _with_noun(found: ResourceVerdict, text: str) -> str:

@@ -11,6 +11,14 @@ from tidemark.analysis.verdict.control import Rate, beyond_control
 from tidemark.analysis.verdict.decision import Judgement, Pattern, decide
 from tidemark.analysis.verdict.forecast import check_early_forecast, forecast_limit
 from tidemark.analysis.verdict.limits import Limits
+from tidemark.analysis.verdict.memory import (
+    FEWEST_COLLECTIONS,
+    MEMORY,
+    MemorySeries,
+    beyond,
+    collected,
+    memory_series,
+)
 from tidemark.analysis.verdict.model import Interval, ResourceVerdict
 from tidemark.analysis.verdict.scope import (
     Scope,
@@ -28,9 +36,10 @@ from tidemark.record.metrics import TCP_STATES, Measure, metric
 LEAST_S = 5.0
 """Judged seconds below which nothing is told: a service makes its pools, threads and caches in the
 first ones, and pauses between requests at random look like growth or like a level."""
-HEAP_S = 30.0
-"""Memory that grows for no longer than this is not called a leak: every allocator and every heap
-takes from the system before it gives back to itself, and does so in steps."""
+FINALIZED = ("fds", "connections")
+"""What a runtime closes by itself when it collects an object that nobody has closed."""
+HEAP_S = 20.0
+"""Memory that grows for no longer than this is not called a leak, by however much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,11 @@ class Subject:
     limits: Limits
     brokers: tuple[str, ...] = ()
     never_seen: bool = False
+
+    @property
+    def memory(self) -> MemorySeries:
+        """What memory is judged on."""
+        return memory_series(self.window, self.processes)
 
 
 def judge_resource(
@@ -73,10 +87,27 @@ def judge_resource(
     if resource == "fds" and window.death is not None:
         chosen, rate = _exhausted(chosen, rate, scope, subject)
     if control is not None and rate is not None:
-        chosen = beyond_control(chosen, rate.slope, rate.interval, _control_rate(resource, control))
-    if metric(resource).unit == "bytes" and chosen.decision == "leak" and window.kept_s < HEAP_S:
+        other = _control_rate(resource, control)
+        told = _memory_beyond(chosen, subject, control) if resource == MEMORY else None
+        chosen = told or beyond_control(chosen, rate.slope, rate.interval, other)
+    if resource == MEMORY and chosen.decision == "leak" and window.kept_s < HEAP_S:
         chosen = replace(chosen, decision="inconclusive", pattern=Pattern.EARLY)
+    if resource in FINALIZED and _is_uncollected(chosen, subject):
+        chosen = replace(chosen, decision="inconclusive", pattern=Pattern.UNCOLLECTED)
     return _assemble(resource, subject, scope, chosen, _told(chosen, rate))
+
+
+def _is_uncollected(chosen: Judgement, subject: Subject) -> bool:
+    """Whether what grows may only wait for a collection of the heap, of which there were few.
+
+    Threads that run are never collected: if they leak as well, nothing waits.
+    """
+    if chosen.decision != "leak" or chosen.pattern is Pattern.EXHAUSTED:
+        return False
+    times = collected(subject.window, subject.processes)
+    if times is None or times >= FEWEST_COLLECTIONS:
+        return False
+    return _choose(judge_tracks("threads", subject, None)).decision != "leak"
 
 
 def _told(chosen: Judgement, rate: Rate | None) -> Rate | None:
@@ -94,6 +125,8 @@ def _nothing_to_judge(resource: str, subject: Subject) -> Pattern | None:
     read = any(np.isfinite(p.value[resource]).any() for p in subject.processes)
     if read and is_zero and metric(resource).columns != TCP_STATES:
         return Pattern.UNREAD  # no process lives without descriptors, threads and memory
+    if resource == MEMORY and subject.memory.is_thin:
+        return Pattern.FEW_COLLECTIONS
     if subject.never_seen and metric(resource).columns == TCP_STATES:
         return Pattern.NOT_SEEN
     return Pattern.SHORT if subject.window.kept_s < LEAST_S else None
@@ -103,13 +136,13 @@ def judge_tracks(
     resource: str, subject: Subject, limit: float | None
 ) -> list[tuple[Track, Judgement]]:
     """Judge every track of a resource."""
-    window = subject.window
-    tracks = tracks_of(resource, subject.processes, window.view)
     scale = _scale(resource)
-    return [
-        (track, decide(track, scale, _room(resource, track, limit), len(tracks)))
-        for track in tracks
-    ]
+    if resource == MEMORY:
+        held = subject.memory
+        tracks = tracks_of(held.column, held.processes, held.window.view)
+        return [(one, decide(one, scale, None, len(tracks), held.first)) for one in tracks]
+    tracks = tracks_of(resource, subject.processes, subject.window.view)
+    return [(track, decide(track, scale, _room(track, limit), len(tracks))) for track in tracks]
 
 
 def _scale(resource: str) -> Measure:
@@ -124,10 +157,26 @@ def _scale(resource: str) -> Measure:
     return scale
 
 
-def _room(resource: str, track: Track, limit: float | None) -> float | None:
-    if limit is None or metric(resource).unit == "bytes" or not len(track):
+def _room(track: Track, limit: float | None) -> float | None:
+    if limit is None or not len(track):
         return None
     return max(limit - float(track.value.max()), 0.0)
+
+
+def _memory_beyond(chosen: Judgement, subject: Subject, control: Subject) -> Judgement | None:
+    """The judgement on memory less that of the control; None where it says nothing."""
+    held = subject.memory
+    track = beyond(held, control.memory)
+    if track is None or chosen.growth is None:
+        return None
+    first = held.first.beyond_control()
+    scale = replace(_scale(MEMORY), least_growth=first.wander, least_share=0.0)
+    found = decide(track, scale, None, 1, first)
+    if found.decision == "leak":
+        return replace(found, pattern=Pattern.BEYOND_CONTROL)
+    if found.decision == "clean" and chosen.decision != "clean":
+        return replace(found, pattern=Pattern.AS_CONTROL)
+    return chosen
 
 
 def _control_rate(resource: str, control: Subject) -> Rate | None:
@@ -246,11 +295,12 @@ def _assemble(
         judged_until_s=window.end_s,
         series=series_of(scope, window),
         fit=fit_of(own, per_request=window.per_request) if own else None,
+        excluded_per_request=chosen.excluded if window.per_request else None,
         forecast_check=check,
         **_rates(rate, window),
         **_end(scope, subject, resolution, leaks=leaks),
     )
-    return reasons.explained(found, chosen, window, subject.brokers)
+    return reasons.explained(found, chosen, window, subject.memory, subject.brokers)
 
 
 def _rates(rate: Rate | None, window: Window) -> dict[str, Any]:

@@ -12,11 +12,15 @@ from numpy.typing import NDArray
 
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.model import Floats
+from tidemark.record.events import RuntimeSeen
 from tidemark.record.layout import KERNEL_PID
-from tidemark.record.metrics import JUDGED, RESOURCES, Metric
+from tidemark.record.metrics import JUDGED, METRICS, RESOURCES, Metric
 
 MOST_BINS = 2048
 """Bins per run; a week at one sample a second still has one every five minutes."""
+ANON, HEAP, COLLECTIONS = "rss_anon_bytes", "heap_bytes", "collections"
+"""What tells more of memory than the resident set does, where it was recorded."""
+_BINNED = (*JUDGED, *(one for one in METRICS if one.name in {ANON, HEAP, COLLECTIONS}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,12 @@ class ProcessSeries:
         target: The id of the target that it belongs to.
         first_s: Elapsed time of its first sample.
         last_s: Elapsed time of its last sample.
-        value: Per resource, the median in each bin; NaN where the process was not seen.
-        floor: Per resource, the minimum in each bin.
+        value: Per resource, the median in each bin; NaN where the process was not seen. Also that
+            of `ANON`, `HEAP` and `COLLECTIONS`, NaN throughout where they were not recorded.
+        floor: The minimum in each bin of the same.
         limits: Per resource whose limit holds for each process, the last known one.
+        runtime: What it is run by, as in the event `runtime_seen`; None where nobody said.
+        heap_max: What its heap may grow to, bytes; None where nobody said.
     """
 
     pid: int
@@ -65,6 +72,8 @@ class ProcessSeries:
     value: dict[str, Floats]
     floor: dict[str, Floats]
     limits: dict[str, float]
+    runtime: str | None = None
+    heap_max: float | None = None
 
 
 def bin_run(run: Run) -> tuple[Bins, list[ProcessSeries]]:
@@ -79,15 +88,19 @@ def bin_run(run: Run) -> tuple[Bins, list[ProcessSeries]]:
     bins = _bins(run, edges, elapsed, index)
     # Processes of two targets may have the same pid on two hosts.
     who = [rows["pid"], rows["target"]]
-    held = pd.DataFrame({one.name: _held(rows, one) for one in JUDGED}, index=rows.index)
+    held = pd.DataFrame({one.name: _held(rows, one) for one in _BINNED}, index=rows.index)
+    held = held.loc[:, [one in RESOURCES or bool(held[one].notna().any()) for one in held]]
     binned = held.groupby([*who, index], observed=True).agg(["median", "min"])
     limits = {one.name: one.limit.column for one in JUDGED if one.limit and one.limit.column}
     told = rows[["process", "elapsed_s", *limits.values()]]
+    unknown = np.full(len(bins), np.nan)
+    runtimes = {(one.event.pid, one.event.target): one.event for one in run.events_of(RuntimeSeen)}
     processes = []
     key: Any  # pid and target
     for key, seen in told.groupby(who, observed=True).agg(["first", "last"]).iterrows():
         series = binned.loc[key].reindex(range(len(bins)))
         last = {name: seen[column, "last"] for name, column in limits.items()}
+        told_by = runtimes.get((int(key[0]), str(key[1])), RuntimeSeen())
         processes.append(
             ProcessSeries(
                 pid=int(key[0]),
@@ -95,12 +108,22 @@ def bin_run(run: Run) -> tuple[Bins, list[ProcessSeries]]:
                 target=str(key[1]),
                 first_s=float(seen["elapsed_s", "first"]),
                 last_s=float(seen["elapsed_s", "last"]),
-                value={name: series[name, "median"].to_numpy() for name in RESOURCES},
-                floor={name: series[name, "min"].to_numpy() for name in RESOURCES},
+                value=_columns(series, "median", unknown),
+                floor=_columns(series, "min", unknown),
                 limits={name: float(at) for name, at in last.items() if np.isfinite(at)},
+                runtime=told_by.runtime,
+                heap_max=told_by.heap_max_bytes,
             )
         )
     return bins, processes
+
+
+def _columns(series: pd.DataFrame, which: str, unknown: Floats) -> dict[str, Floats]:
+    """One statistic of everything that is binned."""
+    return {
+        one.name: series[one.name, which].to_numpy() if one.name in series else unknown
+        for one in _BINNED
+    }
 
 
 def _edges(rows: pd.DataFrame) -> Floats:
