@@ -1,7 +1,7 @@
 """Runs in memory in which one resource carries a series that a test has made."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ import pandas as pd
 from tidemark.analysis.run import Run
 from tidemark.analysis.tables import empty_table
 from tidemark.record import layout
-from tidemark.record.events import Event, LimitsRead, Recorded
+from tidemark.record.events import Event, LimitsRead, Recorded, RuntimeSeen
 from tidemark.record.metadata import RunMetadata, Target
 
 Floats = npt.NDArray[np.float64]
 MIB = 1024 * 1024
+UNREAD = ("rss_anon_bytes", "heap_bytes", "collections")
+"""Columns that are empty where a test says nothing of them: not every sampler reads them."""
 
 
 def ticks(duration_s: float = 600.0, interval_s: float = 1.0) -> Floats:
@@ -57,6 +59,11 @@ def limits(at: float = 0.0, **fields: Any) -> Recorded[Any]:
     return happened(at, LimitsRead(pid=10, process="worker", **fields))
 
 
+def run_by(runtime: str, pid: int = 10, at: float = 0.0, **fields: Any) -> Recorded[Any]:
+    """What the sampler says of what a process is run by."""
+    return happened(at, RuntimeSeen(pid=pid, target=layout.ONLY_TARGET, runtime=runtime, **fields))
+
+
 def make_run(
     at: Floats,
     series: Floats | Sequence[Floats],
@@ -70,10 +77,22 @@ def make_run(
     raw: dict[str, Any] | None = None,
     load: dict[str, Any] | None = None,
     outcome: str = "completed",
+    extra: Mapping[str, Floats | Sequence[Floats]] | None = None,
+    runtime: str | Sequence[str | None] | None = None,
 ) -> Run:
-    """A run whose processes (one for each series) carry it in one resource; NaN is not alive."""
+    """A run whose processes (one for each series) carry it in one resource; NaN is not alive.
+
+    `extra` is what other columns hold: of all processes alike, or a series for each; `runtime`
+    what they are run by, in the same way.
+    """
     many = [series] if isinstance(series, np.ndarray) else list(series)
     parts = [_rows(at, 10 + n, values, resource, fds_limit) for n, values in enumerate(many)]
+    for name, held in (extra or {}).items():
+        each = [held] * len(many) if isinstance(held, np.ndarray) else list(held)
+        for part, values, own in zip(parts, many, each, strict=True):
+            part[name] = own[np.isfinite(values)]
+    kinds = [runtime] * len(many) if isinstance(runtime, str) else list(runtime or ())
+    seen = [run_by(kind, 10 + n) for n, kind in enumerate(kinds) if kind is not None]
     samples = pd.concat(parts).sort_values("elapsed_s", kind="stable", ignore_index=True)
     samples = samples.astype({"process": "category", "target": "category"})
     counted = empty_table(layout.REQUESTS)
@@ -88,13 +107,14 @@ def make_run(
         counted,
         empty_table(layout.ROUTES),
         held,
-        tuple(events),
+        (*seen, *events),
     )
 
 
 def _rows(at: Floats, pid: int, values: Floats, resource: str, fds_limit: float) -> pd.DataFrame:
     alive = np.isfinite(values)
     columns: dict[str, Any] = dict.fromkeys(layout.SAMPLES.columns, 0.0)
+    columns |= dict.fromkeys(UNREAD, np.nan)
     columns |= {
         "time_s": 1.7e9 + at[alive],
         "elapsed_s": at[alive],
