@@ -145,6 +145,8 @@ class FirstGrowth:
         over = max(self.first_s, filled)
         grown = slope * rate
         after = 1.5 * over + (self.wander / grown if grown > 0 else 0.0)
+        if not self.per_request and self.cached:
+            return after  # any growth may be that of caches until then
         beyond = (slope - self.cached) * rate
         return min(after, self.first / beyond) if beyond > 0 else after
 

@@ -82,7 +82,8 @@ def judge_resource(
     chosen = _choose(judgements)
     rate = _rate(judgements)
     nothing = _nothing_to_judge(resource, subject)
-    if nothing is not None and chosen.pattern is not Pattern.THIN:
+    is_thin = chosen.pattern is Pattern.THIN and nothing is not Pattern.FEW_COLLECTIONS
+    if nothing is not None and not is_thin:
         chosen, rate = Judgement("inconclusive", nothing, None), None
     if resource == "fds" and window.death is not None:
         chosen, rate = _exhausted(chosen, rate, scope, subject)
@@ -100,9 +101,10 @@ def judge_resource(
 def _is_uncollected(chosen: Judgement, subject: Subject) -> bool:
     """Whether what grows may only wait for a collection of the heap, of which there were few.
 
-    Threads that run are never collected: if they leak as well, nothing waits.
+    Threads that run are never collected: if they leak as well, nothing waits; nor does it where
+    descriptors ran out before anything was collected.
     """
-    if chosen.decision != "leak" or chosen.pattern is Pattern.EXHAUSTED:
+    if chosen.decision != "leak" or subject.window.death is not None:
         return False
     times = collected(subject.window, subject.processes)
     if times is None or times >= FEWEST_COLLECTIONS:
