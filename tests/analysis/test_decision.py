@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.analysis.test_growth import track
 from tidemark.analysis.verdict import decision
 from tidemark.analysis.verdict.decision import Pattern
+from tidemark.analysis.verdict.first_growth import Runtime, first_growth
 from tidemark.analysis.verdict.growth import Growth
 from tidemark.analysis.verdict.model import Interval
 from tidemark.analysis.verdict.regression import Points
@@ -208,3 +210,113 @@ def test_a_later_part_has_to_grow_surely_slower_than_the_whole(decide, share, de
 def test_a_later_part_need_not_be_slower_than_next_to_nothing(decide, rate, decided):
     whole = growth(chance=0.01, slope=rate)
     assert decide(whole, [flat(unseen=3.9)]).decision == decided
+
+
+GO = Runtime("a Go process", first=80.0, first_s=100.0, wander=20.0, hidden=8.0)
+
+
+def of_go(cached=0.0, **changes):
+    return replace(first_growth([GO], 0.0, 0.0, per_request=True), cached=cached, **changes)
+
+
+def seen(seconds=400):
+    """A track at 30 requests a second, of which all but the first 100 s come after the growth."""
+    at = np.arange(float(seconds))
+    return replace(track(np.ones(len(at)), x=30 * at), elapsed_s=at)
+
+
+@pytest.fixture
+def decide_on(monkeypatch):
+    """Decides on memory as if the whole, and then its warm part, had been measured so."""
+
+    def decide_on(*measured, first, seconds=400, scale=MEMORY):
+        following = iter(measured)
+        lengths = []
+        monkeypatch.setattr(
+            decision, "measure", lambda part, _: (lengths.append(len(part)), next(following))[1]
+        )
+        monkeypatch.setattr(decision, "later_parts", lambda *_: iter(()))
+        return decision.decide(seen(seconds), scale, None, 1, first), lengths
+
+    return decide_on
+
+
+@pytest.mark.parametrize(("total", "decided"), [(80.0, "inconclusive"), (80.1, "leak")])
+def test_growth_that_is_no_more_than_the_first_one_is_no_leak_yet(decide_on, total, decided):
+    first = of_go()
+    thin = None
+    found, _ = decide_on(growth(total=total), thin, first=first)
+    assert found.decision == decided
+    assert found.pattern is (Pattern.STEADY if decided == "leak" else Pattern.EARLY)
+    assert found.growth.total == total
+
+
+def test_what_comes_after_the_first_growth_is_judged_by_itself(decide_on):
+    found, lengths = decide_on(growth(total=50.0), growth(total=30.0), first=of_go())
+    assert (found.decision, found.pattern) == ("leak", Pattern.STEADY)
+    assert found.growth.total == 30.0
+    assert lengths == [400, 300]
+
+
+def test_a_level_after_the_first_growth_is_clean(decide_on):
+    found, _ = decide_on(growth(total=50.0), flat(total=0.0), first=of_go())
+    assert (found.decision, found.pattern) == ("clean", Pattern.FLAT)
+
+
+@pytest.mark.parametrize(("total", "finding"), [(20.0, Pattern.EARLY), (20.1, Pattern.STEADY)])
+def test_warm_growth_has_to_be_more_than_ups_and_downs(decide_on, total, finding):
+    found, _ = decide_on(growth(total=50.0), growth(total=total), first=of_go())
+    assert found.pattern is finding
+
+
+def test_where_nothing_comes_after_the_first_growth_it_cannot_be_told(decide_on):
+    found, lengths = decide_on(growth(total=50.0), first=of_go(), seconds=90)
+    assert (found.decision, found.pattern) == ("inconclusive", Pattern.EARLY)
+    assert lengths == [90]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "total", "decided"),
+    [
+        (150, 2.1, "inconclusive"),
+        (150, 2.0, "clean"),
+        (153, 2.1, "inconclusive"),
+        (154, 2.1, "clean"),
+    ],
+)
+def test_sure_growth_that_shows_early_is_not_called_clean(decide_on, seconds, total, decided):
+    found, _ = decide_on(growth(total=total), first=of_go(), seconds=seconds)
+    assert found.decision == decided
+    assert found.pattern is (Pattern.FLAT if decided == "clean" else Pattern.EARLY)
+
+
+@pytest.mark.parametrize("changes", [{"chance": 0.0021}, {"chance_late": 0.1}])
+def test_growth_that_is_not_sure_does_not_show(decide_on, changes):
+    found, _ = decide_on(growth(total=9.0, **changes), first=of_go(), seconds=150)
+    assert found.decision == "clean"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unseen", "finding"),
+    [
+        (150, 8.1, Pattern.NOISY),
+        (150, 7.9, Pattern.FLAT),
+        (400, 8.1, Pattern.FLAT),
+    ],
+)
+def test_less_may_go_unseen_before_the_first_growth_is_over(decide_on, seconds, unseen, finding):
+    found, _ = decide_on(flat(level=1000.0, unseen=unseen), first=of_go(), seconds=seconds)
+    assert found.pattern is finding
+
+
+@pytest.mark.parametrize("measured", [flat(unseen=4.0), growth(total=500.0, unseen=4.0)])
+def test_what_a_heap_hides_is_not_excluded(decide_on, measured):
+    found, _ = decide_on(measured, first=of_go())
+    assert found.hidden == GO.hidden
+    assert found.excluded == pytest.approx((4.0 + 8.0) / SPAN)
+
+
+def test_nothing_is_hidden_where_nothing_is_known_to_grow_at_first(decide):
+    found = decide(flat(unseen=4.0))
+    assert (found.hidden, found.excluded) == (0.0, pytest.approx(4.0 / SPAN))
+    assert decide(None).excluded is None

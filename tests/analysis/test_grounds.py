@@ -151,3 +151,20 @@ def test_the_growth_of_one_process_is_told_where_the_others_hide_it(at):
     assert fds.verdict == "leak"
     assert fds.per_request == pytest.approx(0.02, rel=0.05)
     assert fds.per_request_interval.low > 0
+
+
+def test_a_jvm_that_hardly_collected_is_told_so_even_where_nothing_could_be_measured(at):
+    run = make_run(
+        at,
+        60 * MIB + MIB * at,
+        resource="rss_bytes",
+        requests=steady(at),
+        runtime="jvm",
+        extra={"heap_bytes": np.full(len(at), np.nan), "collections": 0 * at},
+    )
+    found = judge(run).resources["rss_bytes"]
+    assert found.verdict == "inconclusive"
+    assert found.per_request is None
+    assert "the heap was collected not once under load, too seldom to tell" in found.reason
+    assert "run for 3 min 59 s, or with a smaller heap" in found.reason
+    assert len(found.reason) <= LONGEST_REASON

@@ -268,3 +268,62 @@ def test_recycled_workers_have_no_forecast(at):
     found = judge_resource("threads", subject)
     assert found.verdict == "leak"
     assert (found.forecast, found.forecast_check, found.requests_to_limit) == (None, None, None)
+
+
+def collecting(at, every, *, resource="fds", runtime="jvm", threads=0.0):
+    """A service that keeps a descriptor (or connection) of every fiftieth request."""
+    run = make_run(
+        at,
+        30 + np.floor(at / 5),
+        resource=resource,
+        requests=steady(at),
+        runtime=runtime,
+        extra={"collections": np.floor(at / every), "threads": 9 + np.floor(threads * at)},
+    )
+    bins, processes = bin_run(run)
+    return Subject(find_window(run, bins, processes), processes, read_limits(run))
+
+
+@pytest.mark.parametrize("runtime", ["jvm", "go"])
+@pytest.mark.parametrize("resource", ["fds", "connections"])
+@pytest.mark.parametrize(
+    ("every", "said"), [(1000.0, "not once"), (350.0, "once"), (250.0, "twice")]
+)
+def test_what_a_finalizer_would_close_is_no_leak_before_a_collection(
+    at, every, said, resource, runtime
+):
+    found = judge_resource(resource, collecting(at, every, resource=resource, runtime=runtime))
+    assert found.verdict == "inconclusive"
+    assert f"but the heap was collected {said} meanwhile" in found.reason
+    assert found.per_request == pytest.approx(0.02, rel=0.05)
+
+
+def test_what_outlives_three_collections_is_a_leak(at):
+    assert judge_resource("fds", collecting(at, 170.0)).verdict == "leak"
+
+
+def test_threads_that_leak_as_well_wait_for_no_collection(at):
+    assert judge_resource("fds", collecting(at, 1000.0, threads=0.2)).verdict == "leak"
+    assert judge_resource("threads", collecting(at, 1000.0, threads=0.2)).verdict == "leak"
+
+
+@pytest.mark.parametrize("runtime", ["cpython", "native", None])
+def test_what_has_no_finalizers_waits_for_no_collection(at, runtime):
+    assert judge_resource("fds", collecting(at, 1000.0, runtime=runtime)).verdict == "leak"
+
+
+@pytest.mark.parametrize("events", [[], [happened(450.0, Emfile())]])
+def test_what_ran_out_before_anything_was_collected_was_leaked(at, events):
+    run = make_run(
+        at,
+        np.minimum(30 + np.floor(at / 5), 120),
+        requests=steady(at),
+        fds_limit=120.0,
+        events=events,
+        runtime="jvm",
+        extra={"collections": 0 * at},
+    )
+    bins, processes = bin_run(run)
+    subject = Subject(find_window(run, bins, processes), processes, read_limits(run))
+    assert subject.window.death is not None
+    assert judge_resource("fds", subject).verdict == "leak"

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from tests.analysis.made import make_run, steady, ticks
+from tests.analysis.made import happened, make_run, run_by, steady, ticks
 from tidemark.analysis.verdict.load import describe_load
 from tidemark.analysis.verdict.series import MOST_BINS, bin_run, summed
+from tidemark.record.events import RuntimeSeen
 
 
 def test_every_sample_of_a_short_run_has_a_bin_of_its_own(rng):
@@ -87,3 +88,26 @@ def test_chance_in_a_low_rate_is_no_change_of_load(rng):
     found = load_of(np.full(120, 1.0), np.cumsum(rng.poisson(5.0, 120)).astype(float))
     assert not found.varies
     assert found.steady_from_s < 5
+
+
+def test_what_was_recorded_of_a_heap_is_binned_and_what_was_not_is_unknown():
+    at = ticks(20.0)
+    extra = {"heap_bytes": [5 * at, 7 * at], "collections": np.floor(at / 5)}
+    _, processes = bin_run(make_run(at, [np.full(20, 3.0)] * 2, extra=extra))
+    assert [one.value["heap_bytes"][4] for one in processes] == [20.0, 28.0]
+    assert processes[1].floor["collections"].tolist() == np.floor(at / 5).tolist()
+    assert all(np.isnan(one.value["rss_anon_bytes"]).all() for one in processes)
+    assert all(len(one.floor["rss_anon_bytes"]) == 20 for one in processes)
+
+
+def test_a_process_has_the_runtime_that_was_last_seen_of_it():
+    at = ticks(20.0)
+    events = [
+        run_by("native", 10),
+        run_by("jvm", 10, 5.0, heap_max_bytes=2**29),
+        run_by("go", 11),
+        happened(0.0, RuntimeSeen(pid=12, runtime="node", target="another")),
+    ]
+    _, processes = bin_run(make_run(at, [np.full(20, 3.0)] * 3, events=events))
+    assert [one.runtime for one in processes] == ["jvm", "go", None]
+    assert [one.heap_max for one in processes] == [2**29, None, None]
