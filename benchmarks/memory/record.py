@@ -42,7 +42,6 @@ STARTS_AT_ONCE = 3
 MOST_FAILURES = 3
 """A service of which so many runs in a row failed is left out."""
 _BROKER_TIMEOUT_S = 30.0
-_TOPIC = "messages"
 
 
 class Queue:
@@ -171,7 +170,7 @@ def chosen(services: Iterable[Service], patterns: Sequence[str]) -> list[Service
 
 def start_brokers(log: Path) -> tuple[Child, list[str]]:
     """The embedded brokers of all runs, and their addresses."""
-    command = python_module("tidemark.targets.brokers", f"--topic={_TOPIC}")
+    command = python_module("tidemark.targets.brokers")
     brokers = Child("broker", command, log)
     return brokers, list(brokers.wait_ready(_BROKER_TIMEOUT_S)["bootstrap"])
 

@@ -29,6 +29,7 @@ from tidemark.record.events import (
 )
 from tidemark.record.layout import ONLY_TARGET, REQUESTS, SAMPLER_LOG, TARGET_LOG
 from tidemark.record.metadata import ABORTED, COMPLETED, DIED, Target, utc_now
+from tidemark.record.process import signal_name
 from tidemark.run.children import Child, python_module
 from tidemark.run.journal import describe_host
 from tidemark.run.load import LATE_S
@@ -233,7 +234,9 @@ class Run:
         assert self._running
         assert self._sampler
         if ended := self._running.obituary():
-            self._say(TargetExited(pid=self._running.pid, target=ONLY_TARGET))
+            code, name = self._running.returncode, signal_name(self._running.returncode)
+            code = None if name else code
+            self._say(TargetExited(self._running.pid, None, code, name, ONLY_TARGET))
             raise RunFailedError(ended, DIED)
         if self._sampler.returncode is not None:
             reason = self._sampler.last_words()

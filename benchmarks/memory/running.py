@@ -23,6 +23,8 @@ from tidemark.run.children import NURSERY
 
 HEALTHY_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 8.0
+NICE = 5
+"""A service gives way to what sends requests and takes samples in time."""
 _POLL_S = 0.2
 _INHERITED = ("PATH", "HOME", "LANG", "JAVA_HOME", "LD_LIBRARY_PATH")
 _PORTS = itertools.cycle(range(21_000, 29_000))  # below those that the kernel hands out
@@ -69,7 +71,7 @@ class Running:
         self._scratch = Path(tempfile.mkdtemp(prefix="tidemark-memory-"))
         with log.open("ab") as output:
             self._process = NURSERY.start(
-                service.arguments(build),
+                ["nice", "-n", str(NICE), *service.arguments(build)],  # which becomes the service
                 cwd=service.here,
                 env=self._environment(build, leak, bootstrap),
                 stdin=subprocess.DEVNULL,
@@ -95,9 +97,14 @@ class Running:
         """The root of its process tree."""
         return self._process.pid
 
+    @property
+    def returncode(self) -> int | None:
+        """Exit code, negative for a signal; None while it runs."""
+        return self._process.poll()
+
     def obituary(self) -> str:
         """How it ended, with its last words; empty while it runs."""
-        code = self._process.poll()
+        code = self.returncode
         if code is None:
             return ""
         how = f"was killed by {signal_name(code)}" if code < 0 else f"exited with code {code}"
