@@ -206,10 +206,10 @@ def main() -> int:
     given.runs.mkdir(parents=True, exist_ok=True)
     built = built_services(chosen(read_services(given.services), given.only), given.build)
     todo = missing(plan(one.service for one in built.values()), given.runs, again=given.again)
-    brokers, bootstrap = None, list[str]()
+    brokers, bootstrap = None, given.bootstrap.split(",") if given.bootstrap else []
     print(f"{len(todo)} recordings of {len(built)} services are to be made", flush=True)
     try:
-        if any(one.service.kafka for one in built.values()):
+        if not bootstrap and any(one.service.kafka for one in built.values()):
             brokers, bootstrap = start_brokers(given.runs / "broker.log")
         ground = Ground(given.runs, bootstrap, asyncio.Semaphore(STARTS_AT_ONCE))
         queue = Queue(todo, ends_s)
@@ -229,6 +229,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[], help="name or runtime, repeatable")
     parser.add_argument("--again", action="store_true", help="record failed ones anew")
     parser.add_argument("--build", type=Path, default=DEFAULT_BUILD, help="folder of the builds")
+    parser.add_argument("--bootstrap", help="host:port,... of other brokers than the embedded ones")
     parser.add_argument("--services", type=Path, default=SERVICES, help="where services are")
     return parser.parse_args()
 
