@@ -1,5 +1,6 @@
-"""aiohttp's own server: the latest messages in an LRU cache, to be read again by their id."""
+"""aiohttp's own server: the latest messages in an LRU cache, to be read again by number."""
 
+import itertools
 import os
 
 from aiohttp import web
@@ -11,6 +12,7 @@ MOST_MESSAGES = 10_000  # some 10 MiB
 
 routes = web.RouteTableDef()
 latest = web.AppKey("latest", LRUCache)
+numbers = itertools.count(1)
 
 
 @routes.get("/health")
@@ -21,20 +23,23 @@ async def health(_request: web.Request) -> web.Response:
 
 @routes.post("/ingest")
 async def ingest(request: web.Request) -> web.Response:
-    """Keep each message under its id."""
+    """Keep each message under the next number; the answer names the last in a header."""
     try:
         batch = checked(await request.json())
     except ValueError as error:
         return web.json_response({"error": str(error)}, status=400)
-    request.app[latest].update((message["id"], message) for message in batch)
+    for message in batch:
+        number = next(numbers)
+        request.app[latest][number] = message
     remember()
-    return web.json_response({"messages": len(batch)})
+    headers = {"Location": f"/messages/{number}"}
+    return web.json_response({"messages": len(batch)}, headers=headers)
 
 
-@routes.get(r"/messages/{id:\d+}")
+@routes.get(r"/messages/{number:\d+}")
 async def read(request: web.Request) -> web.Response:
-    """The latest message of that id, if it is still in the cache."""
-    message = request.app[latest].get(int(request.match_info["id"]))
+    """The message of that number, if it is still in the cache."""
+    message = request.app[latest].get(int(request.match_info["number"]))
     if message is None:
         return web.json_response({"error": "no longer kept"}, status=404)
     return web.json_response(message)

@@ -9,7 +9,7 @@ from flask import Response, jsonify, request
 from flask_base import new_app, serve
 from leak import remember
 
-MOST_BATCHES = 2_000  # some 10 MiB
+MOST_BATCHES = 2_000  # some 16 MiB
 
 app = new_app(__name__)
 batches: LRUCache[str, list[dict]] = LRUCache(maxsize=MOST_BATCHES)
