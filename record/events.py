@@ -243,6 +243,22 @@ class LimitsRead(Event):
     target: Text = None
 
 
+class RuntimeSeen(Event):
+    """What a process is run by, when it is first seen and when it has become another program.
+
+    `runtime` is `cpython`, `jvm`, `go`, `node`, `ruby`, `dotnet`, `beam`, or `native` for what is
+    none of these; `collector` is what collects its garbage, where it says so itself.
+    """
+
+    pid: Whole = None
+    process: Text = None
+    runtime: Text = None
+    collector: Text = None
+    heap_max_bytes: Whole = None
+    heap_max_source: Text = None
+    target: Text = None
+
+
 class PermissionDenied(Event):
     """Something of a process may not be read; its fields stay empty."""
 

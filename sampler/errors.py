@@ -4,6 +4,7 @@ SamplerError               the sampler cannot watch what it was asked to watch
 +-- NoSuchProcessError     the process is not there (any more)
 +-- DeniedError            the process is there, but a right to read it is missing
 +-- ShortageError          the sampler itself has run short of something
++-- PerfDataError          a JVM's performance counters are not what they should be
 +-- BrokerAddressError     a broker whose name does not resolve, or too many of them
 +-- NetlinkError           the kernel refused a socket statistics request
     +-- DumpInterruptedError  a dump that cannot be trusted, even when repeated
@@ -49,6 +50,17 @@ class ShortageError(SamplerError):
 
     def __init__(self, what: str, reason: str) -> None:
         super().__init__(f"{what} cannot be read: {reason}: raise the sampler's own limits")
+
+
+class PerfDataError(SamplerError):
+    """What should be the performance counters of a JVM is something else, or damaged.
+
+    Args:
+        what: What is wrong with them.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the performance counters of a JVM cannot be read: the file {what}")
 
 
 class BrokerAddressError(SamplerError):

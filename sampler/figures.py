@@ -21,24 +21,25 @@ IN_STAT = ("threads", "rss_bytes", "cpu_s")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a column is read that costs something.
+    """How columns are read that one file, or one call, tells together.
 
     Attributes:
-        column: Its name, with the unit.
-        read: Reads it of the process with this pid.
-        every_s: Seconds between readings of what is dear; 0 for every tick. The column is
-            empty in between.
+        columns: Their names, with the unit.
+        read: Reads them of the process with this pid, in that order.
     """
 
-    column: str
-    read: Callable[[int], Figure]
-    every_s: float = 0.0
+    columns: tuple[str, ...]
+    read: Callable[[int], tuple[Figure, ...]]
+
+
+def _alone(column: str, read: Callable[[int], Figure]) -> Reading:
+    return Reading((column,), lambda pid: (read(pid),))
 
 
 READINGS = (
-    Reading("fds", procfs.count_fds),
-    Reading("fds_limit", procfs.read_fds_limit),
-    Reading("swap_bytes", procfs.read_swap_bytes, every_s=10.0),
+    _alone("fds", procfs.count_fds),
+    _alone("fds_limit", procfs.read_fds_limit),
+    Reading(("rss_anon_bytes", "rss_file_bytes", "swap_bytes"), procfs.read_memory),
 )
 
 
@@ -58,7 +59,7 @@ class ProcessFigures:
 
 
 class FiguresReader:
-    """Reads what is due of every process of a tree.
+    """Reads the figures of every process of a tree.
 
     Args:
         unreadable: Is told what cannot be read.
@@ -66,27 +67,24 @@ class FiguresReader:
 
     def __init__(self, unreadable: Unreadable) -> None:
         self._unreadable = unreadable
-        self._due_s = dict.fromkeys(READINGS, 0.0)
 
-    def read(self, now_s: float, tree: ProcessTree) -> list[ProcessFigures]:
+    def read(self, tree: ProcessTree) -> list[ProcessFigures]:
         """Read the members of the tree, which was refreshed before.
 
         Args:
-            now_s: Monotonic time, seconds.
             tree: Whom.
         """
-        due = [one for one, due_s in self._due_s.items() if now_s >= due_s]
-        self._due_s.update({one: now_s + one.every_s for one in due})
         members = tree.members.values()
-        return [self._read_one(one, tree.stats.get(one.pid), due) for one in members]
+        return [self._read_one(one, tree.stats.get(one.pid)) for one in members]
 
-    def _read_one(self, process: Process, stat: Stat | None, due: list[Reading]) -> ProcessFigures:
+    def _read_one(self, process: Process, stat: Stat | None) -> ProcessFigures:
         found = ProcessFigures(process.pid, process.name)
         if stat is not None:
             found.figures.update({column: getattr(stat, column) for column in IN_STAT})
-        for reading in due:
+        for reading in READINGS:
             try:
-                found.figures[reading.column] = reading.read(process.pid)
+                read = reading.read(process.pid)
+                found.figures.update(zip(reading.columns, read, strict=True))
             except NoSuchProcessError:
                 break  # it went while it was read: what was read before stands
             except (DeniedError, ShortageError) as error:

@@ -10,6 +10,7 @@ from tidemark.sampler.figures import FiguresReader
 from tidemark.sampler.limits import LimitsProbe
 from tidemark.sampler.options import Options
 from tidemark.sampler.root import RootWatch
+from tidemark.sampler.runtime_watch import RuntimeWatch
 from tidemark.sampler.source import Probe, Sample
 from tidemark.sampler.stopped import StoppedWatch
 from tidemark.sampler.tree import ProcessTree, identify
@@ -49,6 +50,7 @@ class LocalSource:
         limits = LimitsProbe(options.target, say, self._unreadable)
         self._probes: tuple[Probe, ...] = (limits,)
         self._figures = FiguresReader(self._unreadable)
+        self._runtimes = RuntimeWatch(self._tree, options.target, say, self._unreadable)
         composition_s = _COMPOSITION_TICKS * options.interval
         self.composition = CompositionWatch(budget, self._unreadable, composition_s)
         brokers = Brokers.resolve(options.brokers)
@@ -59,7 +61,8 @@ class LocalSource:
     def take(self, now_s: float, *, full: bool = False) -> Sample:
         """Take one sample, as `Source.take` has it."""
         self._look(now_s)
-        processes = self._figures.read(now_s, self._tree)
+        processes = self._figures.read(self._tree)
+        self._runtimes.add_heaps(processes)
         connections = self._connections.read(now_s, self._tree.members, full=full)
         composition = self.composition.read(now_s, processes)
         events = self._events.copy()
@@ -77,7 +80,9 @@ class LocalSource:
             self._unreadable.tell(error)
         for probe in self._probes:
             probe.look(self._tree.members.values())
+        self._runtimes.look(now_s)
 
     def close(self) -> None:
         """Give back what it holds."""
+        self._runtimes.close()
         self._connections.close()

@@ -154,9 +154,20 @@ def parse_status_bytes(data: bytes, key: bytes) -> int | None:
     return int(words[1]) * 1024
 
 
-def read_swap_bytes(pid: int) -> int | None:
-    """What of the process is swapped out, bytes; None where the kernel does not say."""
-    return parse_status_bytes(read_file(pid, "status"), b"VmSwap")
+def parse_memory(data: bytes) -> tuple[int | None, int | None, int | None]:
+    """What of a process's memory is where: anonymous, of files and shared, swapped out; bytes.
+
+    The resident set is the first two together. Each is None where the kernel does not say:
+    kernel threads have no memory, and before Linux 4.5 the parts are not told.
+    """
+    in_files, shared = (parse_status_bytes(data, key) for key in (b"RssFile", b"RssShmem"))
+    of_files = None if in_files is None or shared is None else in_files + shared
+    return parse_status_bytes(data, b"RssAnon"), of_files, parse_status_bytes(data, b"VmSwap")
+
+
+def read_memory(pid: int) -> tuple[int | None, int | None, int | None]:
+    """What of a process's memory is where, as `parse_memory` tells it from `/proc/PID/status`."""
+    return parse_memory(read_file(pid, "status"))
 
 
 def count_fds_by_size(pid: int) -> int:
@@ -228,6 +239,26 @@ def read_command(pid: int) -> list[str]:
     """The command line, split into arguments; empty for a zombie or a kernel thread."""
     data = read_file(pid, "cmdline")
     return [part.decode("utf-8", "replace") for part in data.rstrip(b"\0").split(b"\0") if part]
+
+
+def read_environment(pid: int) -> dict[str, str]:
+    """The environment that the process was started with; takes the right to trace it."""
+    parts = (text.partition("=") for text in read_text(pid, "environ").split("\0"))
+    return {name: value for name, is_given, value in parts if is_given}
+
+
+def read_program(pid: int) -> str:
+    """The path of the program that it runs; takes the right to trace it."""
+    path = f"/proc/{pid}/exe"
+    with reading(pid, path):
+        return os.readlink(path)
+
+
+def open_program(pid: int) -> BinaryIO:
+    """The program that it runs, also where the file has been replaced or is not to be seen."""
+    path = f"/proc/{pid}/exe"
+    with reading(pid, path):
+        return Path(path).open("rb")
 
 
 def parse_soft_limit(data: bytes, name: bytes) -> int | None:

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from tidemark.sampler import limits, procfs, procfs_source
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError, ShortageError
-from tidemark.sampler.figures import READINGS
+from tidemark.sampler.figures import FiguresReader
+from tidemark.sampler.tree import ProcessTree, identify
+from tidemark.sampler.unreadable import Unreadable
 
 STAT = (
     b"2032 (my (odd) name) R 2017 2017 5861 0 -1 4194304 102 0 0 0 150 50 0 0 20 0 7 0 498762"
@@ -77,6 +79,27 @@ def test_status_figures():
     assert procfs.parse_status_bytes(STATUS, b"VmLck") is None
     assert procfs.parse_status_bytes(STATUS[:60], b"VmSwap") is None
     assert procfs.parse_status_bytes(b"Name:\tx\nVmSwap:\t 1", b"VmSwap") is None
+
+
+MEMORY = (
+    b"Name:\tcat\nVmRSS:\t    2072 kB\nRssAnon:\t     712 kB\nRssFile:\t    1300 kB\n"
+    b"RssShmem:\t      60 kB\nVmData:\t     360 kB\nVmSwap:\t      12 kB\nThreads:\t1\n"
+)
+
+
+def test_where_memory_is():
+    assert procfs.parse_memory(MEMORY) == (712 * 1024, 1360 * 1024, 12 * 1024)
+    before_4_5 = b"".join(line for line in MEMORY.splitlines(keepends=True) if b"Rss" not in line)
+    assert procfs.parse_memory(before_4_5) == (None, None, 12 * 1024)
+    assert procfs.parse_memory(b"Name:\tkthreadd\nThreads:\t1\n") == (None, None, None)
+    only_file = MEMORY.replace(b"RssShmem", b"RssOther")
+    assert procfs.parse_memory(only_file)[1] is None, "a part of a sum is not the sum"
+
+
+@given(st.integers(0, len(MEMORY)))
+def test_a_torn_status_has_whole_figures_or_none(cut):
+    pairs = zip(procfs.parse_memory(MEMORY[:cut]), procfs.parse_memory(MEMORY), strict=True)
+    assert all(found in (None, whole) for found, whole in pairs)
 
 
 def test_the_limit_of_open_files():
@@ -163,12 +186,13 @@ def test_psutil_and_procfs_read_the_same(puppet):
     assert stat.cpu_s == pytest.approx(cpu.user + cpu.system, abs=0.02)
     began_s = psutil.boot_time() + stat.start_ticks / procfs.CLOCK_TICKS_PER_S
     assert began_s == pytest.approx(other.create_time(), abs=1.0)
-    figures = {reading.column: reading.read(puppet.pid) for reading in READINGS}
-    assert figures == {
-        "fds": other.num_fds(),
-        "fds_limit": other.rlimit(psutil.RLIMIT_NOFILE)[0],
-        "swap_bytes": 0,
-    }
+    (figures,) = FiguresReader(Unreadable(pytest.fail)).read(ProcessTree(identify(puppet.pid)))
+    figures = figures.figures
+    assert (figures["fds"], figures["swap_bytes"]) == (other.num_fds(), 0)
+    assert figures["fds_limit"] == other.rlimit(psutil.RLIMIT_NOFILE)[0]
+    memory = other.memory_info()
+    assert figures["rss_file_bytes"] == pytest.approx(memory.shared, abs=2**20)
+    assert figures["rss_anon_bytes"] == pytest.approx(memory.rss - memory.shared, abs=2**20)
     assert procfs.read_command(puppet.pid) == other.cmdline()
     assert procfs.read_owner(puppet.pid) == other.uids().real
     assert procfs.read_working_directory(puppet.pid) == other.cwd()

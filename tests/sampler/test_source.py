@@ -22,11 +22,12 @@ from tidemark.sampler.live import Glance
 from tidemark.sampler.local import LocalSource
 from tidemark.sampler.options import OPTIONS, Options
 from tidemark.sampler.recorder import Recorder
+from tidemark.sampler.runtime_watch import HEAP_COLUMNS
 from tidemark.sampler.source import Sample
 from tidemark.sampler.tree import Process, ProcessTree, identify
 from tidemark.sampler.unreadable import Unreadable
 
-READ = {*IN_STAT, *(reading.column for reading in READINGS)}
+READ = {*IN_STAT, *(column for reading in READINGS for column in reading.columns)}
 
 
 class Elsewhere:
@@ -108,11 +109,12 @@ def test_why_there_is_no_better_source_is_said(record):
 
 def test_every_column_is_written_by_something():
     by_recorder = {*TIME_COLUMNS, "target", "pid", "process", "sample_cost_s"}
-    assert set(SAMPLES.columns) == by_recorder | set(TCP_STATES) | READ
+    assert set(SAMPLES.columns) == by_recorder | set(TCP_STATES) | READ | set(HEAP_COLUMNS)
 
 
 def test_every_metric_is_read():
-    assert {column for metric in METRICS for column in metric.sampled} == READ | set(TCP_STATES)
+    read = READ | set(TCP_STATES) | set(HEAP_COLUMNS)
+    assert {column for metric in METRICS for column in metric.sampled} == read
 
 
 def test_no_column_of_a_first_sample_is_empty(puppet, address, record):
@@ -122,7 +124,7 @@ def test_no_column_of_a_first_sample_is_empty(puppet, address, record):
     directory, _ = record(source)
     source.close()
     (mine,) = (row for row in rows(directory, SAMPLES) if row["pid"] == str(puppet.pid))
-    assert [column for column, text in mine.items() if not text] == []
+    assert {column for column, text in mine.items() if not text} == set(HEAP_COLUMNS)
     assert mine["fds_limit"] == "512"
 
 
@@ -132,14 +134,14 @@ def tree_of(pid):
     return tree
 
 
-def test_a_dear_figure_is_empty_between_its_turns(puppet):
-    reader = FiguresReader(Unreadable(pytest.fail))
+def test_one_file_that_tells_several_figures_is_read_once(puppet, monkeypatch):
+    read, seen = procfs.read_file, []
+    monkeypatch.setattr(procfs, "read_file", lambda pid, name: seen.append(name) or read(pid, name))
     tree = tree_of(puppet.pid)
-    seen = {
-        now_s: set(reader.read(now_s, tree)[0].figures) for now_s in (0.0, 1.0, 9.9, 10.0, 11.0)
-    }
-    assert [now_s for now_s, columns in seen.items() if "swap_bytes" in columns] == [0.0, 10.0]
-    assert all(columns >= READ - {"swap_bytes"} for columns in seen.values())
+    seen.clear()
+    (one,) = FiguresReader(Unreadable(pytest.fail)).read(tree)
+    assert seen == ["status"]
+    assert set(one.figures) == READ
 
 
 @pytest.fixture
@@ -159,8 +161,8 @@ def test_a_figure_that_is_refused_costs_no_other(puppet, refuse_fds):
     said = []
     refuse_fds(DeniedError(puppet.pid, f"/proc/{puppet.pid}/fd"))
     reader = FiguresReader(Unreadable(said.append))
-    for now_s in (0.0, 1.0):
-        (one,) = reader.read(now_s, tree_of(puppet.pid))
+    for _ in range(2):
+        (one,) = reader.read(tree_of(puppet.pid))
         assert set(one.figures) >= {"fds_limit", "threads", "rss_bytes", "cpu_s"}
         assert "fds" not in one.figures
     assert [event.what for event in said] == [f"/proc/{puppet.pid}/fd"]
@@ -168,7 +170,7 @@ def test_a_figure_that_is_refused_costs_no_other(puppet, refuse_fds):
 
 def test_what_was_read_before_a_process_went_stands(puppet, refuse_fds):
     refuse_fds(NoSuchProcessError(puppet.pid))
-    (one,) = FiguresReader(Unreadable(pytest.fail)).read(0.0, tree_of(puppet.pid))
+    (one,) = FiguresReader(Unreadable(pytest.fail)).read(tree_of(puppet.pid))
     assert set(one.figures) == {"threads", "rss_bytes", "cpu_s"}
 
 
