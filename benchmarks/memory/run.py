@@ -67,12 +67,10 @@ class Ground:
     Attributes:
         runs: The folder of the run directories.
         bootstrap: The addresses of the brokers.
-        starting: Bounds how many are being started at once.
     """
 
     runs: Path
     bootstrap: Sequence[str]
-    starting: asyncio.Semaphore
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +112,21 @@ class Run:
         self._running: Running | None = None
         self._sampler: Child | None = None
 
-    async def record(self) -> None:
-        """Record it; a run that is interrupted leaves nothing behind.
+    async def begin(self) -> None:
+        """Start everything that it takes; what is interrupted leaves nothing behind.
 
         Raises:
             RunFailedError: It is of no use; its directory says so.
         """
-        async with self._ground.starting:
-            self._begin()
-            try:
-                await self._start()
-            except BaseException as error:
-                await self._ended(error)
-                raise
+        self._make_directory()
+        try:
+            await self._start()
+        except BaseException as error:
+            await self._ended(error)
+            raise
+
+    async def drive(self) -> None:
+        """Send its requests, and complete its directory. Raises as `begin` does."""
         try:
             await self._drive()
         except BaseException as error:
@@ -136,7 +136,7 @@ class Run:
 
     # -- start -------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
+    def _make_directory(self) -> None:
         self._directory = RunDirectory.create(self.path, shared=True)
         self._clock = RunClock.start()
         self._facts = {
