@@ -228,6 +228,7 @@ def test_a_request_failed_where_not_all_messages_were_taken():
 def test_the_ticks_of_all_processors_are_told_apart():
     text = "cpu  10 1 5 70 4 1 2 7 3 0\ncpu0 1 2 3 4 5 6 7 8 9 0\n"
     assert cpu_ticks(text) == (74, 100), "time given to guests is in that of the user already"
+    assert cpu_ticks(text, niced_gives_way=True) == (75, 100)
 
 
 def test_a_run_starts_only_while_the_processors_have_time_and_not_with_too_many():

@@ -7,7 +7,8 @@ are over, and ends with 1 if a run was of no use. A run that is interrupted is r
 next time. Each language is built when its folder has changed, below --build.
 
 No more runs go on at once than the processors have time for. Services give way to what sends
-requests and takes samples, so that the recorder itself is best started without `nice`.
+requests and takes samples, so that the recorder itself is best started without `nice`; where other
+work keeps the processors busy, with `nice -n -10`, and that work with a positive niceness.
 """
 
 from __future__ import annotations
