@@ -1,5 +1,6 @@
 """The corpus of recorded memory runs: what is planned, read, sent and understood."""
 
+import asyncio
 import itertools
 import json
 from collections import Counter
@@ -10,6 +11,7 @@ with pytest.MonkeyPatch.context() as patch:
     patch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # our own sockets and threads stay what they are
     from benchmarks.memory.bodies import bodies
     from benchmarks.memory.exchange import BrokenAnswerError, parse_answer
+    from benchmarks.memory.gate import AT_ONCE, Gate, cpu_ticks
     from benchmarks.memory.load import failure_of, told_messages
     from benchmarks.memory.plan import LEAKS, RATES, Recording, plan
     from benchmarks.memory.record import Queue, missing
@@ -218,3 +220,39 @@ def test_a_request_failed_where_not_all_messages_were_taken():
     assert failure_of(200, 2, 3) == "not all messages were taken"
     assert failure_of(500, None, 3) == "HTTP 500"
     assert told_messages(b"[]") is told_messages(b"\xff") is told_messages(b"{}") is None
+
+
+# -- gate ------------------------------------------------------------------------------------------
+
+
+def test_the_ticks_of_all_processors_are_told_apart():
+    text = "cpu  10 1 5 70 4 1 2 7 3 0\ncpu0 1 2 3 4 5 6 7 8 9 0\n"
+    assert cpu_ticks(text) == (74, 100), "time given to guests is in that of the user already"
+    assert cpu_ticks(text, niced_gives_way=True) == (75, 100)
+
+
+def test_a_run_starts_only_while_the_processors_have_time_and_not_with_too_many():
+    asyncio.run(look_through_the_gate())
+
+
+async def look_through_the_gate():
+    ticks = iter([(0, 0), (10, 100), (90, 200), (190, 300), (290, 400), (390, 500)])
+    gate = Gate(0.25, lambda: next(ticks))
+    entered = []
+
+    async def start(number):
+        async with gate:
+            entered.append(number)
+            await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as group:
+        starting = [group.create_task(start(number)) for number in range(AT_ONCE + 1)]
+        counts = []
+        for _ in range(5):
+            await asyncio.sleep(0)
+            await gate.look()
+            await asyncio.sleep(0)
+            counts.append(len(entered))
+        for task in starting:
+            task.cancel()
+    assert counts == [0, 1, 2, 3, 3]

@@ -5,6 +5,10 @@
 Records what is not there yet, the most important first, until everything is there or the minutes
 are over, and ends with 1 if a run was of no use. A run that is interrupted is recorded anew the
 next time. Each language is built when its folder has changed, below --build.
+
+No more runs go on at once than the processors have time for. Services give way to what sends
+requests and takes samples, so that the recorder itself is best started without `nice`; where other
+work keeps the processors busy, with `nice -n -10`, and that work with a positive niceness.
 """
 
 from __future__ import annotations
@@ -16,11 +20,12 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
 
+from benchmarks.memory.gate import LEAST_IDLE_SHARE, Gate
 from benchmarks.memory.plan import Recording, plan
 from benchmarks.memory.recorded import read_recorded
 from benchmarks.memory.run import Built, Ground, Run, RunFailedError
@@ -38,7 +43,6 @@ from tidemark.run.children import NURSERY, Child, python_module
 
 AROUND_S = 20.0
 """What a run takes beyond its load, at most on average: to start, and to stop."""
-STARTS_AT_ONCE = 3
 MOST_FAILURES = 3
 """A service of which so many runs in a row failed is left out."""
 _BROKER_TIMEOUT_S = 30.0
@@ -58,12 +62,21 @@ class Queue:
         self._failures: Counter[str] = Counter()
 
     def next(self) -> Recording | None:
-        """The next one of which there is time for; None when there is none."""
+        """The next one that there is time for; None when there is none."""
+        number = self._first()
+        return None if number is None else self._left.pop(number)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is none that there is time for."""
+        return self._first() is None
+
+    def _first(self) -> int | None:
         left_s = self._ends_s - time.monotonic() - AROUND_S
         for number, recording in enumerate(self._left):
-            given_up = self._failures[recording.service] >= MOST_FAILURES
-            if recording.duration_s <= left_s and not given_up:
-                return self._left.pop(number)
+            is_given_up = self._failures[recording.service] >= MOST_FAILURES
+            if recording.duration_s <= left_s and not is_given_up:
+                return number
         return None
 
     def came_out(self, recording: Recording, *, well: bool) -> None:
@@ -85,31 +98,47 @@ class Recorder:
         built: Name -> service.
         ground: What runs have in common.
         queue: What is to be recorded.
+        gate: Lets runs start.
     """
 
-    def __init__(self, built: dict[str, Built], ground: Ground, queue: Queue) -> None:
+    def __init__(self, built: dict[str, Built], ground: Ground, queue: Queue, gate: Gate) -> None:
         self._built = built
         self._ground = ground
         self._queue = queue
+        self._gate = gate
         self.failed: dict[str, str] = {}
         self.done = 0
 
     async def record(self, jobs: int) -> None:
         """Record until there is nothing left, or no time."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(jobs):
-                group.create_task(self._work())
+        watching = asyncio.create_task(self._gate.watch())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(jobs):
+                    group.create_task(self._work())
+        finally:
+            watching.cancel()
 
     async def _work(self) -> None:
-        while (recording := self._queue.next()) is not None:
-            run = Run(recording, self._built[recording.service], self._ground)
-            try:
-                await run.record()
-            except (RunFailedError, TidemarkError) as error:
-                self.failed[recording.name] = str(error)
-            self._queue.came_out(recording, well=recording.name not in self.failed)
+        while not self._queue.is_over:
+            async with self._gate:
+                recording = self._queue.next()
+                if recording is None:
+                    return
+                run = Run(recording, self._built[recording.service], self._ground)
+                is_well = await self._is_well(run, run.begin())
+            is_well = is_well and await self._is_well(run, run.drive())
+            self._queue.came_out(recording, well=is_well)
             self.done += 1
             self._say(run)
+
+    async def _is_well(self, run: Run, step: Awaitable[None]) -> bool:
+        try:
+            await step
+        except (RunFailedError, TidemarkError) as error:
+            self.failed[run.recording.name] = str(error)
+            return False
+        return True
 
     def _say(self, run: Run) -> None:
         name = run.recording.name
@@ -211,9 +240,8 @@ def main() -> int:
     try:
         if not bootstrap and any(one.service.kafka for one in built.values()):
             brokers, bootstrap = start_brokers(given.runs / "broker.log")
-        ground = Ground(given.runs, bootstrap, asyncio.Semaphore(STARTS_AT_ONCE))
         queue = Queue(todo, ends_s)
-        recorder = Recorder(built, ground, queue)
+        recorder = Recorder(built, Ground(given.runs, bootstrap), queue, Gate(given.idle / 100))
         asyncio.run(record(given, recorder, brokers))
     finally:
         NURSERY.close()
@@ -226,6 +254,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=Path, required=True, help="folder of the run directories")
     parser.add_argument("--minutes", type=float, default=60.0, help="when to stop")
     parser.add_argument("--jobs", type=int, default=40, help="runs at once")
+    parser.add_argument(
+        "--idle",
+        type=float,
+        default=100 * LEAST_IDLE_SHARE,
+        help="start a run only while so much of the processors is idle, in %%",
+    )
     parser.add_argument("--only", action="append", default=[], help="name or runtime, repeatable")
     parser.add_argument("--again", action="store_true", help="record failed ones anew")
     parser.add_argument("--build", type=Path, default=DEFAULT_BUILD, help="folder of the builds")

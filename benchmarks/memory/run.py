@@ -33,11 +33,14 @@ from tidemark.record.process import signal_name
 from tidemark.run.children import Child, python_module
 from tidemark.run.journal import describe_host
 from tidemark.run.load import LATE_S
+from tidemark.run.requests_record import RequestRecord
 from tidemark.sampler.options import OPTIONS
 
 INTERVAL_S = 1.0
 MOST_FAILED_SHARE = 0.02
 """A run of which more requests fail shows how a service fails, not how it keeps its memory."""
+MOST_REQUESTS = 1.2
+"""Of those that are expected: Poisson arrivals are hardly ever more."""
 RECORDING, FAILED = "recording", "failed"
 """Keys of run.json: what was recorded, and why it is of no use."""
 _SAMPLER_TIMEOUT_S = 60.0
@@ -67,12 +70,10 @@ class Ground:
     Attributes:
         runs: The folder of the run directories.
         bootstrap: The addresses of the brokers.
-        starting: Bounds how many are being started at once.
     """
 
     runs: Path
     bootstrap: Sequence[str]
-    starting: asyncio.Semaphore
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +115,21 @@ class Run:
         self._running: Running | None = None
         self._sampler: Child | None = None
 
-    async def record(self) -> None:
-        """Record it; a run that is interrupted leaves nothing behind.
+    async def begin(self) -> None:
+        """Start everything that it takes; what is interrupted leaves nothing behind.
 
         Raises:
             RunFailedError: It is of no use; its directory says so.
         """
-        async with self._ground.starting:
-            self._begin()
-            try:
-                await self._start()
-            except BaseException as error:
-                await self._ended(error)
-                raise
+        self._make_directory()
+        try:
+            await self._start()
+        except BaseException as error:
+            await self._ended(error)
+            raise
+
+    async def drive(self) -> None:
+        """Send its requests, and complete its directory. Raises as `begin` does."""
         try:
             await self._drive()
         except BaseException as error:
@@ -136,7 +139,7 @@ class Run:
 
     # -- start -------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
+    def _make_directory(self) -> None:
         self._directory = RunDirectory.create(self.path, shared=True)
         self._clock = RunClock.start()
         self._facts = {
@@ -220,7 +223,9 @@ class Run:
                 sending.cancel()
                 poster.close()
         sending.result()
-        self._judge(load)
+        if load.lateness_s > LATE_S:
+            self._say(GeneratorSaturated(lateness_s=round(load.lateness_s, 3)))
+        self._judge(load.record, load.record.requests)
 
     async def _until_tick(self, sending: asyncio.Task[None]) -> None:
         """Wait for the next whole second of the run's clock, and see that all is well."""
@@ -242,12 +247,14 @@ class Run:
             reason = self._sampler.last_words()
             self._say(SamplerLost(reason=reason))
             raise RunFailedError(f"the sampler is gone: {reason}")
+        if self.load:
+            planned = self.recording.rate * self.recording.duration_s
+            self._judge(self.load.record, max(self.load.record.requests, MOST_REQUESTS * planned))
 
-    def _judge(self, load: Load) -> None:
-        record = load.record
-        if load.lateness_s > LATE_S:
-            self._say(GeneratorSaturated(lateness_s=round(load.lateness_s, 3)))
-        if record.failures > MOST_FAILED_SHARE * record.requests or not record.answered:
+    def _judge(self, record: RequestRecord, expected: float) -> None:
+        """Too many failures of so many requests make a run useless, and none must be waited for."""
+        is_silent = record.requests >= expected and not record.answered
+        if record.failures > MOST_FAILED_SHARE * expected or is_silent:
             why = f", mostly {record.main_reason}" if record.main_reason else ""
             raise RunFailedError(f"{record.failures} of {record.requests} requests failed{why}")
 
