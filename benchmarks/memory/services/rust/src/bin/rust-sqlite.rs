@@ -1,7 +1,8 @@
-//! rust-sqlite: keeps the last 5,000 elements in SQLite, with one connection for each worker.
+//! rust-sqlite: keeps the last 5,000 elements in SQLite, through the one connection that writes.
 
 use memory_services::{Failure, Item, scratch, threaded};
 use rusqlite::{Connection, TransactionBehavior, params};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const KEEP: i64 = 5000; // rows
@@ -35,8 +36,12 @@ fn store(connection: &mut Connection, items: &[Item]) -> Result<(), Failure> {
 }
 
 fn main() -> Result<(), Failure> {
+    // One for all workers: several that write in turn keep the WAL from ever being reset.
+    let connection = Arc::new(Mutex::new(connect()?));
     threaded::serve(|| {
-        let mut connection = connect()?;
-        Ok(Box::new(move |_body, items| store(&mut connection, &items)))
+        let connection = Arc::clone(&connection);
+        Ok(Box::new(move |_body, items| {
+            store(&mut connection.lock().unwrap(), &items)
+        }))
     })
 }
