@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"tidemark.example/memory-services/internal/service"
 )
@@ -25,6 +26,7 @@ func main() {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(strings.Split(os.Getenv("BOOTSTRAP"), ",")...),
 		kgo.DefaultProduceTopic("tidemark"),
+		kgo.MaxVersions(kversion.V2_1_0()), // librdkafka's mock broker knows no newer encodings
 	)
 	if err != nil {
 		log.Fatal(err)

@@ -46,6 +46,7 @@ func produce(_ context.Context, _ []byte, items []service.Item) (err error) {
 
 func configuration() *sarama.Config {
 	config := sarama.NewConfig()
+	config.Version = sarama.V2_1_0_0 // librdkafka's mock broker knows no newer encodings
 	config.Producer.RequiredAcks = sarama.WaitForAll
 	config.Producer.Return.Successes = true // the sync producer needs it
 	return config
