@@ -5,6 +5,7 @@ SamplerError               the sampler cannot watch what it was asked to watch
 +-- DeniedError            the process is there, but a right to read it is missing
 +-- ShortageError          the sampler itself has run short of something
 +-- PerfDataError          a JVM's performance counters are not what they should be
++-- MetricsError           the target's metrics page is not there, or does not tell
 +-- BrokerAddressError     a broker whose name does not resolve, or too many of them
 +-- NetlinkError           the kernel refused a socket statistics request
     +-- DumpInterruptedError  a dump that cannot be trusted, even when repeated
@@ -61,6 +62,18 @@ class PerfDataError(SamplerError):
 
     def __init__(self, what: str) -> None:
         super().__init__(f"the performance counters of a JVM cannot be read: the file {what}")
+
+
+class MetricsError(SamplerError):
+    """The metrics page of the target is not there, or does not tell what it was asked for.
+
+    Args:
+        url: The page, without secrets.
+        what: What is wrong with it.
+    """
+
+    def __init__(self, url: str, what: str) -> None:
+        super().__init__(f"{url} {what}: heap_bytes and collections stay empty; check the URL")
 
 
 class BrokerAddressError(SamplerError):

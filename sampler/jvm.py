@@ -17,10 +17,10 @@ Which counter is written when was found by reading them every 20 ms (OpenJDK 17)
 import os
 import re
 import stat
-from dataclasses import dataclass
 
 from tidemark.sampler import procfs
 from tidemark.sampler.errors import PerfDataError
+from tidemark.sampler.heap import HeapFigures
 from tidemark.sampler.hsperfdata import locate
 
 _MAPPED = re.compile(rb" (/\S*/hsperfdata_[^/\n]+/\d+)$", re.MULTILINE)
@@ -52,19 +52,6 @@ _WHOLE_HEAP = "GarbageFirst"
 _PAGE_BYTES = 4096
 
 _ASKED = re.compile(r"(?:^|\s)(-Xmx|-XX:MaxHeapSize=|-XX:MaxRAMPercentage=)")
-
-
-@dataclass(frozen=True, slots=True)
-class HeapFigures:
-    """The heap after the latest collection.
-
-    Attributes:
-        heap_bytes: What was in use then; None before the first one.
-        collections: How many there were, of all kinds.
-    """
-
-    heap_bytes: int | None
-    collections: int
 
 
 def find_counters(pid: int) -> str | None:

@@ -10,7 +10,7 @@ from tidemark.sampler.figures import FiguresReader
 from tidemark.sampler.limits import LimitsProbe
 from tidemark.sampler.options import Options
 from tidemark.sampler.root import RootWatch
-from tidemark.sampler.runtime_watch import RuntimeWatch
+from tidemark.sampler.runtime_watch import RuntimeWatch, Telling
 from tidemark.sampler.source import Probe, Sample
 from tidemark.sampler.stopped import StoppedWatch
 from tidemark.sampler.tree import ProcessTree, identify
@@ -50,13 +50,14 @@ class LocalSource:
         limits = LimitsProbe(options.target, say, self._unreadable)
         self._probes: tuple[Probe, ...] = (limits,)
         self._figures = FiguresReader(self._unreadable)
-        self._runtimes = RuntimeWatch(self._tree, options.target, say, self._unreadable)
         composition_s = _COMPOSITION_TICKS * options.interval
         self.composition = CompositionWatch(budget, self._unreadable, composition_s)
         brokers = Brokers.resolve(options.brokers)
         source, self.shortcoming = open_source(brokers, options.pid, options.source)
         self.name = source.name
         self._connections = ConnectionWatch(brokers, source, budget, say, self._unreadable)
+        endpoint = _endpoint(options.metrics_url)
+        self._runtimes = RuntimeWatch(self._tree, options.target, say, self._unreadable, endpoint)
 
     def take(self, now_s: float, *, full: bool = False) -> Sample:
         """Take one sample, as `Source.take` has it."""
@@ -86,3 +87,11 @@ class LocalSource:
         """Give back what it holds."""
         self._runtimes.close()
         self._connections.close()
+
+
+def _endpoint(url: str | None) -> Telling | None:
+    if url is None:
+        return None
+    from tidemark.sampler.metrics_endpoint import MetricsEndpoint  # noqa: PLC0415 (slow to load)
+
+    return MetricsEndpoint(url)

@@ -16,6 +16,7 @@ from tidemark.record.options import (
     one_word,
     path,
     some_endpoints,
+    url,
 )
 from tidemark.sampler.connection_watch import SOURCES
 
@@ -57,6 +58,13 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("no_follow", flag, False, "do not go on with a target started again", is_flag=True),
     Option("pid_file", path, None, "names the target's pid after it was started again", "FILE"),
+    Option(
+        "metrics_url",
+        url,
+        None,
+        "a metrics page of the target's root: Prometheus text or expvar",
+        "URL",
+    ),
     SHARE_FILES,
 )
 
@@ -76,4 +84,5 @@ class Options:
     source: str
     no_follow: bool
     pid_file: Path | None
+    metrics_url: str | None = None
     share_files: bool = False

@@ -1,11 +1,19 @@
 """Which runtimes the processes of a tree have, and the heaps that they tell of themselves."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from tidemark.record.events import RuntimeSeen
 from tidemark.sampler import jvm, runtimes
-from tidemark.sampler.errors import DeniedError, NoSuchProcessError, PerfDataError, ShortageError
+from tidemark.sampler.errors import (
+    DeniedError,
+    MetricsError,
+    NoSuchProcessError,
+    PerfDataError,
+    ShortageError,
+)
 from tidemark.sampler.figures import ProcessFigures
+from tidemark.sampler.heap import HeapFigures
 from tidemark.sampler.jvm import JvmCounters
 from tidemark.sampler.tree import Process, ProcessTree
 from tidemark.sampler.unreadable import Say, Unreadable
@@ -17,6 +25,23 @@ _PATIENCE_S = 5.0
 """A JVM that has no counters by then has none."""
 
 _UNREAD = (DeniedError, ShortageError, PerfDataError)
+
+
+class Telling(Protocol):
+    """What tells of the heap of a process."""
+
+    def heap(self) -> HeapFigures | None:
+        """The heap after the latest collection; None if it cannot be told now.
+
+        Raises:
+            MetricsError: What should tell it does not.
+            PerfDataError: The same of a JVM's counters.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        ...
 
 
 @dataclass(slots=True)
@@ -44,13 +69,22 @@ class RuntimeWatch:
         target: The target's id.
         say: Is given the event `runtime_seen`.
         unreadable: Is told what cannot be read.
+        of_root: Tells of the heap of the root, where its runtime does not; it is closed with this.
     """
 
-    def __init__(self, tree: ProcessTree, target: str, say: Say, unreadable: Unreadable) -> None:
+    def __init__(
+        self,
+        tree: ProcessTree,
+        target: str,
+        say: Say,
+        unreadable: Unreadable,
+        of_root: Telling | None = None,
+    ) -> None:
         self._tree = tree
         self._target = target
         self._say = say
         self._unreadable = unreadable
+        self._of_root = of_root
         self._seen: dict[Process, _Seen] = {}
         self._said: dict[Process, RuntimeSeen] = {}
 
@@ -131,24 +165,24 @@ class RuntimeWatch:
         Args:
             processes: What was read of the members of the tree.
         """
-        open_ = {one.pid: seen for one, seen in self._seen.items() if seen.counters is not None}
-        for one in processes if open_ else ():
-            if one.pid in open_:
-                self._add_heap(one, open_[one.pid])
+        told: dict[int, Telling] = {}
+        if self._of_root is not None:
+            told[self._tree.root.pid] = self._of_root
+        for process, seen in self._seen.items():
+            if seen.counters is not None:
+                told[process.pid] = seen.counters
+        for one in processes if told else ():
+            if one.pid in told:
+                self._add_heap(one, told[one.pid])
 
-    def _add_heap(self, one: ProcessFigures, seen: _Seen) -> None:
-        if seen.counters is None:
-            return
+    def _add_heap(self, one: ProcessFigures, telling: Telling) -> None:
         try:
-            heap = seen.counters.heap()
-        except PerfDataError as error:
+            heap = telling.heap()
+        except (MetricsError, PerfDataError) as error:
             self._unreadable.tell(error, one.pid)
-            seen.counters.close()
-            seen.counters = None
-            return
-        if heap is not None:
-            told = heap.heap_bytes, heap.collections
-            one.figures.update(zip(HEAP_COLUMNS, told, strict=True))
+        else:
+            figures = (None, None) if heap is None else (heap.heap_bytes, heap.collections)
+            one.figures.update(zip(HEAP_COLUMNS, figures, strict=True))
 
     def _forget(self, process: Process) -> None:
         self._close(process)
@@ -165,6 +199,8 @@ class RuntimeWatch:
         """Give back what it holds."""
         for process in tuple(self._seen):
             self._forget(process)
+        if self._of_root is not None:
+            self._of_root.close()
 
 
 def _open_counters(pid: int) -> JvmCounters | None:

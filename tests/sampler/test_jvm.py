@@ -16,8 +16,9 @@ from tidemark.record.events import PermissionDenied, RuntimeSeen, Unread
 from tidemark.sampler import jvm
 from tidemark.sampler.errors import PerfDataError
 from tidemark.sampler.figures import ProcessFigures
+from tidemark.sampler.heap import HeapFigures
 from tidemark.sampler.hsperfdata import parse
-from tidemark.sampler.jvm import HeapFigures, JvmCounters
+from tidemark.sampler.jvm import JvmCounters
 from tidemark.sampler.runtime_watch import RuntimeWatch
 from tidemark.sampler.tree import ProcessTree, identify
 from tidemark.sampler.unreadable import Unreadable
