@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.memory.services import Service
 
 NO_LEAK = "none"
-RATES = (5, 20)
+RATES = (4, 12)
 """Requests per second on average."""
 
 
