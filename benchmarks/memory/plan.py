@@ -38,7 +38,7 @@ LEAKS: Mapping[str, Leak] = MappingProxyType(
 )
 """Label -> leak."""
 INJECTED = tuple(label for label in LEAKS if label != NO_LEAK)
-LONG_LEAKS = ("4k", "tenth")
+LONG_LEAKS = ("4k",)
 """Those that are recorded for ten minutes too, at the higher rate."""
 
 
