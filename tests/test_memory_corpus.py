@@ -1,0 +1,258 @@
+"""The corpus of recorded memory runs: what is planned, read, sent and understood."""
+
+import asyncio
+import itertools
+import json
+from collections import Counter
+
+import pytest
+
+with pytest.MonkeyPatch.context() as patch:
+    patch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # our own sockets and threads stay what they are
+    from benchmarks.memory.bodies import bodies
+    from benchmarks.memory.exchange import BrokenAnswerError, parse_answer
+    from benchmarks.memory.gate import AT_ONCE, Gate, cpu_ticks
+    from benchmarks.memory.load import failure_of, told_messages
+    from benchmarks.memory.plan import LEAKS, RATES, Recording, plan
+    from benchmarks.memory.record import Queue, missing
+    from benchmarks.memory.recorded import read_recorded
+    from benchmarks.memory.services import ServiceError, build, read_services
+
+SERVICE = """
+[[service]]
+name = "{name}"
+runtime = "go"
+half = "development"
+what = "nothing"
+command = "{{build}}/{name} '{{here}}/a file'"
+inject = {inject}
+post = "/ingest"
+health = "/health"
+"""
+
+
+@pytest.fixture
+def services(tmp_path):
+    folder = tmp_path / "services" / "go"
+    folder.mkdir(parents=True)
+    text = 'build = ["echo built >> {build}/builds"]\n'
+    text += SERVICE.format(name="one", inject="true") + SERVICE.format(name="two", inject="false")
+    (folder / "services.toml").write_text(text)
+    return read_services(folder.parent)
+
+
+# -- services --------------------------------------------------------------------------------------
+
+
+def test_every_service_of_the_corpus_can_be_read():
+    for service in read_services():
+        assert service.post.startswith("/")
+        assert service.health.startswith("/")
+
+
+def test_a_command_is_split_before_folders_are_filled_in(services, tmp_path):
+    built = tmp_path / "b u"
+    assert services[0].arguments(built) == [f"{built}/one", f"{services[0].here}/a file"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('runtime = "go"', 'runtime = "cobol"', "runtime is none of"),
+        ('name = "two"', 'name = "one"', "more than one service"),
+        ('post = "/ingest"\n', "", "lacks post"),
+        ("inject =", "injects =", "has no injects"),
+        ("inject = true", "inject = 1", "inject is a int"),
+        ("[[service]]", "[[other]]", "holds no"),
+        ("[[service]]", "[[service", "go/services.toml"),
+    ],
+)
+def test_what_is_wrong_with_a_service_is_said(services, old, new, says):
+    file = services[0].here / "services.toml"
+    file.write_text(file.read_text().replace(old, new))
+    with pytest.raises(ServiceError, match=says):
+        read_services(file.parents[1])
+
+
+def test_a_language_is_built_once_for_its_content(services, tmp_path):
+    here, into = services[0].here, tmp_path / "build"
+
+    def builds():
+        build(here, into)
+        return (into / "go" / "builds").read_text().count("built")
+
+    assert [builds(), builds()] == [1, 1]
+    (here / "__pycache__").mkdir()
+    (here / "__pycache__" / "it.pyc").write_text("")
+    assert builds() == 1
+    (here / "main.go").write_text("")
+    assert [builds(), builds()] == [2, 2]
+
+
+def test_a_build_that_fails_says_how(services, tmp_path):
+    file = services[0].here / "services.toml"
+    file.write_text('build = ["echo no compiler; exit 3"]\n')
+    with pytest.raises(ServiceError, match="exits 3: no compiler"):
+        build(file.parent, tmp_path / "build")
+
+
+# -- plan ------------------------------------------------------------------------------------------
+
+
+def test_the_plan_is_the_same_each_time_and_names_each_recording_once(services):
+    planned = plan(services)
+    assert planned == plan(reversed(services))
+    assert len({recording.name for recording in planned}) == len(planned)
+    assert all(Recording.from_json(one.to_json()) == one for one in planned)
+
+
+def test_a_service_that_cannot_leak_is_recorded_clean_alone(services):
+    leaks = Counter((one.service, one.leak) for one in plan(services))
+    clean_runs = len(RATES) * (3 + 3 + 2 + 1)
+    assert leaks["one", "none"] == leaks["two", "none"] == clean_runs
+    assert leaks["one", "512"] == len(RATES) * 3
+    assert leaks["one", "4k"] == len(RATES) * 3 + 1
+    assert {leak for name, leak in leaks if name == "two"} == {"none"}
+
+
+def test_a_plan_that_is_stopped_early_has_each_service_as_often(services):
+    planned = [one for one in plan(services) if one.is_clean]
+    for end in range(0, len(planned) + 1, 2):
+        count = Counter(one.service for one in planned[:end])
+        assert count["one"] == count["two"]
+
+
+def test_a_leak_says_what_it_leaves_per_request():
+    assert LEAKS["tenth"].bytes_per_request == pytest.approx(3276.8)
+    assert LEAKS["none"].bytes_per_request == 0
+
+
+def test_the_queue_hands_out_what_there_is_time_for(services, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("benchmarks.memory.record.time.monotonic", lambda: now[0])
+    queue = Queue(plan(services), ends_s=300.0)
+    assert queue.next().duration_s == 180
+    now[0] = 240.0
+    assert queue.next().duration_s == 30
+    now[0] = 299.0
+    assert queue.next() is None
+
+
+def test_a_service_that_fails_again_and_again_is_left_out(services):
+    queue = Queue(plan(services), ends_s=float("inf"))
+    for recording in plan(services)[:6]:
+        queue.came_out(recording, well=recording.service == "two")
+    assert queue.left_out() == ["one"]
+    assert {queue.next().service for _ in range(5)} == {"two"}
+
+
+# -- what is there ---------------------------------------------------------------------------------
+
+
+def write_run(folder, recording, outcome, **more):
+    folder.mkdir(parents=True)
+    about = {**recording.to_json(), "runtime": "go", "half": "judged", **more}
+    (folder / "run.json").write_text(json.dumps({"outcome": outcome, "recording": about}))
+
+
+def test_what_has_come_to_its_end_is_not_recorded_again(services, tmp_path):
+    done, failed, interrupted, new = plan(services)[:4]
+    write_run(tmp_path / done.name, done, "completed")
+    write_run(tmp_path / failed.name, failed, "died", failed="it exited")
+    write_run(tmp_path / interrupted.name, interrupted, None)
+    wanted = [done, failed, interrupted, new]
+    assert missing(wanted, tmp_path, again=False) == [interrupted, new]
+    assert not (tmp_path / interrupted.name).exists()
+    assert read_recorded(tmp_path / failed.name).failed == "it exited"
+    assert missing(wanted, tmp_path, again=True) == [failed, interrupted, new]
+
+
+# -- load ------------------------------------------------------------------------------------------
+
+
+def test_bodies_are_json_of_some_elements_and_a_function_of_the_seed():
+    made = list(itertools.islice(bodies(1), 500))
+    assert made == list(itertools.islice(bodies(1), 500))
+    assert made != list(itertools.islice(bodies(2), 500))
+    for body, count in made:
+        assert 100 <= len(body) <= 4400
+        elements = json.loads(body)
+        assert len(elements) == count
+        assert {tuple(element) for element in elements} == {("id", "name", "value", "tags")}
+    assert {count for _, count in made} == set(range(1, 21))
+
+
+CHUNKED = (
+    b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"mes\r\n9;x=1\r\nsages": 3\r\n'
+    b"1\r\n}\r\n0\r\n\r\n"
+)
+COUNTED = b'HTTP/1.1 200 OK\r\nconnection: Keep-Alive\r\ncontent-length: 15\r\n\r\n{"messages": 3}'
+OLD = b"HTTP/1.0 200 OK\r\nContent-Length: 15\r\n\r\n" + b'{"messages": 3}'
+
+
+@pytest.mark.parametrize(("data", "keeps"), [(CHUNKED, True), (COUNTED, True), (OLD, False)])
+def test_an_answer_is_whole_only_with_its_last_byte(data, keeps):
+    for end in range(len(data)):
+        assert parse_answer(data[:end]) is None
+        with pytest.raises(BrokenAnswerError):
+            parse_answer(data[:end], is_all=True)
+    answer = parse_answer(data)
+    assert (answer.status, answer.keeps) == (200, keeps)
+    assert told_messages(answer.body) == 3
+
+
+def test_an_answer_without_a_length_ends_with_its_connection():
+    data = b"HTTP/1.1 503 Busy\r\n\r\nsorry"
+    assert parse_answer(data) is None
+    answer = parse_answer(data, is_all=True)
+    assert (answer.status, answer.body, answer.keeps) == (503, b"sorry", False)
+
+
+@pytest.mark.parametrize("data", [b"SSH-2.0\r\n\r\n", b"HTTP/1.1 200\r\ncontent-length: x\r\n\r\n"])
+def test_what_is_no_answer_is_an_error(data):
+    with pytest.raises(BrokenAnswerError):
+        parse_answer(data)
+
+
+def test_a_request_failed_where_not_all_messages_were_taken():
+    assert failure_of(200, 3, 3) is None
+    assert failure_of(200, None, 3) is None, "a foreign service says something else"
+    assert failure_of(200, 2, 3) == "not all messages were taken"
+    assert failure_of(500, None, 3) == "HTTP 500"
+    assert told_messages(b"[]") is told_messages(b"\xff") is told_messages(b"{}") is None
+
+
+# -- gate ------------------------------------------------------------------------------------------
+
+
+def test_the_ticks_of_all_processors_are_told_apart():
+    text = "cpu  10 1 5 70 4 1 2 7 3 0\ncpu0 1 2 3 4 5 6 7 8 9 0\n"
+    assert cpu_ticks(text) == (74, 100), "time given to guests is in that of the user already"
+    assert cpu_ticks(text, niced_gives_way=True) == (75, 100)
+
+
+def test_a_run_starts_only_while_the_processors_have_time_and_not_with_too_many():
+    asyncio.run(look_through_the_gate())
+
+
+async def look_through_the_gate():
+    ticks = iter([(0, 0), (10, 100), (90, 200), (190, 300), (290, 400), (390, 500)])
+    gate = Gate(0.25, lambda: next(ticks))
+    entered = []
+
+    async def start(number):
+        async with gate:
+            entered.append(number)
+            await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as group:
+        starting = [group.create_task(start(number)) for number in range(AT_ONCE + 1)]
+        counts = []
+        for _ in range(5):
+            await asyncio.sleep(0)
+            await gate.look()
+            await asyncio.sleep(0)
+            counts.append(len(entered))
+        for task in starting:
+            task.cancel()
+    assert counts == [0, 1, 2, 3, 3]
