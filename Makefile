@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 MUTANTS := $(VENV)/.mutants-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint wheel-test format kafka bench-sampler bench-verdict bench-forecast bench-scale bench-faults bench-ledger bench-startup fuzz mutants lock clean
+.PHONY: help demo test test-long lint wheel-test format kafka bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-faults bench-ledger bench-startup fuzz mutants lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ bench-sampler: $(DEV) ## the sampler at up to 180,234 connections beside ss, net
 
 bench-verdict: $(DEV) ## precision and recall of the verdict on a labelled corpus
 	$(BIN)/python -m benchmarks.verdict
+
+bench-memory: $(DEV) ## the verdict on memory on recorded real services, some of them recorded anew (Go, Node, a JDK, Maven)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.memory.bench
 
 bench-forecast: $(DEV) ## forecasts of real deaths, from the first quarter of the life
 	$(BIN)/python -m benchmarks.forecast

@@ -1,22 +1,30 @@
 """The corpus of recorded memory runs: what is planned, read, sent and understood."""
 
 import asyncio
+import csv
 import itertools
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from tidemark.analysis.run import load_run
+from tidemark.record.layout import REQUESTS, SAMPLES
+
 with pytest.MonkeyPatch.context() as patch:
     patch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # our own sockets and threads stay what they are
+    from benchmarks.memory.answers import NAIVE, Answer, answer
     from benchmarks.memory.bodies import bodies
     from benchmarks.memory.exchange import BrokenAnswerError, parse_answer
     from benchmarks.memory.gate import AT_ONCE, Gate, cpu_ticks
     from benchmarks.memory.load import failure_of, told_messages
-    from benchmarks.memory.plan import LEAKS, RATES, Recording, plan
+    from benchmarks.memory.pack import archive, packed
+    from benchmarks.memory.plan import LEAKS, PART, RATES, Recording, plan, plan_part
     from benchmarks.memory.record import Queue, missing
-    from benchmarks.memory.recorded import read_recorded
+    from benchmarks.memory.recorded import read_recorded, unpack
     from benchmarks.memory.services import ServiceError, build, read_services
+    from benchmarks.memory.table import figures, plain_leaks, report, write_csv
 
 SERVICE = """
 [[service]]
@@ -127,6 +135,17 @@ def test_a_leak_says_what_it_leaves_per_request():
     assert LEAKS["none"].bytes_per_request == 0
 
 
+def test_the_small_part_is_of_judged_services_of_several_runtimes_and_not_in_the_corpus():
+    services = read_services()
+    part = [service for service in services if service.name in PART]
+    assert len(part) == len(PART)
+    assert {service.half for service in part} == {"judged"}
+    assert len({service.runtime for service in part}) >= 5
+    planned = plan_part(services)
+    assert {recording.service for recording in planned} == set(PART)
+    assert not {one.name for one in planned} & {one.name for one in plan(services)}
+
+
 def test_the_queue_hands_out_what_there_is_time_for(services, monkeypatch):
     now = [0.0]
     monkeypatch.setattr("benchmarks.memory.record.time.monotonic", lambda: now[0])
@@ -165,6 +184,163 @@ def test_what_has_come_to_its_end_is_not_recorded_again(services, tmp_path):
     assert not (tmp_path / interrupted.name).exists()
     assert read_recorded(tmp_path / failed.name).failed == "it exited"
     assert missing(wanted, tmp_path, again=True) == [failed, interrupted, new]
+
+
+# -- packed ----------------------------------------------------------------------------------------
+
+
+def write_whole_run(folder, recording, seconds=120, grows_bytes=102_400):
+    """A run of a process that grows, and of one that does not."""
+    write_run(folder, recording, "completed")
+    told = json.loads((folder / "run.json").read_text())
+    more = {"format": 2, "ended_at": "2026-01-01T00:02:00Z", "host": {"kernel": "6.1-mine"}}
+    target = {"url": "http://127.0.0.1:21000", "command": "x"}
+    (folder / "run.json").write_text(json.dumps({**told, **more, "target": target}))
+    events = ("target_started", "runtime_seen")
+    (folder / "events.jsonl").write_text(
+        "".join(
+            f'{{"time_s": 1.7e9, "elapsed_s": 0.123456, "event": "{event}", "pid": 7}}\n'
+            for event in events
+        )
+    )
+    samples, requests = [], []
+    for second in range(seconds):
+        times = {"time_s": 1.7e9 + second, "elapsed_s": second + 0.004567}
+        requests.append({**times, "users": 1, "requests": 4 * second, "failures": 0, "p50_ms": 1.5})
+        for pid, grown in ((7, grows_bytes * second), (8, 0), (0, None)):
+            rss_bytes = "" if grown is None else 50_000_000 + grown
+            row = {"target": "target", "pid": pid, "process": "go", "rss_bytes": rss_bytes}
+            samples.append({**times, **row, "established": 1, "cpu_s": 0.5, "fds": 9})
+    for table, rows in ((SAMPLES, samples), (REQUESTS, requests)):
+        with (folder / table.file).open("w", newline="") as file:
+            writer = csv.DictWriter(file, table.columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    return read_recorded(folder)
+
+
+@pytest.mark.parametrize("grows_bytes", [0, 102_400])
+def test_a_packed_run_is_judged_as_the_recorded_one(tmp_path, grows_bytes):
+    recording = Recording("one", 4, 120)
+    raw = write_whole_run(tmp_path / "raw", recording, grows_bytes=grows_bytes)
+    files = packed(raw)
+    (tmp_path / "one.tar.xz").write_bytes(archive({recording.name: files}))
+    unpack(tmp_path, tmp_path / "unpacked")
+    found = read_recorded(tmp_path / "unpacked" / recording.name)
+    assert (found.recording, found.half, found.runtime) == (recording, raw.half, raw.runtime)
+    said, meant = answer(found), answer(raw)
+    assert said.verdict == meant.verdict == ("leak" if grows_bytes else "clean")
+    assert said.per_request == pytest.approx(meant.per_request, rel=0.01)
+    assert (said.requests, said.grown_bytes) == (4 * 119, 119 * grows_bytes)
+    assert (said.requests, said.grown_bytes) == (meant.requests, meant.grown_bytes)
+
+
+def test_nothing_of_the_machine_is_packed_and_nothing_that_is_not_read(tmp_path):
+    files = packed(write_whole_run(tmp_path / "raw", Recording("one", 4, 120)))
+    whole = b"".join(files.values())
+    assert b"mine" not in whole
+    assert b"127.0.0.1" not in whole
+    assert [json.loads(line)["event"] for line in files["events.jsonl"].splitlines()] == [
+        "runtime_seen"
+    ]
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    run = load_run(tmp_path)
+    assert set(run.samples["pid"]) == {7, 8}
+    assert run.samples["elapsed_s"].iloc[-1] == 119.0
+    assert run.samples["cpu_s"].isna().all()
+
+
+def test_an_archive_depends_on_its_content_alone():
+    first, second = {"run.json": b"{}", "samples.csv": b"x"}, {"run.json": b"[]"}
+    made = archive({"a": first, "b": second})
+    assert made == archive({"b": second, "a": dict(reversed(first.items()))})
+    assert made != archive({"a": first})
+
+
+# -- answers counted -------------------------------------------------------------------------------
+
+
+def said(verdict, leak="none", number=0, **more):
+    """An answer about a minute of which 700 requests were answered."""
+    return replace(
+        Answer(
+            Recording("one", 12, 60, leak, number),
+            "go",
+            "judged",
+            requests=700,
+            grown_bytes=100_000.0,
+            verdict=verdict,
+            reason="because",
+            per_request=None,
+            low=None,
+            high=None,
+            excluded_per_request=200.0 if verdict == "clean" else None,
+            naive=dict.fromkeys(NAIVE, True),
+        ),
+        **more,
+    )
+
+
+ALARMS = "false alarms, of clean runs"
+FOUND, CALLED_CLEAN = "found, of plain leaks", "called clean, of plain leaks"
+EXCLUDED = "excluded growth was not there, of all called clean"
+GOOD = [
+    *(said("clean", number=number) for number in range(150)),
+    *(said("leak", "4k", number=number) for number in range(19)),
+    said("inconclusive", "4k"),
+]
+
+
+def test_bars_are_met(capsys):
+    assert report(GOOD)
+    told = capsys.readouterr().out
+    assert "0/150  at most 1%: met" in told
+    assert "MISSED" not in told
+    assert "plain Mann-Kendall, p < 1 %: false alarms" in told
+
+
+@pytest.mark.parametrize(
+    ("answers", "missed"),
+    [
+        (GOOD[1:], [ALARMS]),
+        ([*GOOD, said("leak"), said("leak")], [ALARMS]),
+        ([*GOOD, *2 * [said("inconclusive", "4k")]], [FOUND]),
+        ([*GOOD, *2 * [said("clean", "4k", excluded_per_request=5000.0)]], [FOUND, CALLED_CLEAN]),
+        ([*GOOD, *8 * [said("clean", excluded_per_request=None)]], [EXCLUDED]),
+        ([*GOOD, *8 * [said("clean", "512")]], [FOUND, CALLED_CLEAN, EXCLUDED]),
+        ([], [ALARMS, FOUND, CALLED_CLEAN, EXCLUDED]),
+    ],
+)
+def test_a_bar_that_is_missed_is_told(answers, missed, capsys):
+    assert [figure.what for figure in figures(answers) if not figure.is_met] == missed
+    assert not report(answers)
+    assert capsys.readouterr().out.count("MISSED") == len(missed)
+
+
+def test_one_false_alarm_in_more_than_a_hundred_clean_runs_is_borne():
+    assert all(figure.is_met for figure in figures([*GOOD, said("leak")]))
+
+
+def test_a_leak_is_plain_where_it_grows_by_three_times_what_the_clean_service_does():
+    leak = said("leak", "512")  # 350 KiB
+    assert plain_leaks([said("clean"), leak]) == [leak]
+    assert plain_leaks([said("clean", grown_bytes=120_000.0), leak]) == []
+    grown = [said("clean", grown_bytes=value) for value in (0.0, 100_000.0, 1e9)]
+    assert plain_leaks([*grown, leak]) == [leak], "the median counts"
+    small = replace(leak, requests=300)  # 150 KiB
+    assert plain_leaks([said("clean", grown_bytes=0.0), small]) == []
+    elsewhere = replace(said("clean"), recording=Recording("one", 4, 60))
+    assert plain_leaks([elsewhere, leak]) == [], "nobody knows how it grows when clean"
+
+
+def test_each_answer_is_a_row_of_a_file(tmp_path):
+    write_csv(tmp_path / "it.csv", GOOD)
+    with (tmp_path / "it.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(GOOD)
+    assert (rows[-1]["leak"], rows[-1]["injected_per_request"]) == ("4k", "4096.0")
+    assert (rows[-1]["verdict"], rows[-1]["excluded_per_request"]) == ("inconclusive", "")
 
 
 # -- load ------------------------------------------------------------------------------------------

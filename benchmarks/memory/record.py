@@ -1,6 +1,7 @@
 """Record the corpus: every service, clean and leaking, watched by the real sampler.
 
     python -m benchmarks.memory.record --runs DIR --minutes 120 [--jobs 40] [--only NAME ...]
+    python -m benchmarks.memory.record --runs DIR --part --list   # what a small part would be
 
 Records what is not there yet, the most important first, until everything is there or the minutes
 are over, and ends with 1 if a run was of no use. A run that is interrupted is recorded anew the
@@ -26,7 +27,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from benchmarks.memory.gate import LEAST_IDLE_SHARE, Gate
-from benchmarks.memory.plan import Recording, plan
+from benchmarks.memory.plan import Recording, in_part, plan, plan_part
 from benchmarks.memory.recorded import read_recorded
 from benchmarks.memory.run import Built, Ground, Run, RunFailedError
 from benchmarks.memory.services import (
@@ -232,9 +233,15 @@ def main() -> int:
     """Record; the exit code says whether every run is of use."""
     given = _options()
     ends_s = time.monotonic() + given.minutes * 60
+    services, planned = chosen(read_services(given.services), given.only), plan
+    if given.part:
+        services, planned = in_part(services), plan_part
+    if given.list:
+        print("\n".join(recording.name for recording in planned(services)))
+        return 0
     given.runs.mkdir(parents=True, exist_ok=True)
-    built = built_services(chosen(read_services(given.services), given.only), given.build)
-    todo = missing(plan(one.service for one in built.values()), given.runs, again=given.again)
+    built = built_services(services, given.build)
+    todo = missing(planned(one.service for one in built.values()), given.runs, again=given.again)
     brokers, bootstrap = None, given.bootstrap.split(",") if given.bootstrap else []
     print(f"{len(todo)} recordings of {len(built)} services are to be made", flush=True)
     try:
@@ -261,6 +268,8 @@ def _options() -> argparse.Namespace:
         help="start a run only while so much of the processors is idle, in %%",
     )
     parser.add_argument("--only", action="append", default=[], help="name or runtime, repeatable")
+    parser.add_argument("--part", action="store_true", help="a small part, of its own seed")
+    parser.add_argument("--list", action="store_true", help="say what would be recorded, and end")
     parser.add_argument("--again", action="store_true", help="record failed ones anew")
     parser.add_argument("--build", type=Path, default=DEFAULT_BUILD, help="folder of the builds")
     parser.add_argument("--bootstrap", help="host:port,... of other brokers than the embedded ones")
