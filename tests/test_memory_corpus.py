@@ -219,7 +219,7 @@ def write_whole_run(folder, recording, seconds=120, grows_bytes=102_400):
     return read_recorded(folder)
 
 
-@pytest.mark.parametrize("grows_bytes", [0, 102_400])
+@pytest.mark.parametrize("grows_bytes", [0, 409_600])
 def test_a_packed_run_is_judged_as_the_recorded_one(tmp_path, grows_bytes):
     recording = Recording("one", 4, 120)
     raw = write_whole_run(tmp_path / "raw", recording, grows_bytes=grows_bytes)
