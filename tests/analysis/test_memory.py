@@ -344,3 +344,39 @@ def test_a_control_run_whose_memory_was_read_in_another_way_is_not_taken_away():
     other = made(at, level(at), runtime="go")
     assert beyond(series_of(own), series_of(other)) is None
     assert beyond(series_of(own), series_of(own)) is not None
+
+
+@pytest.mark.parametrize("counted", [(0, 5000), (5000, 0)])
+def test_requests_are_counted_from_where_the_load_of_each_run_began(counted):
+    at = ticks(60.0, 0.25)
+    own, other = (
+        made(at, filling_first(at), runtime="go", requests=steady(at, RATE) + before)
+        for before in counted
+    )
+    track = beyond(series_of(own), series_of(other))
+    assert len(track) > 200
+    assert track.value == pytest.approx(np.zeros(len(track)), abs=200 * KIB)
+
+
+def filling_first(at):
+    return 60 * MIB + 12 * KIB * np.minimum(steady(at, RATE), 600)
+
+
+@pytest.mark.parametrize(("mib", "decided"), [(0.9, "clean"), (1.5, "leak")])
+def test_beyond_a_control_run_half_of_the_ups_and_downs_are_a_leak(mib, decided):
+    at = ticks(45.0, 0.25)
+    found = memory_of(growing_by(at, mib, runtime="go"), growing_by(at, 0, runtime="go"))
+    assert found.verdict == decided
+
+
+def test_how_much_more_a_run_holds_than_its_control_does_not_matter():
+    at = ticks(45.0, 0.25)
+    run = made(at, 260 * MIB + 3 * MIB * at / 45, runtime="go")
+    assert memory_of(run, growing_by(at, 0, runtime="go")).verdict == "leak"
+
+
+def test_a_run_that_could_not_be_told_has_to_be_longer_than_it_was():
+    at = ticks(300.0)
+    found = memory_of(jvm(at, leaking(at, 2 * KIB, 30), every=50.0))
+    assert found.verdict == "inconclusive"
+    assert "run for 8 min to see" in found.reason
