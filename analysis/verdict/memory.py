@@ -22,6 +22,7 @@ from tidemark.analysis.verdict.model import Floats
 from tidemark.analysis.verdict.series import ANON, COLLECTIONS, HEAP, ProcessSeries
 from tidemark.analysis.verdict.tracks import Track, tracks_of
 from tidemark.analysis.verdict.window import Window
+from tidemark.record.metrics import MIB
 
 MEMORY = "rss_bytes"
 """The resource."""
@@ -31,6 +32,8 @@ LEAST_SHARE = 0.05
 """A process that holds less than this share of a target's memory says nothing of its runtime."""
 FEWEST_COLLECTIONS = 3
 """With fewer collections in the judged part nothing is said of what they leave."""
+BESIDE_HEAP = 128 * MIB
+"""What a JVM may hold beside its heap: classes, compiled code, threads, buffers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,22 @@ def memory_series(window: Window, processes: Sequence[ProcessSeries]) -> MemoryS
     column = ANON if is_known else MEMORY
     first = _first(window, kinds)
     return MemorySeries(column, list(processes), window, first, min(known, default=None))
+
+
+def beside_heap(held: MemorySeries) -> MemorySeries | None:
+    """What JVMs hold that is more than a full heap and the usual beside it; None if they do not.
+
+    What their collections leave says nothing of it: native memory leaks there.
+    """
+    if held.column != HEAP or not any(_is_over_bound(held.window, one) for one in held.processes):
+        return None
+    kinds = [RUNTIMES["jvm"]] * len(held.processes)
+    return replace(held, column=ANON, first=_first(held.window, kinds))
+
+
+def _is_over_bound(window: Window, process: ProcessSeries) -> bool:
+    bound = process.heap_max
+    return bound is not None and _highest(process.value[ANON][window.keep]) > bound + BESIDE_HEAP
 
 
 def _first(window: Window, kinds: Sequence[Runtime]) -> FirstGrowth:

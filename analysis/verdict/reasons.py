@@ -11,8 +11,9 @@ from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.decision import SURE, SURE_LATE, SURE_MONOTONIC, Judgement, Pattern
 from tidemark.analysis.verdict.first_growth import FirstGrowth
 from tidemark.analysis.verdict.growth import Growth
-from tidemark.analysis.verdict.memory import MemorySeries
+from tidemark.analysis.verdict.memory import MEMORY, MemorySeries
 from tidemark.analysis.verdict.model import ResourceVerdict
+from tidemark.analysis.verdict.series import HEAP
 from tidemark.analysis.verdict.window import Window
 
 _SENTENCES = {
@@ -39,6 +40,10 @@ _SENTENCES = {
     Pattern.AS_CONTROL: "{grow} by {rate}, which is no more than the control run does",
     Pattern.BEYOND_CONTROL: "{grow} by {rate}, surely more than the control run does{outlook}",
 }
+_HEAP_IS_FLAT = (
+    "what collections leave of the heap is level at {left} since {since}; "
+    "growth of it above {excluded} is excluded"
+)
 _ONE = {"grow": "grows", "have": "has", "swing": "swings"}
 _SEVERAL = {verb: verb for verb in _ONE}
 
@@ -52,7 +57,10 @@ def explained(
 ) -> ResourceVerdict:
     """The verdict with its reason."""
     growth, span_s = judgement.growth, window.end_s - window.begin_s
-    sentence = _SENTENCES[judgement.pattern].format(
+    is_heap = found.resource == MEMORY and memory.column == HEAP and growth is not None
+    is_level = is_heap and judgement.pattern is Pattern.FLAT
+    sentence = (_HEAP_IS_FLAT if is_level else _SENTENCES[judgement.pattern]).format(
+        left=_held(found, float(np.median(growth.points.y)) if growth else None),
         rate=rate(found),
         since=_since(growth),
         stretch=_stretch(found, growth, window),

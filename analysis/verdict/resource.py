@@ -15,6 +15,7 @@ from tidemark.analysis.verdict.memory import (
     FEWEST_COLLECTIONS,
     MEMORY,
     MemorySeries,
+    beside_heap,
     beyond,
     collected,
     memory_series,
@@ -141,10 +142,19 @@ def judge_tracks(
     scale = _scale(resource)
     if resource == MEMORY:
         held = subject.memory
-        tracks = tracks_of(held.column, held.processes, held.window.view)
-        return [(one, decide(one, scale, None, len(tracks), held.first)) for one in tracks]
+        beside = beside_heap(held)
+        return [
+            found
+            for one in (held, *([] if beside is None else [beside]))
+            for found in _judge_memory(one, scale)
+        ]
     tracks = tracks_of(resource, subject.processes, subject.window.view)
     return [(track, decide(track, scale, _room(track, limit), len(tracks))) for track in tracks]
+
+
+def _judge_memory(held: MemorySeries, scale: Measure) -> list[tuple[Track, Judgement]]:
+    tracks = tracks_of(held.column, held.processes, held.window.view)
+    return [(one, decide(one, scale, None, len(tracks), held.first)) for one in tracks]
 
 
 def _scale(resource: str) -> Measure:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.analysis.made import MIB, make_run, steady, ticks
+from tests.analysis.made import MIB, make_run, run_by, steady, ticks
 from tidemark.analysis import units
 from tidemark.analysis.verdict.first_growth import COLLECTED, RUNTIMES
 from tidemark.analysis.verdict.judge import judge
@@ -380,3 +380,29 @@ def test_a_run_that_could_not_be_told_has_to_be_longer_than_it_was():
     found = memory_of(jvm(at, leaking(at, 2 * KIB, 30), every=50.0))
     assert found.verdict == "inconclusive"
     assert "run for 8 min to see" in found.reason
+
+
+# Outside the heap of a JVM
+
+
+def bounded_jvm(at, anonymous):
+    """A JVM of `-Xmx256m` that keeps nothing, by its anonymous pages."""
+    counts = np.floor(at / 10.0)
+    extra = {"rss_anon_bytes": anonymous, "heap_bytes": level(at, 30), "collections": counts}
+    events = [run_by("jvm", heap_max_bytes=256 * MIB)]
+    return made(at, anonymous + 20 * MIB, extra=extra, events=events)
+
+
+def test_memory_that_a_jvm_takes_beyond_its_bound_is_judged_as_well():
+    at = ticks(1800.0)
+    found = memory_of(bounded_jvm(at, leaking(at, 32 * KIB, 300)))
+    assert found.verdict == "leak"
+    assert found.per_request == pytest.approx(32 * KIB, rel=0.02)
+
+
+def test_a_jvm_that_fills_its_heap_up_to_its_bound_is_told_by_what_it_keeps():
+    at = ticks(1800.0)
+    filling = np.minimum(leaking(at, 16 * KIB, 60), 340 * MIB)
+    found = memory_of(bounded_jvm(at, filling))
+    assert found.verdict == "clean"
+    assert "what collections leave of the heap is level at 30 MiB" in found.reason
