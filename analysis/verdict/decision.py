@@ -111,7 +111,7 @@ def decide(
     if growth is None:
         return found
     if found.decision == "leak" and growth.total <= first.allowed(growth):
-        found = _after(first, track, found, lambda warm: _decide(warm, scale, room, tests))
+        found = _after(first, track, found, partial(_decide, scale=scale, room=room, tests=tests))
     elif found.decision == "clean" and is_early and _grows(growth, first.shown, tests):
         found = replace(found, decision="inconclusive", pattern=Pattern.EARLY)
     return replace(found, hidden=first.hidden)
@@ -120,12 +120,18 @@ def decide(
 def _after(
     first: FirstGrowth, track: Track, found: Judgement, judge: Callable[[Track], Judgement]
 ) -> Judgement:
-    """The judgement on what comes after the first growth, where that explains what was found."""
+    """The judgement on what comes after the first growth, where that explains what was found.
+
+    What surely goes on growing there, if too little for a leak, is not called level.
+    """
     early = replace(found, decision="inconclusive", pattern=Pattern.EARLY)
     warm = track.where(first.is_over(track))
     later = judge(warm) if len(warm) else early
-    grew = later.growth is not None and later.growth.total > first.wander
-    return later if grew or later.decision == "clean" else early
+    if later.growth is None:
+        return early
+    if later.decision == "clean":
+        return early if _grows(later.growth, first.shown, 1) else later
+    return later if later.growth.total > first.wander else early
 
 
 def _grows(growth: Growth, least: float, tests: int) -> bool:

@@ -406,3 +406,9 @@ def test_a_jvm_that_fills_its_heap_up_to_its_bound_is_told_by_what_it_keeps():
     found = memory_of(bounded_jvm(at, filling))
     assert found.verdict == "clean"
     assert "what collections leave of the heap is level at 30 MiB" in found.reason
+
+
+def test_what_surely_grows_after_the_first_growth_is_not_called_level():
+    at = ticks(300.0)
+    found = memory_of(made(at, leaking(at, KIB), runtime="go"))
+    assert found.verdict == "inconclusive"
