@@ -12,16 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.sampler.runtime_looks import RuntimeLooks
 from tidemark.record.events import PermissionDenied, RuntimeSeen, Unread
 from tidemark.sampler import jvm
 from tidemark.sampler.errors import PerfDataError
-from tidemark.sampler.figures import ProcessFigures
 from tidemark.sampler.heap import HeapFigures
 from tidemark.sampler.hsperfdata import parse
 from tidemark.sampler.jvm import JvmCounters
-from tidemark.sampler.runtime_watch import RuntimeWatch
-from tidemark.sampler.tree import ProcessTree, identify
-from tidemark.sampler.unreadable import Unreadable
 
 MIB = 2**20
 CHURN = Path(__file__).with_name("Churn.java")
@@ -259,34 +256,17 @@ def jvms() -> Iterator[type[Jvm]]:
         one.end()
 
 
-class Watched:
-    """A watch of a JVM's process, and what it says."""
-
-    def __init__(self, pid):
-        self.said = []
-        self.tree = ProcessTree(identify(pid))
-        say = self.said.append
-        self.watch = RuntimeWatch(self.tree, "api", say, Unreadable(say))
-
-    def look(self, now_s=0.0):
-        self.tree.refresh(now_s)
-        self.watch.look(now_s)
-        found = [ProcessFigures(pid, one.name) for pid, one in self.tree.members.items()]
-        self.watch.add_heaps(found)
-        return found[0].figures if found else None
-
-
 @needs_java
 @pytest.mark.parametrize("collector", ["G1", "Serial", "Parallel"])
 def test_a_heap_of_garbage_stays_and_one_that_leaks_grows(jvms, collector):
     kept = {}
     for leaks in (False, True):
         java = jvms(f"-XX:+Use{collector}GC", leaks=leaks)
-        watched = Watched(java.pid)
+        watched = RuntimeLooks(java.pid)
         rows = []
         for _ in range(6):
             java.churn()
-            rows.append(watched.look())
+            rows.append(watched.heap())
         watched.watch.close()
         counts = [row["collections"] for row in rows]
         assert counts == sorted(set(counts)), "each round collects"
@@ -303,10 +283,10 @@ def test_a_heap_of_garbage_stays_and_one_that_leaks_grows(jvms, collector):
 @needs_java
 def test_without_counters_the_columns_are_empty_and_the_command_line_bounds(jvms):
     java = jvms("-XX:-UsePerfData")
-    watched = Watched(java.pid)
-    assert watched.look() == {}
+    watched = RuntimeLooks(java.pid)
+    assert watched.heap() == {}
     assert watched.said == [], "they may come yet"
-    assert watched.look(60.0) == {}
+    assert watched.heap(60.0) == {}
     assert watched.said == [
         RuntimeSeen(java.pid, "java", "jvm", None, 256 * MIB, "-Xmx", target="api")
     ]
@@ -315,13 +295,13 @@ def test_without_counters_the_columns_are_empty_and_the_command_line_bounds(jvms
 @needs_java
 def test_a_jvm_that_ends_gives_its_counters_back(jvms):
     java = jvms("-XX:+UseSerialGC")
-    watched = Watched(java.pid)
-    watched.look()
+    watched = RuntimeLooks(java.pid)
+    watched.heap()
     path = jvm.find_counters(java.pid)
     target = f"/tmp/{path.partition('/tmp/')[2]}"
     assert target in _open_paths()
     java.end()
-    watched.look(1.0)
+    watched.heap(1.0)
     assert target not in {path.removesuffix(" (deleted)") for path in _open_paths()}
 
 
@@ -338,8 +318,8 @@ def test_counters_that_are_damaged_are_told_once(jvms, monkeypatch, tmp_path):
     java = jvms("-XX:+UseSerialGC")
     (tmp_path / "17").write_bytes(b"what is this")
     monkeypatch.setattr(jvm, "find_counters", lambda pid: str(tmp_path / "17"))
-    watched = Watched(java.pid)
-    assert (watched.look(), watched.look(1.0)) == ({}, {})
+    watched = RuntimeLooks(java.pid)
+    assert (watched.heap(), watched.heap(1.0)) == ({}, {})
     unread, seen = watched.said
     assert isinstance(unread, Unread)
     assert "performance counters of a JVM cannot be read" in unread.reason

@@ -12,13 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.sampler.runtime_looks import RuntimeLooks
 from tidemark.record.events import PermissionDenied, RuntimeSeen
 from tidemark.sampler import procfs, runtimes
 from tidemark.sampler.elf import ElfError, section_names
 from tidemark.sampler.errors import DeniedError
-from tidemark.sampler.runtime_watch import RuntimeWatch
-from tidemark.sampler.tree import ProcessTree, identify
-from tidemark.sampler.unreadable import Unreadable
 
 MIB = 2**20
 SLEEPING_GO = 'package main\nimport "time"\nfunc main() { time.Sleep(time.Hour) }\n'
@@ -253,23 +251,8 @@ def test_no_command_and_environment_is_an_error(command, environment):
 # -- the event --------------------------------------------------------------------------------
 
 
-class Looks:
-    """A watch of one process, and what it says."""
-
-    def __init__(self, pid):
-        self.said = []
-        self.tree = ProcessTree(identify(pid))
-        say = self.said.append
-        self.watch = RuntimeWatch(self.tree, "api", say, Unreadable(say))
-
-    def look(self, now_s=0.0):
-        self.tree.refresh(now_s)
-        self.watch.look(now_s)
-        return self.said
-
-
 def test_each_process_is_said_once(puppet):
-    looks = Looks(puppet.pid)
+    looks = RuntimeLooks(puppet.pid)
     assert looks.look() == looks.look(1.0)
     child = puppet.do("result = fork()")
     expected = [
@@ -286,7 +269,7 @@ def test_one_that_becomes_another_program_is_said_again(started, eventually):
     script = "read line; exec sleep 60"
     shell = subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE)
     try:
-        looks = Looks(shell.pid)
+        looks = RuntimeLooks(shell.pid)
         assert [event.runtime for event in looks.look()] == ["native"]
         shell.stdin.write(b"\n")
         shell.stdin.flush()
@@ -301,7 +284,7 @@ def test_a_shell_that_becomes_python_is_said_again(eventually):
     script = f"read line; exec {sys.executable} -c 'import time; time.sleep(60)'"
     shell = subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE)
     try:
-        looks = Looks(shell.pid)
+        looks = RuntimeLooks(shell.pid)
         looks.look()
         shell.stdin.write(b"\n")
         shell.stdin.flush()
@@ -318,6 +301,6 @@ def test_bounds_that_may_not_be_read_are_told_once(puppet, monkeypatch):
         raise DeniedError(pid, f"/proc/{pid}/environ")
 
     monkeypatch.setattr(runtimes, "heap_bound", refuse)
-    denied, seen = Looks(puppet.pid).look()
+    denied, seen = RuntimeLooks(puppet.pid).look()
     assert isinstance(denied, PermissionDenied)
     assert (seen.runtime, seen.heap_max_bytes) == ("cpython", None)
