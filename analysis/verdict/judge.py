@@ -64,7 +64,8 @@ def _subject(run: Run) -> Subject:
         )
     window = find_window(run, bins, processes)
     brokers, never_seen = run.metadata.brokers, _never_seen(run)
-    return Subject(window, processes, read_limits(run), brokers, never_seen)
+    strategy = run.metadata.strategy
+    return Subject(window, processes, read_limits(run), brokers, never_seen, strategy)
 
 
 def _never_seen(run: Run) -> bool:

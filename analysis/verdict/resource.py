@@ -53,6 +53,7 @@ class Subject:
         limits: Its limits.
         brokers: The endpoints towards which connections are counted.
         never_seen: Whether all columns of connections are 0 throughout.
+        strategy: What was run; None where the run was not told.
     """
 
     window: Window
@@ -60,6 +61,7 @@ class Subject:
     limits: Limits
     brokers: tuple[str, ...] = ()
     never_seen: bool = False
+    strategy: str | None = None
 
     @property
     def memory(self) -> MemorySeries:
@@ -88,10 +90,10 @@ def judge_resource(
         chosen, rate = Judgement("inconclusive", nothing, None), None
     if resource == "fds" and window.death is not None:
         chosen, rate = _exhausted(chosen, rate, scope, subject)
-    if control is not None and rate is not None:
-        other = _control_rate(resource, control)
-        told = _memory_beyond(chosen, subject, control) if resource == MEMORY else None
-        chosen = told or beyond_control(chosen, rate.slope, rate.interval, other)
+    if control is not None and resource == MEMORY:
+        chosen = _memory_beyond(chosen, subject, control)
+    elif control is not None and rate is not None:
+        chosen = beyond_control(chosen, rate.slope, rate.interval, _control_rate(resource, control))
     if resource == MEMORY and chosen.decision == "leak" and window.kept_s < HEAP_S:
         chosen = replace(chosen, decision="inconclusive", pattern=Pattern.EARLY)
     if resource in FINALIZED and _is_uncollected(chosen, subject):
@@ -175,14 +177,19 @@ def _room(track: Track, limit: float | None) -> float | None:
     return max(limit - float(track.value.max()), 0.0)
 
 
-def _memory_beyond(chosen: Judgement, subject: Subject, control: Subject) -> Judgement | None:
-    """The judgement on memory less that of the control; None where it says nothing."""
+def _memory_beyond(chosen: Judgement, subject: Subject, control: Subject) -> Judgement:
+    """The judgement on memory less that of the control, if the two can be compared.
+
+    Only the same service shows what this one grows by at first: its caches and its pools.
+    """
     held = subject.memory
     track = beyond(held, control.memory)
     if track is None or chosen.growth is None:
-        return None
-    first = held.first.beyond_control()
-    scale = replace(_scale(MEMORY), least_growth=first.wander, least_share=0.0)
+        return chosen
+    scale, first = _scale(MEMORY), held.first
+    if subject.strategy == control.strategy:
+        first = first.beyond_control()
+        scale = replace(scale, least_growth=first.wander, least_share=0.0)
     found = decide(track, scale, None, 1, first)
     if found.decision == "leak":
         return replace(found, pattern=Pattern.BEYOND_CONTROL)

@@ -1,6 +1,7 @@
 """Which figures memory is judged on, and what they say of a service by what runs it."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -412,3 +413,12 @@ def test_what_surely_grows_after_the_first_growth_is_not_called_level():
     at = ticks(300.0)
     found = memory_of(made(at, leaking(at, KIB), runtime="go"))
     assert found.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(("control", "verdict"), [("made", "leak"), ("another", "inconclusive")])
+def test_another_service_does_not_show_what_this_one_grows_by_at_first(control, verdict):
+    at = ticks(36.0, 0.25)
+    run = made(at, leaking(at, 5 * KIB), runtime="cpython")
+    level_one = made(at, level(at), runtime="cpython")
+    named = replace(level_one, metadata=replace(level_one.metadata, strategy=control))
+    assert memory_of(run, named).verdict == verdict
