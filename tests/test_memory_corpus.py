@@ -6,6 +6,7 @@ import itertools
 import json
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -22,9 +23,18 @@ with pytest.MonkeyPatch.context() as patch:
     from benchmarks.memory.pack import archive, packed
     from benchmarks.memory.plan import LEAKS, PART, RATES, Recording, plan, plan_part
     from benchmarks.memory.record import Queue, missing
-    from benchmarks.memory.recorded import read_recorded, unpack
+    from benchmarks.memory.recorded import Recorded, read_recorded, unpack
     from benchmarks.memory.services import ServiceError, build, read_services
-    from benchmarks.memory.table import figures, plain_leaks, report, write_csv
+    from benchmarks.memory.table import (
+        clean_growth,
+        control_figures,
+        controls,
+        figures,
+        plain_leaks,
+        report,
+        report_beside,
+        write_csv,
+    )
 
 SERVICE = """
 [[service]]
@@ -332,6 +342,32 @@ def test_a_leak_is_plain_where_it_grows_by_three_times_what_the_clean_service_do
     assert plain_leaks([said("clean", grown_bytes=0.0), small]) == []
     elsewhere = replace(said("clean"), recording=Recording("one", 4, 60))
     assert plain_leaks([elsewhere, leak]) == [], "nobody knows how it grows when clean"
+
+
+def recorded(leak="none", seed=0, duration_s=60):
+    recording = Recording("one", 12, duration_s, leak, seed)
+    return Recorded(recording, "judged", "go", "", Path(recording.name))
+
+
+def test_a_control_is_another_clean_run_under_the_same_load_and_of_another_seed_if_there_is_one():
+    first, second, leak = recorded(), recorded(seed=1), recorded("4k")
+    alone, lonely_leak = recorded(duration_s=600), recorded("4k", duration_s=600)
+    chosen = controls([first, second, leak, alone, lonely_leak])
+    assert chosen == {
+        first.recording.name: second,
+        second.recording.name: first,
+        leak.recording.name: second,
+        lonely_leak.recording.name: alone,
+    }
+
+
+def test_growth_that_is_usual_is_told_from_all_runs_where_those_with_a_control_are_counted(capsys):
+    leak = said("leak", "512")
+    usual = clean_growth([said("clean", grown_bytes=0.0)])
+    told = {figure.what: figure for figure in control_figures([leak], usual)}
+    assert (told[f"with a control: {FOUND}"].part, told[f"with a control: {FOUND}"].whole) == (1, 1)
+    report_beside([leak], [leak, said("clean", grown_bytes=0.0)])
+    assert "with a control: found, of plain leaks" in capsys.readouterr().out
 
 
 def test_each_answer_is_a_row_of_a_file(tmp_path):

@@ -65,14 +65,19 @@ class Answer:
         return excluded is not None and excluded > self.injected_per_request
 
 
-def answer(recorded: Recorded) -> Answer:
+def answer(recorded: Recorded, control: Recorded | None = None) -> Answer:
     """Judge a recording, and ask the plain methods.
 
+    Args:
+        recorded: The recording.
+        control: One of the same service under the same load, with nothing leaking.
+
     Raises:
-        UnusableRunError: Its run directory cannot be judged.
+        UnusableRunError: A run directory cannot be judged.
     """
     run = load_run(recorded.path)
-    found = judge(run).resources[RESOURCE]
+    other = None if control is None else load_run(control.path)
+    found = judge(run, other).resources[RESOURCE]
     at, value = series(run, RESOURCE)
     interval = found.per_request_interval
     return Answer(
@@ -86,7 +91,7 @@ def answer(recorded: Recorded) -> Answer:
         per_request=found.per_request,
         low=interval.low if interval else None,
         high=interval.high if interval else None,
-        excluded_per_request=getattr(found, "excluded_per_request", None),
+        excluded_per_request=found.excluded_per_request,
         naive={name: method(at, value) for name, method in NAIVE.items()},
     )
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.memory.plan import plan_part
 from benchmarks.memory.recorded import recordings
 from benchmarks.memory.services import read_services
-from benchmarks.memory.table import CLEAN_WANTED, answers_on, report
+from benchmarks.memory.table import CLEAN_WANTED, answers_beside, answers_on, report, report_beside
 
 MINUTES = 8.0
 """For builds and runs; what there is no time for is left out."""
@@ -48,8 +48,11 @@ def judged(title: str, runs: Path | None, jobs: int, clean_wanted: int, of: int 
     """Judge run directories, or the archives, and print the table; return whether bars are met."""
     with recordings(JUDGED, runs) as found:
         answers = answers_on(found, jobs)
+        beside = answers_beside(found, jobs)
     print(f"\n{title}: {len(answers)} runs{f' of {of}' if of else ''}\n", flush=True)
-    return report(answers, clean_wanted)
+    is_met = report(answers, clean_wanted)
+    report_beside(beside, answers)
+    return is_met
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,7 +6,8 @@
     ... --csv FILE                                              # and a row for each run
     ... --wrong                                                 # and every wrong answer
 
-Ends with 1 if a bar is missed.
+Every run is judged alone first, then with a clean run of the same service as its control, where
+there is one. Ends with 1 if a bar is missed by those that were judged alone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import csv
 import statistics
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,12 @@ class Figure:
 # -- counting --------------------------------------------------------------------------------------
 
 
-def clean_growth(answers: Iterable[Answer]) -> dict[tuple[str, int, int], float]:
-    """Service, rate and duration -> bytes that it grows by while nothing leaks."""
+CleanGrowth = Mapping[tuple[str, int, int], float]
+"""Service, rate and duration -> bytes that it grows by while nothing leaks."""
+
+
+def clean_growth(answers: Iterable[Answer]) -> CleanGrowth:
+    """What each service grows by while nothing leaks: the median of its clean runs."""
     grown: dict[tuple[str, int, int], list[float]] = {}
     for one in answers:
         if one.recording.is_clean:
@@ -91,12 +96,16 @@ def _alike(recording: Recording) -> tuple[str, int, int]:
     return recording.service, recording.rate, recording.duration_s
 
 
-def plain_leaks(answers: Sequence[Answer]) -> list[Answer]:
+def plain_leaks(answers: Sequence[Answer], usual: CleanGrowth | None = None) -> list[Answer]:
     """The leaks that stand out: they have to be found.
 
     One whose service was not recorded clean at its rate and duration is not among them.
+
+    Args:
+        answers: What was said about each run.
+        usual: What the services grow by when clean; by default, told from the answers.
     """
-    usual = clean_growth(answers)
+    usual = clean_growth(answers) if usual is None else usual
     return [
         one
         for one in answers
@@ -134,6 +143,29 @@ def figures(answers: Sequence[Answer], clean_wanted: int = CLEAN_WANTED) -> list
         Figure("excluded growth was not there, of all called clean", *_true(excluded), TRUE_BAR),
         Figure("excluded growth was not there, of leaks called clean", *_true(leaking)),
     ]  # fmt: skip
+
+
+def control_figures(answers: Sequence[Answer], usual: CleanGrowth) -> list[Figure]:
+    """The same of runs that were judged with a control; no bar is set for these.
+
+    Args:
+        answers: What was said about each run that has one.
+        usual: What the services grow by when clean, told from all runs.
+    """
+    clean, leaks = _told_apart(answers)
+    plain = plain_leaks(answers, usual)
+    excluded = [one for one in answers if one.verdict == "clean"]
+    return [
+        Figure(f"with a control: {what}", *counted)
+        for what, counted in (
+            ("false alarms, of clean runs", (_count(clean, "leak"), len(clean))),
+            ("cannot tell, of clean runs", (_count(clean, "inconclusive"), len(clean))),
+            ("found, of all leaks", (_count(leaks, "leak"), len(leaks))),
+            ("found, of plain leaks", (_count(plain, "leak"), len(plain))),
+            ("called clean, of plain leaks", (_count(plain, "clean"), len(plain))),
+            ("excluded growth was not there", _true(excluded)),
+        )
+    ]
 
 
 def naive_figures(answers: Sequence[Answer]) -> list[Figure]:
@@ -179,9 +211,25 @@ def report(answers: Sequence[Answer], clean_wanted: int = CLEAN_WANTED) -> bool:
     _print_plain(plain_leaks(answers))
     print("\nshares with their 95 % intervals")
     told = figures(answers, clean_wanted)
-    for figure in (*told, *naive_figures(answers)):
-        print(f"  {figure}")
+    _print_figures((*told, *naive_figures(answers)))
     return all(figure.is_met for figure in told)
+
+
+def report_beside(beside: Sequence[Answer], answers: Sequence[Answer]) -> None:
+    """Print what is said of those runs that have a clean run of the same service as control.
+
+    Args:
+        beside: What was said of them with it.
+        answers: What was said of all runs, each alone.
+    """
+    print("\njudged with a clean run of the same service, rate and duration as control")
+    _print_plain(plain_leaks(beside, clean_growth(answers)))
+    _print_figures(control_figures(beside, clean_growth(answers)))
+
+
+def _print_figures(figures: Iterable[Figure]) -> None:
+    for figure in figures:
+        print(f"  {figure}")
 
 
 def _print_counts(answers: Sequence[Answer]) -> None:
@@ -287,6 +335,27 @@ def write_csv(path: Path, answers: Iterable[Answer]) -> None:
         rows.writerows(made)
 
 
+# -- control runs ----------------------------------------------------------------------------------
+
+
+def controls(found: Sequence[Recorded]) -> dict[str, Recorded]:
+    """Recording -> a clean run of the same service, rate and duration that is another run.
+
+    One of another seed, where there is one; recordings without any are left out.
+    """
+    clean: dict[tuple[str, int, int], list[Recorded]] = {}
+    for one in found:
+        if one.recording.is_clean:
+            clean.setdefault(_alike(one.recording), []).append(one)
+    chosen = {}
+    for one in found:
+        others = [c for c in clean.get(_alike(one.recording), []) if c.path != one.path]
+        if others:
+            other = min(others, key=lambda c: (c.recording.seed == one.recording.seed, c.path.name))
+            chosen[one.recording.name] = other
+    return chosen
+
+
 # -- command ---------------------------------------------------------------------------------------
 
 
@@ -294,6 +363,15 @@ def answers_on(found: Sequence[Recorded], jobs: int) -> list[Answer]:
     """Judge recordings, several at once."""
     with ProcessPoolExecutor(jobs) as pool:
         return list(pool.map(answer, found, chunksize=8))
+
+
+def answers_beside(found: Sequence[Recorded], jobs: int) -> list[Answer]:
+    """Judge those recordings that have a control with it."""
+    beside = controls(found)
+    pairs = [(one, beside.get(one.recording.name)) for one in found]
+    with ProcessPoolExecutor(jobs) as pool:
+        known = [(one, control) for one, control in pairs if control is not None]
+        return list(pool.map(answer, *zip(*known, strict=True), chunksize=8)) if known else []
 
 
 def main() -> int:
@@ -308,11 +386,13 @@ def main() -> int:
     with recordings(options.half, options.runs) as found:
         begun = time.monotonic()
         answers = answers_on(found, options.jobs)
+        beside = answers_beside(found, options.jobs)
         took = time.monotonic() - begun
     print(f"{options.half} half: {len(answers)} runs, judged in {took:.0f} s\n")
     if options.csv:
         write_csv(options.csv, answers)
     good = report(answers)
+    report_beside(beside, answers)
     if options.wrong:
         print_wrong(answers)
     return 0 if good else 1
