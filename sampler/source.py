@@ -24,12 +24,14 @@ class Sample:
         connections: Their broker connections; None if they were not due or not readable.
         composition: Rows of composition.csv, of the processes whose turn it was.
         events: What was noticed meanwhile, in that order.
+        requests: A row of requests.csv, where the source counts what was answered.
     """
 
     processes: list[ProcessFigures]
     connections: Connections | None = None
     composition: list[Row] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    requests: Row | None = None
 
     def process_rows(self, cost_s: float) -> Iterator[Row]:
         """The rows of samples.csv.
@@ -58,6 +60,10 @@ class Probe(Protocol):
 
     def look(self, processes: Iterable[Process]) -> None:
         """Do it to those of the processes that were not there the last time."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
         ...
 
 
