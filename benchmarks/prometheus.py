@@ -3,10 +3,10 @@
     python -m benchmarks.prometheus --minutes 10
 
 A real server scrapes a real service every five seconds (Debian's `prometheus`; a Go program with
-client_golang, which needs the go command), while the sampler records the same process, and again by
-its metrics page alone. The driver's own count of requests is the sampler's requests.csv. The
-server's part is imported; all three are judged. Ends with 1 where a verdict is another, or where the
-growth of descriptors is off by more than 5 %.
+client_golang, which needs the go command), while the sampler records the same process, and again
+by its metrics page alone. The driver's own count of requests is the sampler's requests.csv. The
+server's part is imported; all three are judged. Ends with 1 where a verdict is another, or where
+the growth of descriptors is off by more than 5 %.
 """
 
 import argparse

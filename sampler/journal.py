@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from tidemark.record.appender import CsvAppender
 from tidemark.record.clock import Instant
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import DiskFullError
 from tidemark.record.events import DiskFull, DiskHasRoom, Event, encode
 from tidemark.record.files import reserve
-from tidemark.record.appender import CsvAppender
 from tidemark.record.layout import COMPOSITION, ENDPOINTS, REQUESTS, SAMPLES, TIME_COLUMNS
 from tidemark.sampler.source import Row
 

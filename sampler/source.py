@@ -62,10 +62,6 @@ class Probe(Protocol):
         """Do it to those of the processes that were not there the last time."""
         ...
 
-    def close(self) -> None:
-        """Give back what it holds."""
-        ...
-
 
 class Source(Protocol):
     """Where the samples of one target come from.
@@ -87,4 +83,8 @@ class Source(Protocol):
             now_s: Monotonic time, seconds.
             full: Read the connections whether or not the budget allows for it.
         """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
         ...

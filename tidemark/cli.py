@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "target": "Serve one of the built-in targets in the foreground.",
     "broker": "Run the embedded broker in the foreground and print its address.",
 }
-"""Name -> what it does; `tidemark.commands.NAME` has it as `NAME` (a word of Python's as `NAME_`)."""
+"""Name -> what it does; `tidemark.commands.NAME` has it as `NAME` (`import_`, for Python's own)."""
 
 
 class LazyGroup(click.Group):

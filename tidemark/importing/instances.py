@@ -76,9 +76,7 @@ def instances_of(series: Iterable[Series], since_s: float) -> list[Instance]:
     for one in series:
         by_instance.setdefault(one.labels.get(INSTANCE, ""), []).append(one)
     counter = best_counter(one.name for held in by_instance.values() for one in held)
-    found = [
-        _instance(name, held, counter, since_s) for name, held in sorted(by_instance.items())
-    ]
+    found = [_instance(name, held, counter, since_s) for name, held in sorted(by_instance.items())]
     return [one for one in found if one is not None]
 
 

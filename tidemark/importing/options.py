@@ -11,7 +11,8 @@ from tidemark.record.errors import OptionError
 from tidemark.record.layout import SAMPLES
 from tidemark.record.options import REQUIRED, SHARE_FILES, Option, path, shown, url
 
-KEYS = tuple(name for name in SAMPLES.numbers if name not in {*SAMPLES.never_empty, "sample_cost_s"})
+_OF_THE_ROW = {*SAMPLES.never_empty, "sample_cost_s"}
+KEYS = tuple(name for name in SAMPLES.numbers if name not in _OF_THE_ROW)
 """What a query can tell: the figures of samples.csv."""
 MOST_STEPS = 2_000_000
 """No import has more steps: at 15 s they last for a year."""

@@ -258,7 +258,9 @@ def _that_can_be_judged(
         new = [
             other.name
             for other in came
-            if other is not one and other.time_s[0] >= last_s - _GONE * interval_s and other.name not in successors
+            if other is not one
+            and other.time_s[0] >= last_s - _GONE * interval_s
+            and other.name not in successors
         ]
         if new:
             successors[new[0]] = one.name
@@ -292,5 +294,3 @@ def _metadata(
         "sampling": {"interval_s": recording.interval_s},
         "imported": {name: value for name, value in asked.items() if value is not None},
     }
-
-

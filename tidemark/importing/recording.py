@@ -147,7 +147,7 @@ class Recording:
     def _times(self, time_s: float) -> dict[str, float]:
         return {"time_s": time_s, "elapsed_s": self._elapsed(time_s)}
 
-    def _samples(self, lives: Iterable[Life]) -> Iterator[Mapping[str, Figure | str]]:
+    def _samples(self, lives: Iterable[Life]) -> Iterator[Mapping[str, object]]:
         pids = {(life.instance.name, life.number): life.pid for life in lives}
         rows = [
             (float(time_s), pids[one.name, number], target_of(one), figures)
@@ -156,7 +156,7 @@ class Recording:
         ]
         rows.sort(key=lambda row: row[:2])
         for time_s, pid, target, figures in rows:
-            who = {"target": target, "pid": pid, "process": self.process}
+            who: dict[str, object] = {"target": target, "pid": pid, "process": self.process}
             yield {**self._times(time_s), **who, **figures}
 
     def _requests(self) -> Iterator[Mapping[str, Figure]]:
@@ -215,7 +215,7 @@ def _holes(time_s: Floats, interval_s: float) -> Iterator[tuple[float, float]]:
 
 def sum_of(parts: Iterable[Floats]) -> Floats:
     """The sum of arrays of one length."""
-    return np.sum(list(parts), axis=0)
+    return np.asarray(np.sum(list(parts), axis=0))
 
 
 def usual_interval_s(instances: Iterable[Instance]) -> float | None:

@@ -153,7 +153,7 @@ class PrometheusServer:
 
     def _refused(self, status: int, answer: Answer) -> ServerError:
         told = ": ".join(str(answer[key]) for key in ("errorType", "error") if answer.get(key))
-        message = " ".join(shown_text(told, _LONGEST_MESSAGE).split())
+        message = shown_text(" ".join(told.split()), _LONGEST_MESSAGE)
         what = f"answers {status}" + (f": {message}" if message else "")
         return ServerError(self.shown, what, _REMEDIES.get(status, "check --url and the query"))
 
@@ -163,6 +163,7 @@ class PrometheusServer:
 
 
 _REMEDIES = {
+    **dict.fromkeys((301, 302, 303, 307, 308), "name the address that it leads to"),
     401: "put a token into the environment and name the variable with --token-env",
     403: "put a token into the environment and name the variable with --token-env",
     404: "check --url: it is that of the server's own page",
