@@ -28,7 +28,7 @@ class AnsweredCount:
         self._last: dict[tuple[tuple[str, str], ...], float] = {}
         self._requests = self._failures = 0.0
         self._tells_failures = False
-        self._began = False
+        self._has_looked = False
 
     def look(self, counters: Sequence[Counter], *, is_new: bool) -> Row | None:
         """The row of requests.csv, without times; None where no counter is known.
@@ -44,15 +44,16 @@ class AnsweredCount:
         mine = [(labels, value) for name, labels, value in counters if name == self._name]
         for labels, value in mine:
             self._add(labels, value)
-        self._began = self._began or bool(mine)
-        if not self._began:
+        self._has_looked = True
+        if self._name is None:
             return None
         failures = int(self._failures) if self._tells_failures else None
         return {"requests": int(self._requests), "failures": failures}
 
     def _add(self, labels: Mapping[str, str], value: float) -> None:
         key = tuple(sorted(labels.items()))
-        former = self._last.get(key, 0.0 if self._began else value)
+        # What was not there at the first look had counted nothing until then.
+        former = self._last.get(key, 0.0 if self._has_looked else value)
         added = value - former if value >= former else value
         self._last[key] = value
         self._requests += added

@@ -107,7 +107,7 @@ def test_run_json_tells_where_it_comes_from(stub, imported):
     told_by = json.loads((out / "run.json").read_text())
     assert told_by["strategy"] == "api"
     assert told_by["outcome"] == "completed"
-    assert told_by["started_at"] == "2026-11-26T09:30:00Z"
+    assert told_by["started_at"] == "2026-11-26T09:30:00.000Z"
     assert told_by["imported"]["url"] == stub.url
     assert told_by["imported"]["requests"] == "http_requests_total"
     assert [one["id"] for one in told_by["targets"]] == ["10.0.0.1:8080"]
@@ -162,7 +162,7 @@ def test_several_instances_are_processes_of_targets_of_their_own(stub, imported)
     assert int(rows(out, "requests.csv")[-1]["requests"]) == pytest.approx(11_900, abs=20)
     (unread,) = events(out, Unread)
     assert unread.event.pid == 2
-    assert "10.0.0.2:8080 could not be read for 60 s" in unread.event.reason
+    assert "10.0.0.2:8080 could not be read for 65 s" in unread.event.reason
     found = assess_directory(out).verdict.resources["fds"]
     assert (found.verdict, found.per_request) == ("leak", pytest.approx(0.2, rel=0.02))
     only, out = imported("--job", "api", "--instance", "10.0.0.2:8080", name="other")

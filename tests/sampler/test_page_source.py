@@ -169,11 +169,16 @@ def test_requests_are_counted_from_the_first_look_and_over_a_restart():
     assert count.look(counted(("200", 500)), is_new=True) == {"requests": 516, "failures": 3}
 
 
+def test_a_counter_that_is_not_there_at_first_had_counted_nothing():
+    count = AnsweredCount()
+    assert count.look([], is_new=True) is None
+    assert count.look(counted(("200", 10)), is_new=False) == {"requests": 10, "failures": 0}
+
+
 def test_the_best_counter_is_taken_and_kept():
     count = AnsweredCount()
     flask = [("flask_http_request_total", {}, 50.0)]
-    assert count.look([], is_new=True) is None
-    assert count.look(flask, is_new=False) == {"requests": 0, "failures": None}
+    assert count.look(flask, is_new=True) == {"requests": 0, "failures": None}
     both = [*counted(("200", 7)), ("flask_http_request_total", {}, 53.0)]
     assert count.look(both, is_new=False) == {"requests": 3, "failures": None}
 

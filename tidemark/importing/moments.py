@@ -62,7 +62,7 @@ def _seconds(text: str) -> float:
     return sum(float(number) * _UNITS_S[unit] for number, unit in _PART.findall(text))
 
 
-def shown_moment(time_s: float) -> str:
-    """A Unix time as people read it: ISO 8601, UTC, whole seconds."""
-    moment = dt.datetime.fromtimestamp(round(time_s), dt.UTC)
-    return moment.isoformat().replace("+00:00", "Z")
+def shown_moment(time_s: float, timespec: str = "seconds") -> str:
+    """A Unix time as people read it: ISO 8601, UTC; what is finer than `timespec` is left out."""
+    moment = dt.datetime.fromtimestamp(time_s, dt.UTC)
+    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")

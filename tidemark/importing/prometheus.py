@@ -289,8 +289,8 @@ def _metadata(
     }
     return {
         "strategy": options.job[:LONGEST_NAME] if options.job else None,
-        "started_at": shown_moment(recording.begin_s),
-        "ended_at": shown_moment(recording.end_s),
+        "started_at": shown_moment(recording.begin_s, "milliseconds"),
+        "ended_at": shown_moment(recording.end_s, "milliseconds"),
         "sampling": {"interval_s": recording.interval_s},
         "imported": {name: value for name, value in asked.items() if value is not None},
     }

@@ -172,20 +172,22 @@ class Recording:
     def _events(self, lives: Iterable[Life]) -> Iterator[Told]:
         yield self.begin_s, RunStarted()
         yield self.end_s, RunEnded(COMPLETED, "the imported time is over")
-        pids: dict[str, int] = {}
+        latest: dict[str, Life] = {}
         for life in lives:
-            former = pids.get(life.instance.name)
+            former = latest.get(life.instance.name)
             if former is None:
-                former = pids.get(self.successors.get(life.instance.name, life.instance.name))
+                former = latest.get(self.successors.get(life.instance.name, ""))
             if former is not None:
-                yield life.begin_s, TargetRestarted(life.pid, self.process, former, life.target)
+                # Both may be there for a while: it has taken the place when the other is gone.
+                ended_s = [] if former.instance is life.instance else [former.instance.time_s[-1]]
+                at_s = max([life.begin_s, *map(float, ended_s)])
+                yield at_s, TargetRestarted(life.pid, self.process, former.pid, life.target)
             runtime = life.instance.runtime
             if runtime is not None:
-                yield (
-                    life.begin_s,
-                    RuntimeSeen(life.pid, self.process, runtime, target=life.target),
-                )
-            pids[life.instance.name] = life.pid
+                seen = RuntimeSeen(life.pid, self.process, runtime, target=life.target)
+                yield life.begin_s, seen
+            latest[life.instance.name] = life
+        pids = {name: life.pid for name, life in latest.items()}
         yield from self._gaps(pids)
 
     def _gaps(self, pids: Mapping[str, int]) -> Iterator[Told]:
