@@ -65,13 +65,19 @@ class PrometheusServer:
         config.write_text(_config(targets, scrape_s))
         command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
         command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
-        with (folder / "prometheus.log").open("wb") as log:
+        self._log = folder / "prometheus.log"
+        with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:
-            wait_until(lambda: _answers(port, "/-/ready"), "the Prometheus server is ready")
+            wait_until(lambda: self._is_ready(port), "the Prometheus server is ready")
         except BaseException:
             self.close()
             raise
+
+    def _is_ready(self, port: int) -> bool:
+        if self._process.poll() is not None:
+            raise SystemExit(f"the Prometheus server ended: {self._log.read_text()}")
+        return _answers(port, "/-/ready")
 
     def close(self) -> None:
         """End it."""
@@ -81,8 +87,9 @@ class PrometheusServer:
 def _config(targets: Sequence[str], scrape_s: float) -> str:
     """A configuration; JSON is YAML."""
     scraped = {"job_name": JOB, "static_configs": [{"targets": list(targets)}]}
-    every = {"scrape_interval": f"{round(scrape_s * 1000)}ms", "scrape_timeout": "1s"}
-    return json.dumps({"global": every, "scrape_configs": [scraped]})
+    every = f"{round(scrape_s * 1000)}ms"
+    usual = {"scrape_interval": every, "scrape_timeout": every}
+    return json.dumps({"global": usual, "scrape_configs": [scraped]})
 
 
 def free_port() -> int:

@@ -51,6 +51,9 @@ FIGURES = (
 )
 """Threads of a JVM are those of Java alone; goroutines are no threads."""
 
+PAGE_COLUMNS = ("goroutines", "handles")
+"""Columns that nobody but the process itself can tell."""
+
 STARTED = "process_start_time_seconds"
 """When the process began, Unix time: another one is another process."""
 UP = "up"

@@ -23,7 +23,7 @@ pytestmark = [
 
 SERVICE = Path(__file__).with_name("leaking_page.py")
 SCRAPE_S = 0.5
-SCRAPES = 40
+SCRAPES = 30
 PAUSE_S = 0.05
 
 
