@@ -1,8 +1,12 @@
 """The HTTP API of a Prometheus server: how it is asked, and what goes wrong."""
 
+import contextlib
 import json
+from unittest import mock
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.importing.stub import BEGIN_S
 from tidemark.importing.errors import ServerError
@@ -83,6 +87,29 @@ def test_what_a_server_refuses_is_one_line(stub, status, body, told):
     assert str(found.value).startswith(stub.url)
     assert told in str(found.value)
     assert "\n" not in str(found.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["metric", "values", "x"]), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+
+
+@given(JSON, st.booleans())
+def test_no_answer_is_another_error(found, is_result):
+    held = {"resultType": "matrix", "result": found} if is_result else found
+    server = PrometheusServer("http://127.0.0.1:9")
+    answer = json.dumps({"status": "success", "data": held}).encode()
+    with mock.patch.object(server, "_get", return_value=(200, answer)):
+        for ask in (server.scraped, server.calculated):
+            with contextlib.suppress(ServerError):
+                assert isinstance(ask("{}", BEGIN_S, BEGIN_S + 1, 1.0), list)
+        with contextlib.suppress(ServerError):
+            assert isinstance(server.names("job", None, 0, 1), list)
 
 
 def test_nobody_there():
