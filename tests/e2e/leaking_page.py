@@ -1,10 +1,11 @@
 """A service that keeps a descriptor of every other request, and exports what it holds.
 
-Prints its address. The page is what a client library would show of this process.
+Takes a port, any if there is none, and prints its address. The page is what a client library would show of this process.
 """
 
 import os
 import resource
+import sys
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -50,6 +51,6 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+    server = HTTPServer(("127.0.0.1", int(*sys.argv[1:] or "0")), Handler)
     print(f"127.0.0.1:{server.server_port}", flush=True)  # noqa: T201
     server.serve_forever()

@@ -151,6 +151,16 @@ def test_a_pause_in_scraping_is_a_gap(stub, imported):
     assert assess_directory(out).verdict.resources["fds"].verdict == "leak"
 
 
+def test_a_pause_of_all_instances_is_told_once(stub, imported):
+    hold_service(stub, at=times(without=[(200, 260)]))
+    at = [one + 1.5 for one in times(without=[(200, 260)])]
+    hold_service(stub, at=at, instance="10.0.0.2:8080")
+    result, out = imported("--job", "api")
+    told(result)
+    assert [one.elapsed_s for one in events(out, Gap)] == [260.0]
+    assert events(out, Unread) == []
+
+
 def test_several_instances_are_processes_of_targets_of_their_own(stub, imported):
     hold_service(stub)
     at = [one + 1.5 for one in times(without=[(200, 260)])]
@@ -162,6 +172,7 @@ def test_several_instances_are_processes_of_targets_of_their_own(stub, imported)
     assert int(rows(out, "requests.csv")[-1]["requests"]) == pytest.approx(11_900, abs=20)
     (unread,) = events(out, Unread)
     assert unread.event.pid == 2
+    assert events(out, Gap) == []
     assert "10.0.0.2:8080 could not be read for 65 s" in unread.event.reason
     found = assess_directory(out).verdict.resources["fds"]
     assert (found.verdict, found.per_request) == ("leak", pytest.approx(0.2, rel=0.02))
@@ -296,6 +307,15 @@ def test_a_job_without_figures_says_what_there_is(stub, imported):
     assert "holds no figures of a process (such as process_open_fds" in message
     assert "there are other_00, other_01" in message
     assert "other_11 and 3 more; name what to read by --query" in message
+
+
+def test_several_processes_behind_one_instance_are_to_be_added_up(stub, imported):
+    for pid in ("7", "8"):
+        stub.hold("process_open_fds", [(at, 12) for at in times()], pid=pid)
+    message = failed(imported("--job", "api")[0])
+    assert "holds several series of process_open_fds for one instance of job 'api'" in message
+    query = 'fds=sum by (instance) (process_open_fds{job="api"})'
+    assert f"add them up: --query '{query}'" in message
 
 
 def test_a_job_that_is_not_there_says_which_are(stub, imported):

@@ -19,6 +19,7 @@ from tidemark.importing.server import MOST_POINTS, PrometheusServer
 from tidemark.record.errors import OptionError
 from tidemark.record.metadata import LONGEST_NAME
 from tidemark.record.secrets import without_secrets
+from tidemark.sampler.exported import FIGURES
 from tidemark.sampler.figures import Figure
 
 SCRAPE_S = 15.0
@@ -122,6 +123,10 @@ def _nothing_held(server: PrometheusServer, selector: str, options: Options) -> 
     span = options.start, options.end
     known = server.names("__name__", selector, *span)
     wanted = " or ".join(("process_open_fds", "process_resident_memory_bytes"))
+    if several := [name for one in FIGURES for name in one.names if name in known]:
+        what = f"holds several series of {several[0]} for one instance of job {options.job!r}"
+        query = f"sum by ({INSTANCE}) ({several[0]}{selector})"
+        return ImportingError(f"{server.shown} {what} {when}; add them up: --query 'fds={query}'")
     if known:
         what = f"holds no figures of a process (such as {wanted}) of job {options.job!r} {when}"
         return _lacking(server, what, f"there are {_listed(known)}", "name what to read by --query")

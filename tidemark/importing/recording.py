@@ -201,7 +201,7 @@ class Recording:
         for one in self.instances:
             name, pid = target_of(one), pids[one.name]
             for begin_s, end_s in _holes(one.time_s, self.interval_s) if several else ():
-                if (begin_s, end_s) not in holes:
+                if not any(begin_s < end and begin < end_s for begin, end in holes):
                     reason = f"{name} could not be read for {end_s - begin_s:.0f} s until now"
                     yield end_s, Unread(pid, reason)
             after = one.down_s[one.down_s > one.time_s[-1]]
