@@ -1,6 +1,7 @@
 """A service that keeps a descriptor of every other request, and exports what it holds.
 
-Takes a port, any if there is none, and prints its address. The page is what a client library would show of this process.
+Takes a port, any if there is none, and prints its address. The page is what a client library would
+show of this process.
 """
 
 import os

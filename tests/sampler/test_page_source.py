@@ -16,6 +16,7 @@ from tidemark.record.options import read_all
 from tidemark.sampler.errors import MetricsError, PageError
 from tidemark.sampler.exported import figures_of, is_failure, runtime_of
 from tidemark.sampler.exposition import parse_requests, parse_samples
+from tidemark.sampler.live import Glance, describe
 from tidemark.sampler.options import OPTIONS, Options
 from tidemark.sampler.page_source import AnsweredCount, PageSource
 
@@ -253,6 +254,12 @@ def test_a_page_that_is_not_there_leaves_no_row_and_is_told_once():
 def test_a_page_of_no_process_is_refused(page):
     with pytest.raises(PageError, match="says nothing of its process"):
         source(page)
+
+
+def test_the_live_line_has_a_dash_for_what_the_page_does_not_say():
+    glance = Glance()
+    glance.update(3.0, source(PYTHON.replace("process_res", "other_res")).take(0.0), 0.0)
+    assert "1 processes  fds 8  threads -  rss -  connections -" in describe(glance)
 
 
 def test_where_a_load_generator_counts_nothing_is():

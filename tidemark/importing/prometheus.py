@@ -123,10 +123,12 @@ def _nothing_held(server: PrometheusServer, selector: str, options: Options) -> 
     span = options.start, options.end
     known = server.names("__name__", selector, *span)
     wanted = " or ".join(("process_open_fds", "process_resident_memory_bytes"))
-    if several := [name for one in FIGURES for name in one.names if name in known]:
-        what = f"holds several series of {several[0]} for one instance of job {options.job!r}"
-        query = f"sum by ({INSTANCE}) ({several[0]}{selector})"
-        return ImportingError(f"{server.shown} {what} {when}; add them up: --query 'fds={query}'")
+    for one in FIGURES:
+        for name in one.names:
+            if name in known:
+                what = f"holds several series of {name} for one instance of job {options.job!r}"
+                query = f"{one.column}=sum by ({INSTANCE}) ({name}{selector})"
+                return ImportingError(f"{server.shown} {what}; add them up: --query '{query}'")
     if known:
         what = f"holds no figures of a process (such as {wanted}) of job {options.job!r} {when}"
         return _lacking(server, what, f"there are {_listed(known)}", "name what to read by --query")
