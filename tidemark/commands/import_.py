@@ -26,7 +26,7 @@ def import_() -> None:
 @import_.command()
 @table_options(OPTIONS)
 def prometheus(**values: Any) -> None:
-    """Make a run directory of what a Prometheus server holds of a service.
+    """Make a run directory of what a Prometheus server holds.
 
     Then judge and draw it: tidemark report DIR, tidemark check DIR.
     """

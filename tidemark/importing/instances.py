@@ -55,6 +55,21 @@ class Instance:
         found = np.searchsorted(self.restarts, self.time_s, side="right")
         return [int(number) for number in np.unique(found, return_inverse=True)[1]]
 
+    def shifted(self, by_s: float) -> "Instance":
+        """The same, so many seconds later."""
+        return replace(
+            self,
+            time_s=self.time_s + by_s,
+            restarts=self.restarts + by_s,
+            requests=None if self.requests is None else self.requests.shifted(by_s),
+            down_s=self.down_s + by_s,
+        )
+
+    def at_times(self, time_s: Floats) -> "Instance":
+        """The same rows at other times, each about the same as its own."""
+        restarts = np.searchsorted(self.time_s, self.restarts)
+        return replace(self, time_s=time_s, restarts=time_s[restarts[restarts < len(time_s)]])
+
     def thinned(self, step_s: float) -> "Instance":
         """The same with no more than a row for each step; the first row of a process stays."""
         kept: list[int] = []

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tidemark.importing.alignment import aligned
 from tidemark.importing.errors import ImportingError
 from tidemark.importing.instances import INSTANCE, SCRAPED, Instance, find_restarts, instances_of
 from tidemark.importing.moments import shown_moment
@@ -60,6 +61,8 @@ def import_run(options: Options) -> Imported:
     read = _calculated if options.job is None else _scraped
     instances, counter = read(server, options)
     instances, successors, remarks = _that_can_be_judged(instances)
+    interval_s = usual_interval_s(instances) or options.step or SCRAPE_S
+    instances = aligned(instances, interval_s)
     requests = [one.requests for one in instances if one.requests is not None]
     if options.requests is not None:
         requests, counter = _own_requests(server, options, instances), options.requests
@@ -67,7 +70,7 @@ def import_run(options: Options) -> Imported:
         process=(options.job or "imported")[:LONGEST_NAME],
         instances=instances,
         requests=requests,
-        interval_s=usual_interval_s(instances) or options.step or SCRAPE_S,
+        interval_s=interval_s,
         successors=successors,
         metadata={},
     )

@@ -33,6 +33,12 @@ class Requests:
             return np.full(len(time_s), np.nan)
         return self._total(self.failed, time_s)
 
+    def shifted(self, by_s: float) -> "Requests":
+        """The same, so many seconds later."""
+        totals = [one.shifted(by_s) for one in self.totals]
+        failed = None if self.failed is None else [one.shifted(by_s) for one in self.failed]
+        return Requests(self.time_s + by_s, totals, failed)
+
     def _total(self, totals: Sequence[Series], time_s: Floats) -> Floats:
         return np.interp(time_s, self.time_s, total_at(totals, self.time_s), left=0.0)
 

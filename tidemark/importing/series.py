@@ -32,6 +32,10 @@ class Series:
         place = np.searchsorted(self.time_s, time_s).clip(max=len(self.time_s) - 1)
         return np.where(self.time_s[place] == time_s, self.value[place], np.nan)
 
+    def shifted(self, by_s: float) -> "Series":
+        """The same, so many seconds later."""
+        return replace(self, time_s=self.time_s + by_s)
+
     @property
     def falls(self) -> int:
         """How often it was lower than before."""
