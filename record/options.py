@@ -47,6 +47,7 @@ class Option:
         is_flag: A switch without a value.
         is_repeatable: May be given several times; in the environment and in the web form its
             values stand side by side with spaces between.
+        separator: What stands between them in the environment instead.
         is_positional: Stands without its name.
         in_form: May be set in the web form too; not what names files, libraries or programs,
             for whatever a browser shows may try to post to the form.
@@ -62,6 +63,7 @@ class Option:
     is_repeatable: bool = False
     is_positional: bool = False
     in_form: bool = True
+    separator: str | None = None
 
     @property
     def flag(self) -> str:

@@ -17,6 +17,7 @@ class CheckedValue(click.ParamType[Any]):
     def __init__(self, option: Option) -> None:
         self.name = option.metavar
         self._option = option
+        self.envvar_list_splitter = option.separator
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
         """Return the value as it was given once it has been found good."""
