@@ -47,7 +47,8 @@ class Option:
         is_flag: A switch without a value.
         is_repeatable: May be given several times; in the environment and in the web form its
             values stand side by side with spaces between.
-        separator: What stands between them in the environment instead.
+        holds_spaces: Its values may hold spaces; in the environment they stand on lines of their
+            own then, which `parse` takes apart.
         is_positional: Stands without its name.
         in_form: May be set in the web form too; not what names files, libraries or programs,
             for whatever a browser shows may try to post to the form.
@@ -63,7 +64,7 @@ class Option:
     is_repeatable: bool = False
     is_positional: bool = False
     in_form: bool = True
-    separator: str | None = None
+    holds_spaces: bool = False
 
     @property
     def flag(self) -> str:

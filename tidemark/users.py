@@ -61,8 +61,8 @@ class SoakUser(FastHttpUser):
         self.network_timeout = self.connection_timeout = load.options.request_timeout
         self._headers = read_headers(load.options.header)
         super().__init__(environment)
-        # One request is one request, to this service: where it points elsewhere, that is the answer.
-        self.client.client.redirect_response_codes = frozenset()
+        # A request is one request, to this service: that it points elsewhere is its answer.
+        self.client.client.redirect_response_codes = frozenset()  # type: ignore[misc]
 
     def wait_time(self) -> float:
         """Seconds until the next request leaves."""

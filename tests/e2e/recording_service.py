@@ -38,7 +38,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_PUT = answer
+    do_GET = do_POST = do_PUT = answer  # noqa: N815 - as they are called
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as it is called
         """Nobody reads it."""

@@ -32,8 +32,8 @@ def test_each_placeholder_stands_for_what_it_says() -> None:
 def test_a_request_has_one_number_and_one_moment_and_many_uuids() -> None:
     moments = iter([NOON, NOON + dt.timedelta(seconds=1)])
     template = parse_template("{seq} {seq} {now} {now} {uuid} {uuid}")
-    first, second, *_, one, other = (
-        template.render(Values(7, "r", 1, lambda: next(moments))).split(" ")
+    first, second, *_, one, other = template.render(Values(7, "r", 1, lambda: next(moments))).split(
+        " "
     )
     assert first == second == "7"
     assert one != other

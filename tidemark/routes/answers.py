@@ -90,6 +90,9 @@ class Success:
         return f"{show_path(self.path)} of the answer is not {json.dumps(self.equals)[:60]}"
 
 
+ANY_2XX = Success()
+
+
 def accepted_count(content: bytes, path: JsonPath | None = None) -> int | None:
     """The number of messages that a service says it took; None when it says something else.
 

@@ -136,7 +136,7 @@ def _cell(text: str) -> Any:
         value = json.loads(text, parse_constant=lambda _: text)
     except (ValueError, RecursionError):
         return text
-    is_plain = value is None or isinstance(value, int | float) and abs(value) != math.inf
+    is_plain = value is None or (isinstance(value, int | float) and abs(value) != math.inf)
     return value if is_plain else text
 
 

@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +35,7 @@ _KEYS = (
 )
 _OF_SUCCESS = ("status", "json", "equals")
 _CLASS = re.compile(r"([1-5])xx", re.IGNORECASE)
-_BEFORE_A_ROUTE = re.compile(r"\n(?=\s*(?:%s)\s+/)" % "|".join(METHODS))
+_BEFORE_A_ROUTE = re.compile(rf"\n(?=\s*(?:{'|'.join(METHODS)})\s+/)")
 
 
 _T = TypeVar("_T")
@@ -257,8 +258,7 @@ def _headers(given: Any) -> tuple[Header, ...]:
     if not isinstance(given, dict):
         raise _WrongError("headers", "must be a table: headers = {Name = 'value'}")
     return tuple(
-        _checked(f"headers.{name}", lambda value, name=name: _header(name, value), value)
-        for name, value in given.items()
+        _checked(f"headers.{name}", partial(_header, name), value) for name, value in given.items()
     )
 
 

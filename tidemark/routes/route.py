@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from tidemark.record.secrets import HIDDEN, without_secrets
-from tidemark.routes.answers import JsonPath, Success
+from tidemark.routes.answers import ANY_2XX, JsonPath, Success
 from tidemark.routes.bodies import Bodies
 from tidemark.routes.headers import Header
 from tidemark.routes.template import Template, Values
@@ -56,7 +56,7 @@ class Route:
     headers: tuple[Header, ...] = ()
     body: Bodies | None = None
     weight: float = 1.0
-    success: Success = Success()
+    success: Success = ANY_2XX
     accepted: JsonPath | None = None
 
     @property

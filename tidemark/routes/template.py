@@ -165,7 +165,7 @@ def _placeholder(token: str) -> Placeholder:
             )
         return Placeholder(name, int(size))
     if name not in _PLACEHOLDERS or colon:
-        close = difflib.get_close_matches(name, _PLACEHOLDERS, 1)
+        close = difflib.get_close_matches(name, _PLACEHOLDERS, 1, cutoff=0.5)
         remedy = (
             f"did you mean {_PLACEHOLDERS[close[0]]}?"
             if close

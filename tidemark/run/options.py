@@ -102,7 +102,7 @@ class RunOptions:
         "'METHOD PATH [BODY|@FILE]'",
         is_repeatable=True,
         in_form=False,
-        separator="\n",
+        holds_spaces=True,
     )
     header: tuple[str, ...] = _option(
         _header_texts,
@@ -111,7 +111,7 @@ class RunOptions:
         "'NAME: VALUE'",
         is_repeatable=True,
         in_form=False,
-        separator="\n",
+        holds_spaces=True,
     )
     fds_limit: int = _option(
         value.integer(1), 1024, "descriptor limit (RLIMIT_NOFILE) of the target alone"
