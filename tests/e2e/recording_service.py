@@ -1,9 +1,9 @@
 """A service of somebody else's: writes down what it is asked, and answers as the path says.
 
-    python recording_service.py LOG
+    python recording_service.py LOG [METHOD]
 
-`/leak` costs it a descriptor each time, `/partial` takes three messages of however many, `/moved`
-points elsewhere, `/no` says in its answer that it has failed; all else is answered with success.
+A request of METHOD costs it a descriptor; `/partial` takes three messages of however many,
+`/moved` points elsewhere, `/no` says in its answer that it has failed.
 """
 
 import json
@@ -24,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
         """Write the request down and answer it."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = self.path.partition("?")[0]
-        if path == "/leak":
+        if self.command in sys.argv[2:]:
             os.open("/dev/null", os.O_RDONLY)
         told = {"method": self.command, "path": self.path, "headers": dict(self.headers.items()),
                 "body": body.decode(errors="replace")}  # fmt: skip

@@ -3,58 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
 
-from .conftest import TAG, Workbench, metadata
+from .conftest import Workbench, metadata
+from .recording import Recording, recording_service, routes_of
 
 pytestmark = pytest.mark.e2e
-PROGRAM = Path(__file__).with_name("recording_service.py")
-
-
-@dataclass
-class Recording:
-    """A service that writes down what it is sent."""
-
-    url: str
-    pid: int
-    log: Path
-
-    def requests(self) -> list[dict[str, Any]]:
-        """What it was sent by the load; the look at its port is none."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
 
 
 @pytest.fixture
 def recording(bench: Workbench) -> Iterator[Recording]:
-    log = bench.folder / "requests.jsonl"
-    log.touch()
-    with subprocess.Popen(
-        [sys.executable, PROGRAM, log],
-        env={**os.environ, TAG: bench.tag},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        yield Recording(process.stdout.readline().strip(), process.pid, log)
-        process.send_signal(signal.SIGTERM)
-
-
-def routes_of(run: Path) -> dict[str, int]:
-    """The requests of each route at the end of a run."""
-    last = pd.read_csv(run / "routes.csv").groupby("route")["requests"].max()
-    return {str(route): int(count) for route, count in last.items()}
+    with recording_service(bench) as service:
+        yield service
 
 
 def test_routes_are_sent_by_weight_and_recorded_by_name(
