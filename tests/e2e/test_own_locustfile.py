@@ -105,7 +105,7 @@ def test_a_death_ends_it(bench: Workbench, leaking: Recording, bootstrap: str) -
         *watching(leaking, bootstrap),
     )  # fmt: skip
     run = bench.run_under_way()
-    eventually(lambda: leaking.requests())
+    eventually(leaking.requests)
     os.kill(leaking.pid, signal.SIGKILL)
     finished = locust.wait()
     assert finished.code == 1, finished.err
