@@ -13,7 +13,7 @@ import pytest
 
 from tests.eventually import eventually
 
-from .conftest import Command, Workbench, metadata
+from .conftest import Command, Workbench, event_names, metadata
 from .recording import Recording, recording_service, routes_of
 
 pytestmark = pytest.mark.e2e
@@ -110,6 +110,26 @@ def test_a_death_ends_it(bench: Workbench, leaking: Recording, bootstrap: str) -
     finished = locust.wait()
     assert finished.code == 1, finished.err
     assert metadata(run)["outcome"] == "died"
+
+
+def test_a_service_that_stops_answering_is_silent(
+    bench: Workbench, leaking: Recording, bootstrap: str
+) -> None:
+    """An HttpUser waits for ever and tells of nothing meanwhile."""
+    locust = drive(
+        bench, OWN, "--users=5", "--spawn-rate=5", "--run-time=100s", "--no-report",
+        "--request-timeout=1", *watching(leaking, bootstrap),
+    )  # fmt: skip
+    run = bench.run_under_way()
+    eventually(leaking.requests)
+    assert "stalled" not in event_names(run)
+    os.kill(leaking.pid, signal.SIGSTOP)
+    try:
+        eventually(lambda: "stalled" in event_names(run), "that silence is noticed")
+    finally:
+        os.kill(leaking.pid, signal.SIGCONT)
+    locust.signal(signal.SIGINT)
+    assert locust.wait().code == 1
 
 
 def test_the_host_of_the_locustfile_is_driven(bench: Workbench, leaking: Recording) -> None:

@@ -113,6 +113,19 @@ def test_an_answer_that_says_no_is_a_failure(bench: Workbench, recording: Record
     assert {one["path"] for one in recording.requests()} == {"/moved"}
 
 
+def test_the_environment_names_routes_on_lines_of_their_own(
+    bench: Workbench, recording: Recording
+) -> None:
+    finished = bench.locust(
+        "--run-time=2s", "--rate=20", f"--host={recording.url}", "--no-target",
+        TIDEMARK_ROUTE='POST /a {"n": [{seq}, 2]}\nGET /b', TIDEMARK_HEADER="X-A: 1\nX-B: 2 3",
+    ).wait()  # fmt: skip
+    assert finished.code == 0, finished.err
+    sent = recording.requests()
+    assert {(one["method"], one["path"]) for one in sent} == {("POST", "/a"), ("GET", "/b")}
+    assert {(one["headers"]["X-A"], one["headers"]["X-B"]) for one in sent} == {("1", "2 3")}
+
+
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [

@@ -34,7 +34,8 @@ def written(folder: Path, **parts: Any) -> Path:
 
 
 def test_each_operation_that_can_be_repeated_is_a_route() -> None:
-    assert [(route["name"], route["method"], route["path"]) for route in propose_routes(PETSTORE)] == [
+    proposed = propose_routes(PETSTORE)
+    assert [(route["name"], route["method"], route["path"]) for route in proposed] == [
         ("listPets", "GET", "/api/v3/pets"),
         ("POST /pets", "POST", "/api/v3/pets"),
         ("GET /pets/{petId}", "GET", "/api/v3/pets/{seq}"),
@@ -104,8 +105,10 @@ def test_swagger_2_is_read_too(tmp_path: Path) -> None:
             "/pet": {"post": {"security": [{"key": []}], "parameters": [
                 {"in": "body", "name": "body", "schema": {"$ref": "#/definitions/Pet"}}]}},
             "/pet/{id}": {
-                "get": {"parameters": [{"in": "path", "name": "id", "type": "integer"}, {
-                    "in": "query", "name": "n", "type": "integer", "minimum": 5, "required": True}]},
+                "get": {"parameters": [
+                    {"in": "path", "name": "id", "type": "integer", "required": True},
+                    {"in": "query", "name": "n", "type": "integer", "minimum": 5, "required": True},
+                ]},
                 "post": {"parameters": [{"in": "formData", "name": "a", "type": "string"}]},
             },
             "/file": {"post": {"parameters": [{"in": "formData", "name": "f", "type": "file"}]}},
@@ -117,8 +120,8 @@ def test_swagger_2_is_read_too(tmp_path: Path) -> None:
         {"name": "POST /pet", "method": "POST", "path": "/v2/pet", "body": '{"name": "{random:8}"}',
          "headers": {"api_key": "${API_KEY}"}},
         {"name": "GET /pet/{id}", "method": "GET", "path": "/v2/pet/{seq}", "query": {"n": "5"}},
-        {"name": "POST /pet/{id}", "method": "POST", "path": "/v2/pet/{seq}", "body": "a={random:8}",
-         "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+        {"name": "POST /pet/{id}", "method": "POST", "path": "/v2/pet/{seq}",
+         "body": "a={random:8}", "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
     ]  # fmt: skip
     assert [line.partition(":")[0] for line in left_out(path)] == ["POST /file"]
 
@@ -226,4 +229,4 @@ def test_whatever_the_schema_its_example_can_be_sent(
         },
     )
     (route,) = read_routes(propose_routes(path), Path())
-    assert json.loads(route.request(VALUES, 0).body or b"x") is not VALUES
+    json.loads(route.request(VALUES, 0).body or b"")  # raises where it is no JSON
