@@ -62,9 +62,9 @@ class Option:
     choices: tuple[str, ...] | None = None
     is_flag: bool = False
     is_repeatable: bool = False
+    holds_spaces: bool = False
     is_positional: bool = False
     in_form: bool = True
-    holds_spaces: bool = False
 
     @property
     def flag(self) -> str:

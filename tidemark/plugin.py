@@ -75,7 +75,19 @@ def install(
     """Hook the plugin into a Locust process; ends it with one line when it cannot work."""
     if not isinstance(runner, LocalRunner):
         _refuse("distributed runs are not supported: leave out --master and --worker")
+    environment.host = environment.host or _host_of_users(environment)
     Plugin(environment, runner, web_ui).install()
+
+
+def _host_of_users(environment: Environment) -> str | None:
+    """The host that the locustfile itself names; if several are, Locust would drive each."""
+    hosts = sorted({user.host for user in environment.user_classes if user.host})
+    if len(hosts) > 1:
+        _refuse(
+            f"the users of the locustfile have several hosts ({', '.join(hosts)[:100]}): "
+            "name the one to drive with --host"
+        )
+    return hosts[0] if hosts else None
 
 
 def _refuse(message: str) -> NoReturn:
@@ -120,11 +132,10 @@ class Plugin:
         on.request.add_listener(self.on_request)
         count_requests(self.on_sent)
         self._interruptions.install()
+        if self.web_ui:
+            self.environment.host = self.environment.host or EMBEDDED_HOST
+            WebPage(self.environment, self.web_ui, self).install()
         try:
-            self.environment.host = self.environment.host or self._host_of_users()
-            if self.web_ui:
-                self.environment.host = self.environment.host or EMBEDDED_HOST
-                WebPage(self.environment, self.web_ui, self).install()
             self._check_load()
             if not self.web_ui or vars(self.environment.parsed_options)["autostart"]:
                 self.prepare()
@@ -208,20 +219,6 @@ class Plugin:
     def _has_users_of_ours(self) -> bool:
         """Whether the users keep to the workload and the rate of the options."""
         return any(issubclass(user, SoakUser) for user in self.environment.user_classes)
-
-    def _host_of_users(self) -> str | None:
-        """The host that the locustfile itself names; Locust would drive each its own.
-
-        Raises:
-            TidemarkError: its users name several.
-        """
-        hosts = sorted({user.host for user in self.environment.user_classes if user.host})
-        if len(hosts) > 1:
-            raise TidemarkError(
-                f"the users of the locustfile have several hosts ({', '.join(hosts)[:100]}): "
-                "name the one to drive with --host"
-            )
-        return hosts[0] if hosts else None
 
     def _foreign_host(self) -> str | None:
         """The service to drive; None when the target is to be started here."""

@@ -20,13 +20,6 @@ LONGEST_S = 365 * 86_400
 MIN_PAYLOAD_BYTES = 24  # run id, sequence number of up to fourteen digits, and two colons
 
 
-def _faults(given: Any) -> tuple[Fault, ...]:
-    each = given if isinstance(given, tuple) else value.several(given)
-    return check_apart(
-        tuple(one if isinstance(one, Fault) else parse_fault(str(one)) for one in each)
-    )
-
-
 def _routes(texts: Iterable[str]) -> tuple[Route, ...]:
     """The routes of the command line; files of bodies are named from the working directory."""
     routes = tuple(route for text in texts for route in parse_route(text, Path()))
@@ -48,6 +41,13 @@ def _header_texts(given: Any) -> tuple[str, ...]:
     """Headers, as they were given once all have been found good."""
     read_headers(texts := _texts(given))
     return texts
+
+
+def _faults(given: Any) -> tuple[Fault, ...]:
+    each = given if isinstance(given, tuple) else value.several(given)
+    return check_apart(
+        tuple(one if isinstance(one, Fault) else parse_fault(str(one)) for one in each)
+    )
 
 
 def _option(*description: Any, **more: Any) -> Any:
