@@ -20,6 +20,7 @@ from tidemark.record.command_line import add_option
 from tidemark.record.errors import TidemarkError
 from tidemark.record.metadata import ABORTED, COMPLETED
 from tidemark.record.options import Option, check_flags_of_environment, integer
+from tidemark.record.secrets import without_secrets
 from tidemark.run.children import NURSERY, run_to_terminal, say
 from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
@@ -83,8 +84,9 @@ def _host_of_users(environment: Environment) -> str | None:
     """The host that the locustfile itself names; if several are, Locust would drive each."""
     hosts = sorted({user.host for user in environment.user_classes if user.host})
     if len(hosts) > 1:
+        shown_hosts = ", ".join(map(without_secrets, hosts))
         _refuse(
-            f"the users of the locustfile have several hosts ({', '.join(hosts)[:100]}): "
+            f"the users of the locustfile have several hosts ({shown_hosts[:100]}): "
             "name the one to drive with --host"
         )
     return hosts[0] if hosts else None
