@@ -78,16 +78,20 @@ def _kind(schema: Mapping[str, Any]) -> str:
 
 
 def _object(document: Document, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    """What has to be there; all of it where nothing has to."""
+    """What has to be there; where nothing has to, all of it, though no deeper than need be."""
     properties = {
         name: one
         for name, one in _dict(schema, "properties").items()
         if not document.table(one).get("readOnly")
     }
-    required = [name for name in _list(schema.get("required")) if name in properties]
+    names = [name for name in _list(schema.get("required")) if name in properties] or [
+        name
+        for name, one in properties.items()
+        if not depth or _kind(_whole(document, one)) not in {"object", "array"}
+    ]
     return {
         str(name): example_of(document, properties[name], depth + 1)
-        for name in dict.fromkeys(required or properties)
+        for name in dict.fromkeys(names)
     }
 
 
