@@ -128,7 +128,9 @@ def test_swagger_2_is_read_too(tmp_path: Path) -> None:
 
 def test_a_schema_within_itself_comes_to_an_end(tmp_path: Path) -> None:
     node = {"type": "object", "required": ["next"], "properties": {"next": {"$ref": "#/node"}}}
-    document = Document(written(tmp_path, node=node))
+    whole = {"allOf": [{"$ref": "#/whole"}, {"type": "integer"}]}
+    document = Document(written(tmp_path, node=node, whole=whole))
+    assert example_of(document, {"$ref": "#/whole"}) == 1
     assert json.dumps(example_of(document, {"$ref": "#/node"})).count("next") < 20
 
 

@@ -53,13 +53,13 @@ def example_of(document: Document, schema: Any, depth: int = 0) -> Any:
     return _scalar(kind, found)
 
 
-def _whole(document: Document, schema: Any) -> Mapping[str, Any]:
+def _whole(document: Document, schema: Any, depth: int = 0) -> Mapping[str, Any]:
     """A schema with what it is composed of: all of `allOf`, the first of the others."""
-    found = dict(document.table(schema))
+    found = dict(document.table(schema)) if depth <= _DEEPEST else {}
     parts = [*_list(found.pop("allOf", [])), *_list(found.pop("oneOf", []))[:1],
              *_list(found.pop("anyOf", []))[:1]]  # fmt: skip
     for part in parts:
-        other = _whole(document, part)
+        other = _whole(document, part, depth + 1)
         properties = {**_dict(other, "properties"), **_dict(found, "properties")}
         required = [*_list(other.get("required")), *_list(found.get("required"))]
         found = {**other, **found}
