@@ -166,6 +166,12 @@ class Plugin:
             filter_tasks_by_tags(user, _as_set(options.tags), _as_set(options.exclude_tags))
             if not user.tasks:
                 raise TidemarkError(f"--tags: {user.__name__} has no task of these tags")
+        for flag, given in (("--route", options.route), ("--header", options.header)):
+            if given and not self._has_users_of_ours():
+                raise TidemarkError(
+                    f"{flag} does nothing here, for the users of this locustfile say themselves "
+                    "what they send: leave it out, or derive them from tidemark.users.SoakUser"
+                )
 
     def _read_options(self) -> RunOptions:
         given = vars(self.environment.parsed_options)

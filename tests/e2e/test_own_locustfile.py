@@ -143,6 +143,16 @@ def test_the_host_of_the_locustfile_is_driven(bench: Workbench, leaking: Recordi
     assert routes_of(run) == of_routes(leaking)
 
 
+@pytest.mark.parametrize("argument", ["--route=GET /x", "--header=X-A: 1"])
+def test_what_such_users_do_not_heed_is_refused(bench: Workbench, argument: str) -> None:
+    finished = drive(
+        bench, OWN, "--host=http://127.0.0.1:1", "--no-target", "--run-time=2s", argument
+    ).wait()  # fmt: skip
+    assert finished.code == 2
+    assert "does nothing here" in finished.err.strip().splitlines()[-1]
+    assert bench.runs() == []
+
+
 def test_users_of_several_hosts_are_refused(bench: Workbench) -> None:
     locustfile = bench.folder / "locustfile.py"
     locustfile.write_text(
