@@ -63,8 +63,9 @@ def expect_a_leak_found(bench: Workbench, service: Recording, code: int) -> None
     assert routes_of(run) == sent
     verdict = json.loads((run / "verdict.json").read_text())
     assert verdict["resources"]["fds"]["verdict"] == "leak"
-    low, high = verdict["resources"]["fds"]["per_request_interval"]
-    assert low <= sent["POST /v1/orders"] / sent.total() <= high
+    # Of the part that is judged, whose mix of routes is a little another one.
+    share = sent["POST /v1/orders"] / sent.total()
+    assert verdict["resources"]["fds"]["per_request"] == pytest.approx(share, rel=0.15)
     assert set(verdict["messages"].values()) == {None}
     assert bench.run("tidemark", "check", str(run)).code == 1
 
