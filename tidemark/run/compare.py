@@ -1,9 +1,9 @@
-"""Runs several strategies in turn, each by a Locust of its own, and explains them together."""
+"""Runs several services in turn, each by a Locust of its own, and explains them together."""
 
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +18,7 @@ from tidemark.record.layout import SAMPLES
 from tidemark.record.metadata import ABORTED
 from tidemark.run.children import Child, python_module, say
 from tidemark.run.errors import ChildError
-from tidemark.run.options import RunOptions
+from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress, RunView
 
 LOCUST_LOG = "locust.log"
@@ -26,6 +26,8 @@ POLL_S = 0.25
 STOP_TIMEOUT_S = 40.0  # requests in flight, the last sample, the target's own shutdown
 # Exit codes of a run. Requests that failed, and a death, are the broken strategies' normal end.
 LOAD_FAILED, CANNOT_TELL = 1, 3
+_VARIABLES = frozenset(option.environment_variable for option in OPTIONS)
+"""All that they say is on the command line of each run."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,17 @@ class Comparison:
         duration: seconds of load on each.
         users: Locust users; matters to the closed workload only.
         options: everything else, the same for all.
+        are_services: whether the names are those of services, of tidemark.toml or built in.
+        told: names of options that somebody gave, and that are handed on even where they are
+            what they would be anyway.
     """
 
     strategies: tuple[str, ...]
     duration: float
     users: int
     options: RunOptions
+    are_services: bool = False
+    told: frozenset[str] = frozenset()
 
 
 class HurriedError(KeyboardInterrupt):
@@ -61,15 +68,47 @@ def run_all(comparison: Comparison, folder: Path, progress: Progress) -> None:
 
 
 def _run_one(comparison: Comparison, path: Path, progress: Progress) -> None:
+    what = "service" if comparison.are_services else "strategy"
     make_folder(path, shared=comparison.options.share_files)
+    options = replace(comparison.options, **{what: path.name})
+    load = (comparison.duration, comparison.users)
+    drive(options, *load, comparison.told | {what}, path, progress)
+
+
+def drive(
+    options: RunOptions,
+    duration_s: float,
+    users: int,
+    told: Collection[str],
+    path: Path,
+    progress: Progress,
+) -> None:
+    """One run, by a Locust of its own.
+
+    Args:
+        options: what runs.
+        duration_s: seconds of load.
+        users: Locust users.
+        told: names of options that are handed on even where they are what they would be anyway.
+        path: the run directory, made and empty.
+        progress: shows how it gets on.
+
+    Raises:
+        ChildError: it could not be started; the message is the run's own.
+        HurriedError: interrupted twice.
+    """
     locust = Child(
         "load generator",
-        _locust_command(comparison, path),
+        locust_command(options, duration_s, users, told, path),
         path / LOCUST_LOG,
-        # Nothing may steer Locust behind the comparison's back.
-        {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")},
+        # Nothing may steer Locust behind our back.
+        {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("LOCUST_") and key not in _VARIABLES
+        },
     )
-    view = RunView(path, comparison.duration)
+    view = RunView(path, duration_s)
     progress.begin(view)
     try:
         while locust.returncode is None:
@@ -99,23 +138,25 @@ def _stop_in_order(locust: Child) -> None:
         raise HurriedError from again
 
 
-def _locust_command(comparison: Comparison, path: Path) -> list[str]:
-    options = replace(
-        comparison.options,
-        strategy=path.name,
-        results=path.parent,
-        run_name=path.name,
-        no_report=True,
-    )
+def locust_command(
+    options: RunOptions, duration_s: float, users: int, told: Collection[str], path: Path
+) -> list[str]:
+    """The command line of one run; see `drive`."""
+    options = replace(options, results=path.parent, run_name=path.name, no_report=True)
+    handed_on = [
+        option.name
+        for option in OPTIONS
+        if option.name in told or getattr(options, option.name) != option.default_value
+    ]
     return python_module(
         "locust",
         f"--locustfile={files('tidemark.locustfiles') / 'ingest.py'}",
         "--headless",
         "--only-summary",
-        f"--users={comparison.users}",
-        f"--spawn-rate={comparison.users}",
-        f"--run-time={comparison.duration:g}s",
-        *options.as_arguments(),
+        f"--users={users}",
+        f"--spawn-rate={users}",
+        f"--run-time={duration_s:g}s",
+        *options.as_arguments(*handed_on),
     )
 
 

@@ -116,6 +116,44 @@ def doubt_of(url: str, pid: int) -> str | None:
         return f"who listens on port {port} cannot be read ({error.strerror})"
 
 
+def taken_by(url: str) -> str | None:
+    """Who answers at `url` already, in a few words; None while nobody does."""
+    parts = urlsplit(url)
+    port = parts.port or PORTS[parts.scheme]
+    try:
+        address = who_answers(url)
+    except TidemarkError:
+        return None
+    try:
+        wanted = _listening(os.getpid(), address, port)
+        holders = [one for one in _parents() if _is_readable(one) and wanted & _sockets(one)]
+    except (SamplerError, OSError):
+        holders = []
+    return _shown(min(holders)) if holders else "somebody else"
+
+
+def own_listeners(pid: int) -> set[tuple[str, int]]:
+    """Where a process and everything below it listen: hosts that one can connect to, and ports."""
+    try:
+        family = descendants(_parents(), {pid})
+        inodes = set().union(*map(_sockets, family))
+        return {
+            (_connectable(listener), port)
+            for table in ("net/tcp", "net/tcp6")
+            for listener, port in _all_listeners(procfs.read_file(pid, table).splitlines())
+            if listener.inode in inodes
+        }
+    except SamplerError:
+        return set()  # it has ended
+
+
+def _connectable(listener: Listener) -> str:
+    """The host of a listener; one of all addresses, or of IPv6 and mapped ones, is loopback's."""
+    if listener.address is None:
+        return "127.0.0.1"
+    return f"[{listener.address}]" if listener.address.version == 6 else str(listener.address)
+
+
 def _doubt(address: IPAddress, port: int, pid: int) -> str | None:
     parents = _parents()
     family = descendants(parents, {pid})
@@ -252,14 +290,19 @@ def _listening(namespace: int, address: IPAddress, port: int) -> set[int]:
 
 def _listeners(lines: Iterable[bytes], port: int) -> Iterator[Listener]:
     """Those of a `/proc/net/tcp{,6}` that listen on a port."""
+    return (listener for listener, its_port in _all_listeners(lines) if its_port == port)
+
+
+def _all_listeners(lines: Iterable[bytes]) -> Iterator[tuple[Listener, int]]:
+    """Every one of a `/proc/net/tcp{,6}`, and its port."""
     for line in lines:
         fields = line.split(None, 10)
-        if len(fields) < 10 or fields[3] != _LISTEN or int(fields[1][-4:], 16) != port:
+        if len(fields) < 10 or fields[3] != _LISTEN:
             continue
-        address, _ = parse_address(fields[1])
+        address, port = parse_address(fields[1])
         is_ipv6 = len(fields[1]) > len(b"00000000:0000")
         wildcard = address.is_unspecified
-        yield Listener(None if wildcard else address, is_ipv6, int(fields[9]))
+        yield Listener(None if wildcard else address, is_ipv6, int(fields[9])), port
 
 
 def _shown(pid: int) -> str:
