@@ -209,6 +209,7 @@ def test_lines_of_keys_in_every_way_of_writing() -> None:
         ("a",): 1,
         ("a", "b"): 1,
         ("q.r",): 2,
+        ("s",): 7,
         ("s", "t"): 7,
         ("s", "t", "u"): 8,
         ("s", "t", "w"): 12,

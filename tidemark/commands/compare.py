@@ -15,6 +15,7 @@ from tidemark.record.errors import OptionError
 from tidemark.record.options import (
     Option,
     check_flags_of_environment,
+    duration,
     integer,
     read_all,
     was_given,
@@ -50,7 +51,7 @@ OWN_OPTIONS = (
         "compare these services instead: of tidemark.toml, or built in",
         "NAME,...",
     ),
-    Option("duration", integer(1, 7 * 86_400), 60, "seconds of load on each strategy", "S"),
+    Option("duration", duration, 60.0, "how long the load on each lasts: 60s, 10m", "TIME"),
     Option("users", integer(1), 1, "users of the closed workload; the open one needs only one"),
 )
 

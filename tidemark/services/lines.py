@@ -30,7 +30,8 @@ def lines_of_keys(text: str) -> Mapping[KeyPath, int]:
     for number, start in _statements(text):
         if heading := _TABLE.match(text, start):
             table = _parts(heading[1])
-            found.setdefault(table, number)
+            for length in range(1, len(table) + 1):
+                found.setdefault(table[:length], number)
         elif assignment := _ASSIGNMENT.match(text, start):
             path = (*table, *_parts(assignment[1]))
             for length in range(len(table) + 1, len(path) + 1):
