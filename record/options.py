@@ -30,7 +30,6 @@ class Unsaid(str):
     __slots__ = ()
 
 
-
 _LARGEST_INTEGER = 2**31 - 1
 _MOST_SHOWN = 60
 _LONGEST_NAME = 200

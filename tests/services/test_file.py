@@ -84,8 +84,7 @@ def test_a_service_may_say_itself_whether_it_needs_brokers(tmp_path: Path, told:
         ("[service.a]\ncommand = 'x'\nx", "tidemark.toml:3: Expected '='"),
         (
             "[service.a]\ncommand='x'\n[service.b]\ncommand='x'\n[service.a]\n",
-            "tidemark.toml:5: a key or a table stands there twice: "
-            "Cannot declare ('service', 'a') twice",
+            "tidemark.toml:5: a key or a table stands there twice: Cannot declare ('service', 'a')",
         ),
         ("[service.a]\ncommand='x'\ncommand='y'\n", "tidemark.toml:3: a key or a table stands"),
         ("[servce.a]\ncommand='x'", "tidemark.toml:1: servce: is no key: did you mean service?"),
@@ -116,8 +115,7 @@ def test_a_service_may_say_itself_whether_it_needs_brokers(tmp_path: Path, told:
         ),
         (
             "[service.a]\ncommand = 'x {prt}'",
-            "tidemark.toml:2: service.a.command: {prt} is no placeholder: did you mean {port}? "
-            "({{ is a brace)",
+            "tidemark.toml:2: service.a.command: {prt} is no placeholder: did you mean {port}? ({{",
         ),
         (
             "[service.a]\ncommand = 'x ${A-B}'",
@@ -149,7 +147,7 @@ def test_a_service_may_say_itself_whether_it_needs_brokers(tmp_path: Path, told:
         ),
         (
             "[service.a]\ncommand = 'x'\nurl = 'http://{topic}'",
-            "tidemark.toml:3: service.a.url: {topic} is no port: there are {port}, {port2}, {port3}",
+            "tidemark.toml:3: service.a.url: {topic} is no port: there are {port}, {port2}",
         ),
         (
             "[service.a]\ncommand = 'x'\nfds_limit = 10.5",

@@ -60,7 +60,7 @@ def test_what_a_text_names() -> None:
     ],
 )
 def test_what_cannot_be_known_is_refused(text: str, wanted: str) -> None:
-    with pytest.raises(ValueError, match="no placeholder|no variable") as caught:
+    with pytest.raises(ValueError, match=r"no placeholder|no variable") as caught:
         check(text)
     assert wanted in str(caught.value)
 

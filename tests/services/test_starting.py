@@ -43,7 +43,9 @@ def test_what_comes_from_the_environment_is_not_shown() -> None:
     found = start()
     assert "hunter2" not in found.shown
     assert found.shown.startswith("./mine -addr=127.0.0.1:1001 -debug=1002 --key ")
-    assert found.redacted("no hunter2-and-more, no hunter2, but all") == "no xxxxx, no xxxxx, but all"
+    assert (
+        found.redacted("no hunter2-and-more, no hunter2, but all") == "no xxxxx, no xxxxx, but all"
+    )
     assert "hunter2" not in repr(SERVICE)
 
 

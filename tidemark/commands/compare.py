@@ -72,7 +72,9 @@ NOT_OURS = ("strategy", "service", "command", "target_pid", "no_target", "no_rep
 )
 @table_options(OPTIONS, leave_out=NOT_OURS, from_environment=True)
 def compare(baseline: Path | None, *, baseline_anyway: bool, **values: Any) -> int:
-    """Run every strategy, or each of some services, in turn under the same load; explain them together.
+    """Run every strategy in turn under the same load and explain them together.
+
+    With --services, each of those is run.
 
     Exit 0 done, 1 something got worse or died by itself, 3 a run was no test, 2 unusable input.
     """
@@ -119,10 +121,11 @@ def _comparison(values: Mapping[str, Any]) -> Comparison:
         said["duration"] = said.get("run_time")
     options, own = RunOptions.parse(said), read_all(OWN_OPTIONS, said)
     chosen = [named_service(options, name, configuration) for name in services]
-    for service in chosen or [None]:
-        is_builtin = service is None or service.announces
-        has_brokers = service is None or service.needs_brokers or bool(options.bootstrap)
-        check_service(values, is_builtin=is_builtin, has_brokers=has_brokers)
+    for service in chosen:
+        has_brokers = service.needs_brokers or bool(options.bootstrap)
+        check_service(values, is_builtin=service.announces, has_brokers=has_brokers)
+    if not chosen:
+        check_service(values, is_builtin=True, has_brokers=True)
     return Comparison(
         tuple(service.name for service in chosen) or own["strategies"],
         own["duration"],

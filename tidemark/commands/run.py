@@ -13,7 +13,7 @@ from tidemark.commands.options import table_options
 from tidemark.record.errors import OptionError
 from tidemark.record.layout import SAMPLES
 from tidemark.record.options import check_flags_of_environment, read_all, was_given
-from tidemark.run.compare import HurriedError, drive
+from tidemark.run.compare import Drive, HurriedError, drive
 from tidemark.run.configuration import RUN_TIME, USERS, completed, file_of, service_of
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions
@@ -40,11 +40,12 @@ class CommandAfterDashes(click.Command):
 @table_options(OWN_OPTIONS)
 @table_options(OPTIONS, leave_out=NOT_OURS, from_environment=True)
 @click.pass_context
-def run(ctx: click.Context, words: tuple[str, ...], **values: Any) -> int:
-    """Start a service, drive it, judge it: a SERVICE of tidemark.toml, or any COMMAND.
+def run(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> int:
+    """Start a service, drive it, judge it: tidemark run -- COMMAND.
 
-    In the command {port} stands for a free port of 127.0.0.1, where the requests go, and {bootstrap}
-    for brokers, which are started then. Without {port}, the port that it listens on is found.
+    SERVICE is one of tidemark.toml, or built in. In a COMMAND {port} stands for a free port of
+    127.0.0.1, where the requests go, and {bootstrap} for brokers, which are started then. Without
+    {port}, the port that it listens on is found.
 
     Exit 0 clean, 1 leak or died, 3 cannot tell, 2 unusable input.
     """
@@ -57,8 +58,9 @@ def run(ctx: click.Context, words: tuple[str, ...], **values: Any) -> int:
     options.check_lasting("--run-time", own["run_time"])
     name = service_of(options, file_of(said)).name
     path = _run_path(options, name)
-    told = {option.name for option in OPTIONS if was_given(said.get(option.name))}
-    return _drive_and_judge(options, own["run_time"], own["users"], told, path)
+    told = frozenset(option.name for option in OPTIONS if was_given(said.get(option.name)))
+    load = {"duration": own["run_time"], "users": own["users"]}
+    return _drive_and_judge(Drive(options=options, told=told, path=path, **load))
 
 
 def _subject(
@@ -92,27 +94,25 @@ def _run_path(options: RunOptions, name: str) -> Path:
     return new_folder(options.results, options.run_name, name, shared=options.share_files)
 
 
-def _drive_and_judge(
-    options: RunOptions, run_time_s: float, users: int, told: set[str], path: Path
-) -> int:
+def _drive_and_judge(one: Drive) -> int:
     console = make_console()
     progress = Progress(console)
 
     def judge() -> int:
         progress.close()
-        assessment = write_run_report(path)
+        assessment = write_run_report(one.path)
         print_run(console, assessment)
         return assessment.exit_code
 
     with terminate_as_interrupt():
         try:
-            drive(options, run_time_s, users, told, path, progress)
+            drive(one, progress)
         except HurriedError:
             progress.close()
             raise
         except BaseException:  # what was recorded until then is reported all the same
             progress.close()
-            if (path / SAMPLES.file).exists():
+            if (one.path / SAMPLES.file).exists():
                 judge()
             raise
         return judge()

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -67,39 +67,78 @@ def run_all(comparison: Comparison, folder: Path, progress: Progress) -> None:
         _run_one(comparison, folder / strategy, progress)
 
 
-def _run_one(comparison: Comparison, path: Path, progress: Progress) -> None:
-    what = "service" if comparison.are_services else "strategy"
-    make_folder(path, shared=comparison.options.share_files)
-    options = replace(comparison.options, **{what: path.name})
-    load = (comparison.duration, comparison.users)
-    drive(options, *load, comparison.told | {what}, path, progress)
-
-
-def drive(
-    options: RunOptions,
-    duration_s: float,
-    users: int,
-    told: Collection[str],
-    path: Path,
-    progress: Progress,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Drive:
     """One run, by a Locust of its own.
 
-    Args:
+    Attributes:
         options: what runs.
-        duration_s: seconds of load.
+        duration: seconds of load.
         users: Locust users.
         told: names of options that are handed on even where they are what they would be anyway.
         path: the run directory, made and empty.
+    """
+
+    options: RunOptions
+    duration: float
+    users: int
+    told: frozenset[str]
+    path: Path
+
+    def command(self) -> list[str]:
+        """The command line of Locust."""
+        options = replace(
+            self.options, results=self.path.parent, run_name=self.path.name, no_report=True
+        )
+        handed_on = [
+            option.name
+            for option in OPTIONS
+            if option.name in self.told or getattr(options, option.name) != option.default_value
+        ]
+        return python_module(
+            "locust",
+            f"--locustfile={files('tidemark.locustfiles') / 'ingest.py'}",
+            "--headless",
+            "--only-summary",
+            f"--users={self.users}",
+            f"--spawn-rate={self.users}",
+            f"--run-time={self.duration:g}s",
+            *options.as_arguments(*handed_on),
+        )
+
+
+def _run_one(comparison: Comparison, path: Path, progress: Progress) -> None:
+    options = comparison.options
+    make_folder(path, shared=options.share_files)
+    if comparison.are_services:
+        options = replace(options, service=path.name)
+    else:
+        options = replace(options, strategy=path.name)
+    one = Drive(
+        options=options,
+        duration=comparison.duration,
+        users=comparison.users,
+        told=comparison.told,
+        path=path,
+    )
+    drive(one, progress)
+
+
+def drive(one: Drive, progress: Progress) -> None:
+    """Run it to its end.
+
+    Args:
+        one: what is run.
         progress: shows how it gets on.
 
     Raises:
         ChildError: it could not be started; the message is the run's own.
         HurriedError: interrupted twice.
     """
+    path = one.path
     locust = Child(
         "load generator",
-        locust_command(options, duration_s, users, told, path),
+        one.command(),
         path / LOCUST_LOG,
         # Nothing may steer Locust behind our back.
         {
@@ -108,7 +147,7 @@ def drive(
             if not key.startswith("LOCUST_") and key not in _VARIABLES
         },
     )
-    view = RunView(path, duration_s)
+    view = RunView(path, one.duration)
     progress.begin(view)
     try:
         while locust.returncode is None:
@@ -136,28 +175,6 @@ def _stop_in_order(locust: Child) -> None:
             signal.signal(number, signal.SIG_IGN)  # a third one could only leave things behind
         locust.stop(signal.SIGINT, STOP_TIMEOUT_S)  # its second too
         raise HurriedError from again
-
-
-def locust_command(
-    options: RunOptions, duration_s: float, users: int, told: Collection[str], path: Path
-) -> list[str]:
-    """The command line of one run; see `drive`."""
-    options = replace(options, results=path.parent, run_name=path.name, no_report=True)
-    handed_on = [
-        option.name
-        for option in OPTIONS
-        if option.name in told or getattr(options, option.name) != option.default_value
-    ]
-    return python_module(
-        "locust",
-        f"--locustfile={files('tidemark.locustfiles') / 'ingest.py'}",
-        "--headless",
-        "--only-summary",
-        f"--users={users}",
-        f"--spawn-rate={users}",
-        f"--run-time={duration_s:g}s",
-        *options.as_arguments(*handed_on),
-    )
 
 
 def explain(

@@ -153,9 +153,7 @@ def service_of_command(command: tuple[str, ...]) -> Service:
     return Service(name=name or "service", command=command)
 
 
-def named_service(
-    options: RunOptions, name: str, configuration: Configuration | None
-) -> Service:
+def named_service(options: RunOptions, name: str, configuration: Configuration | None) -> Service:
     """A service of the file, or the built-in one of that name.
 
     Raises:
@@ -177,8 +175,9 @@ def unknown_service(name: str, configuration: Configuration | None) -> ServiceEr
         where = f"no {FILE_NAME} is here (`tidemark init` writes one, --config names another)"
     else:
         where = f"{configuration.path} has {', '.join(inside) or 'none'}"
+    builtin = ", ".join(BUILTIN_NAMES)
     return ServiceError(
-        f"there is no service {shown(name)}: {meant}{where}; built in are {', '.join(BUILTIN_NAMES)}"
+        f"there is no service {shown(name)}: {meant}{where}; built in are {builtin}"
     )
 
 

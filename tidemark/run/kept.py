@@ -206,8 +206,9 @@ def _status(scheme: str, host: str, port: int, path: str) -> int:
         anybody = ssl.create_default_context()
         anybody.check_hostname = False  # whether it is up is asked, not who it is
         anybody.verify_mode = ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(host, port, timeout=PROBE_TIMEOUT_S,
-                                                 context=anybody)
+        connection = http.client.HTTPSConnection(
+            host, port, timeout=PROBE_TIMEOUT_S, context=anybody
+        )
     else:
         connection = http.client.HTTPConnection(host, port, timeout=PROBE_TIMEOUT_S)
     try:

@@ -122,9 +122,9 @@ class Watch:
         """A broker that keeps the target out is the broker's limit, not the target's."""
         if line := self._target_log.first_match():
             self._ran_out(self._redacted(line))
-        if self._emfile_elapsed_s is None:  # its log does not say so
-            if sight := self._full.first_sight(self._record.failures):
-                self._ran_out(sight)
+        failures = self._record.failures
+        if self._emfile_elapsed_s is None and (sight := self._full.first_sight(failures)):
+            self._ran_out(sight)  # its log does not say so
         if line := self._broker_log.first_match():
             self._journal.event(RefusedByBroker(line=line))
 

@@ -1,6 +1,6 @@
 """The commented `tidemark.toml` that `tidemark init` writes."""
 
-EXAMPLE = '''\
+EXAMPLE = """\
 #:schema https://raw.githubusercontent.com/tidemark-soak/tidemark/main/docs/tidemark.schema.json
 #
 # What Tidemark starts, drives and watches. Put your own command below, then:
@@ -57,4 +57,4 @@ run_time = "60s"     # of `tidemark run` and `tidemark compare`
 # settle = 10        # seconds in which it may warm up: recorded, and not judged
 # batch_size = 1
 # workload = "open"  # or "closed": users wait for answers
-'''
+"""

@@ -132,9 +132,7 @@ def _syntax_error(path: Path, text: str, message: str) -> str:
     return shown_text(f"{path}:{line}: {what}{column}", LONGEST_MESSAGE)
 
 
-def _error(
-    path: Path, lines: Mapping[KeyPath, int], keys: KeyPath, message: str
-) -> ServiceError:
+def _error(path: Path, lines: Mapping[KeyPath, int], keys: KeyPath, message: str) -> ServiceError:
     known = (keys[:length] for length in range(len(keys), 0, -1))
     line = next((lines[one] for one in known if one in lines), None)
     where = f"{path}:{line}" if line else str(path)
@@ -200,9 +198,7 @@ class _Reader:
     def _values(
         self, given: Mapping[str, Any], keys: KeyPath, options: Iterable[Option]
     ) -> dict[str, Any]:
-        return {
-            option.name: self._value(given, keys, option) for option in options
-        }
+        return {option.name: self._value(given, keys, option) for option in options}
 
     def _value(self, given: Mapping[str, Any], keys: KeyPath, option: Option) -> Any:
         if option.name not in given:

@@ -1,8 +1,9 @@
 """Keeps a service: a process between us and it, so that all of it ends when we do.
 
 `python -m tidemark.services.keeper` reads one line of JSON from standard input: `arguments`,
-`directory`, `environment` (variables beside its own) and `fds_limit`. It starts that command with its
-output on standard error, announces `{"pid": N}` on standard output, and ends as the command does.
+`directory`, `environment` (variables beside its own) and `fds_limit`. It starts that command with
+its output on standard error, announces `{"pid": N}` on standard output, and ends as the command
+does.
 
 A service may be a script that starts others, and the kernel kills only the first of them along
 with its parent (PR_SET_PDEATHSIG). The keeper lives on until all of them have ended: it sees

@@ -40,7 +40,7 @@ class Key:
 def text(value: Any) -> str:
     """A text."""
     if not isinstance(value, str) or "\0" in value:
-        raise ValueError(f'must be a text in quotes, not {shown(value)}')
+        raise ValueError(f"must be a text in quotes, not {shown(value)}")
     return value
 
 
@@ -72,7 +72,7 @@ def plain_words(value: Any) -> tuple[str, ...]:
 def environment(value: Any) -> dict[str, str]:
     """Variables and what they are set to."""
     if not isinstance(value, Mapping):
-        raise ValueError(f'must be {{NAME = "value", ...}}, not {shown(value)}')
+        raise TypeError(f'must be {{NAME = "value", ...}}, not {shown(value)}')
     return {_variable(name): _setting(name, given) for name, given in value.items()}
 
 

@@ -59,7 +59,9 @@ def check(text: str) -> str:
             meant = f"did you mean {{{near[0]}}}?" if near else f"there are {_listed()}"
             raise ValueError(f"{{{name}}} is no placeholder: {meant} ({{{{ is a brace)")
         if kind == _VARIABLE and not re.fullmatch(_WORD, name, re.ASCII):
-            raise ValueError(f"${{{name}}} names no variable: write ${{NAME}} ($${{ is no variable)")
+            raise ValueError(
+                f"${{{name}}} names no variable: write ${{NAME}} ($${{ is no variable)"
+            )
     return text
 
 
