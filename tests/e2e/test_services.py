@@ -15,7 +15,6 @@ import pandas as pd
 import psutil
 import pytest
 
-from tests.eventually import eventually
 from tidemark.record.options import REQUIRED
 from tidemark.sampler.options import OPTIONS as SAMPLER_OPTIONS
 
@@ -153,8 +152,12 @@ def test_messages_to_brokers_are_counted_and_secrets_are_kept(bench: Workbench) 
         f"""
         [service.writes]
         command = "{SERVE} {{port}}"
-        environment = {{BROKERS = "{{bootstrap}}", TOPIC = "{{topic}}", TOKEN = "${{OURS}}", STRICT = "1"}}
         ready = "/healthz"
+        [service.writes.environment]
+        BROKERS = "{{bootstrap}}"
+        TOPIC = "{{topic}}"
+        TOKEN = "${{OURS}}"
+        STRICT = "1"
         """,
     )
     finished = bench.locust(

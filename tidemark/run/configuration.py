@@ -200,6 +200,4 @@ def routes_of(configuration: Configuration | None) -> tuple[Any, ...]:
     try:
         return tuple(read_routes(configuration.routes, configuration.folder))
     except OptionError as error:
-        key = f"{LOAD}.{ROUTES}"
-        told = str(error).removeprefix(f"{key}: ")
-        raise configuration.error((LOAD, ROUTES), told.removeprefix(key)) from error
+        raise configuration.at((LOAD, ROUTES), str(error)) from error

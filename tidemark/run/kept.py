@@ -133,10 +133,10 @@ def wait_until_up(child: KeptChild, url: str | None, ready: str, timeout_s: floa
         trouble = "it listens nowhere"
         for candidate in [url] if url else ports.urls():
             trouble = _trouble(candidate, ready) or ""
-            if not trouble and (url or ready or len(ports.found) == 1):
+            if not trouble and (url or ready or len(ports.numbers) == 1):
                 return candidate
-        if len(ports.found) > 1 and not ready:
-            listed = ", ".join(map(str, sorted(port for _, port in ports.found)))
+        if len(ports.numbers) > 1 and not ready:
+            listed = ", ".join(map(str, sorted(ports.numbers)))
             trouble = f"it listens on {listed}: say which, with {{port}}, a url, --port, or ready"
         if time.monotonic() > deadline or ports.stay_many:
             break
@@ -152,28 +152,30 @@ class _Ports:
     Args:
         pid: The root of its processes.
 
-    Attributes:
-        found: Hosts and ports, at the last look.
     """
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
-        self.found: set[tuple[str, int]] = set()
+        self._found: set[tuple[str, int]] = set()
         self._since_s = time.monotonic()
 
     def urls(self) -> list[str]:
         """Where that is, once it has been the same for a moment."""
         found = own_listeners(self._pid)
-        if found != self.found:
-            self.found, self._since_s = found, time.monotonic()
+        if found != self._found:
+            self._found, self._since_s = found, time.monotonic()
         settled = time.monotonic() - self._since_s >= SETTLED_S
         return [f"http://{host}:{port}" for host, port in sorted(found)] if settled else []
 
     @property
+    def numbers(self) -> set[int]:
+        """The ports themselves, at the last look."""
+        return {port for _, port in self._found}
+
+    @property
     def stay_many(self) -> bool:
         """Whether it has listened on several ports for so long that it will not be one."""
-        ports = {port for _, port in self.found}
-        return len(ports) > 1 and time.monotonic() - self._since_s >= UNDECIDED_S
+        return len(self.numbers) > 1 and time.monotonic() - self._since_s >= UNDECIDED_S
 
 
 def _instead(child: KeptChild, url: str | None) -> str:

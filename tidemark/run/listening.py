@@ -138,20 +138,22 @@ def own_listeners(pid: int) -> set[tuple[str, int]]:
         family = descendants(_parents(), {pid})
         inodes = set().union(*map(_sockets, family))
         return {
-            (_connectable(listener), port)
+            (host, port)
             for table in ("net/tcp", "net/tcp6")
             for listener, port in _all_listeners(procfs.read_file(pid, table).splitlines())
             if listener.inode in inodes
+            for host in _hosts_of(listener)
         }
     except SamplerError:
         return set()  # it has ended
 
 
-def _connectable(listener: Listener) -> str:
-    """The host of a listener; one of all addresses, or of IPv6 and mapped ones, is loopback's."""
+def _hosts_of(listener: Listener) -> tuple[str, ...]:
+    """What one may connect to; one of all IPv6 addresses takes IPv4 as well, or does not."""
     if listener.address is None:
-        return "127.0.0.1"
-    return f"[{listener.address}]" if listener.address.version == 6 else str(listener.address)
+        return ("127.0.0.1", "[::1]") if listener.is_ipv6 else ("127.0.0.1",)
+    is_ipv6 = listener.address.version == 6
+    return (f"[{listener.address}]" if is_ipv6 else str(listener.address),)
 
 
 def _doubt(address: IPAddress, port: int, pid: int) -> str | None:

@@ -54,6 +54,10 @@ class Configuration:
         """An error that names the file, the line of a key, and the key."""
         return _error(self.path, self.lines, keys, message)
 
+    def at(self, keys: KeyPath, message: str) -> ServiceError:
+        """The same for a message that names the key itself."""
+        return _located(self.path, self.lines, keys, message)
+
     def checked(self, name: str, variables: Mapping[str, str]) -> Service:
         """A service whose variables are all set.
 
@@ -133,10 +137,15 @@ def _syntax_error(path: Path, text: str, message: str) -> str:
 
 
 def _error(path: Path, lines: Mapping[KeyPath, int], keys: KeyPath, message: str) -> ServiceError:
+    return _located(path, lines, keys, f"{'.'.join(keys)}: {message}")
+
+
+def _located(path: Path, lines: Mapping[KeyPath, int], keys: KeyPath, message: str) -> ServiceError:
+    """An error with the line of the innermost of some keys that has one."""
     known = (keys[:length] for length in range(len(keys), 0, -1))
     line = next((lines[one] for one in known if one in lines), None)
     where = f"{path}:{line}" if line else str(path)
-    return ServiceError(shown_text(f"{where}: {'.'.join(keys)}: {message}", LONGEST_MESSAGE))
+    return ServiceError(shown_text(f"{where}: {message}", LONGEST_MESSAGE))
 
 
 class _Reader:
