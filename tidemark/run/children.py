@@ -194,11 +194,11 @@ class Child:
             size = log.seek(0, os.SEEK_END)
             log.seek(max(self._log_offset, size - MAX_ANSWER_BYTES))
             lines = log.read().decode(errors="replace").strip().splitlines()
-        return COMPLAINT_PREFIX.sub("", self._telling(lines)) if lines else ""
+        return self._telling(lines) if lines else ""
 
     def _telling(self, lines: Sequence[str]) -> str:
-        """Which of the lines of its log says most of how it ended."""
-        return lines[-1]
+        """What the lines of its log say of how it ended."""
+        return COMPLAINT_PREFIX.sub("", lines[-1])
 
     def stop(self, signum: int = signal.SIGTERM, timeout_s: float = 8.0) -> int:
         """End it and its process group: `signum` first, SIGKILL after `timeout_s`.

@@ -102,7 +102,7 @@ class KeptChild(Child):
         return self._redacted(super()._last_line())
 
     def _telling(self, lines: Sequence[str]) -> str:
-        return telling_line(lines)
+        return telling_line(lines).removeprefix("keeper: error: ")
 
 
 def telling_line(lines: Sequence[str]) -> str:
