@@ -38,8 +38,13 @@ _NOT_OF_A_LOAD = frozenset(
         "allow_kafka_plugins",
         "results",
         "run_name",
+        "route",  # `routes` has more to say
         "target_port",
         "target_pid",
+        "target_command",
+        "target_unit",
+        "target_container",
+        "pid_file",
         "no_target",
         "share_files",
         "no_report",

@@ -1,7 +1,7 @@
 """What a run is going to be, checked as a whole before anything of it is started."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from tidemark.record.directory import RunDirectory
@@ -9,6 +9,7 @@ from tidemark.record.errors import TidemarkError
 from tidemark.record.options import url
 from tidemark.run.configuration import file_of, routes_of, service_of
 from tidemark.run.faults import KINDS
+from tidemark.run.finding import CLUES, watched_process
 from tidemark.run.folders import new_folder
 from tidemark.run.listening import doubt_of, who_answers
 from tidemark.run.options import RunOptions
@@ -44,9 +45,12 @@ class Plan:
         """The plan of a new run.
 
         Raises:
-            TidemarkError: options that are good each do not go together; says which.
+            TidemarkError: options that are good each do not go together, or the process to watch
+                is not there; says which.
         """
         _check(options, host)
+        if host is not None and not options.no_target:
+            options = replace(options, target_pid=watched_process(options, host))
         configuration = file_of(vars(options))
         routes = routes_of(configuration)
         service = None if host else service_of(options, configuration)
@@ -114,9 +118,9 @@ def _check(options: RunOptions, host: str | None) -> None:
     client_options(vars(options))
     if host is not None:
         _check_host(options, host)
-    elif options.target_pid or options.no_target:
-        name = "--target-pid" if options.target_pid else "--no-target"
-        raise TidemarkError(f"{name} needs --host: without it, the target is started here")
+    elif given := [name for name in (*CLUES, "no_target") if getattr(options, name)]:
+        flag = "--" + given[0].replace("_", "-")
+        raise TidemarkError(f"{flag} needs --host: without it, the target is started here")
     if options.fault and (host or options.bootstrap):
         raise TidemarkError(
             "--fault needs the embedded brokers and a target that is started here: "
@@ -154,15 +158,13 @@ def _check_host(options: RunOptions, host: str) -> None:
         url(host)
     except ValueError as error:
         raise TidemarkError(f"--host: {error}") from error
-    if options.no_target and options.target_pid:
-        raise TidemarkError("--no-target and --target-pid contradict each other: leave out one")
-    if not options.target_pid and not options.no_target:
+    ways = ("no_target", "target_port", *CLUES)
+    given = ["--" + name.replace("_", "-") for name in ways if getattr(options, name)]
+    if len(given) > 1:
+        raise TidemarkError(f"{given[0]} and {given[1]} contradict each other: leave out one")
+    if not options.no_target and not options.bootstrap:
         raise TidemarkError(
-            "--host: name the process to watch with --target-pid PID and its brokers with "
-            "--bootstrap HOST:PORT,..., or say --no-target to drive it without watching any"
-        )
-    if options.target_pid and not options.bootstrap:
-        raise TidemarkError(
-            "--target-pid needs --bootstrap HOST:PORT,...: "
-            "connections are counted towards the brokers of that cluster"
+            "--host: name the brokers of the service with --bootstrap HOST:PORT,..., towards "
+            "which connections are counted, or say --no-target to drive it without watching "
+            "a process"
         )
