@@ -15,7 +15,7 @@ from tidemark.services.schema import schema_of
 @click.option("--force", is_flag=True, help="replace one that is there")
 @click.option("--schema", is_flag=True, help="print the JSON schema of the file instead")
 def init(*, force: bool, schema: bool) -> None:
-    """Write a commented tidemark.toml, which says what your services are, into this folder."""
+    """Write a commented tidemark.toml, which says what your services are."""
     if schema:
         from tidemark.run.configuration import LOAD_OPTIONS  # noqa: PLC0415 - slow, and for this alone
 
