@@ -207,8 +207,8 @@ class Processes:
         url = start.url or self._told_url
         if url and (holder := taken_by(url)):
             raise ChildError(
-                f"service {service.name}: {url} is taken by {holder}: end that first, "
-                "or choose another port"
+                f"service {service.name}: {url} is taken by {start.redacted(holder)}: "
+                "end that first, or choose another port"
             )
         target = self._keep("target", start.command, start, TARGET_LOG)
         return wait_until_up(target, url, service.ready, service.ready_timeout), target
