@@ -303,7 +303,7 @@ def test_a_build_that_fails_is_told(bench: Workbench) -> None:
         ("", ("--strategy=shared", "--ready=/x"), "--ready: has no effect on a built-in service"),
         ("", ("--command=x {prt}",), "--command: {prt} is no placeholder: did you mean {port}?"),
         ("", ("--command=x", "--fault=outage@1"), "--fault: service x needs no brokers"),
-        ("", ("--command=x", "--verify-messages"), "--verify-messages: service x is told no"),
+        ("", ("--command=x", "--verify-messages"), "--verify-messages: where service x writes to"),
     ],
 )
 def test_what_is_wrong_is_one_line_before_anything_is_started(

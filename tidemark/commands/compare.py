@@ -127,7 +127,7 @@ def _comparison(values: Mapping[str, Any]) -> Comparison:
     if not chosen:
         check_service(values, is_builtin=True, has_brokers=True)
     return Comparison(
-        tuple(service.name for service in chosen) or own["strategies"],
+        tuple(dict.fromkeys(service.name for service in chosen)) or own["strategies"],
         own["duration"],
         own["users"],
         options,

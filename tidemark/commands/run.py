@@ -1,5 +1,6 @@
 """`tidemark run`: start a service, drive it, judge it."""
 
+import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,12 @@ OWN_OPTIONS = (RUN_TIME, USERS)
 NOT_OURS = ("strategy", "service", "command", "target_pid", "no_target", "no_report")
 """Options of a run that are told otherwise, or are not for a service that is started here."""
 DASHES = "--"
+SUBJECTS = {
+    option.name: option.environment_variable
+    for option in OPTIONS
+    if option.name in {"service", "command"}
+}
+"""What the environment may name instead -> its variable."""
 
 
 class CommandAfterDashes(click.Command):
@@ -81,6 +88,8 @@ def _subject(
         raise OptionError(f"put -- before a command: tidemark run -- {shlex.join(words)}")
     if words:
         return {"service": words[0]}
+    if said := {name: text for name in SUBJECTS if (text := os.environ.get(SUBJECTS[name]))}:
+        return said
     configuration = file_of({**values, "service": "?"})
     services = list(configuration.services) if configuration else []
     if len(services) == 1:
