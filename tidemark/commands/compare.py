@@ -22,7 +22,7 @@ from tidemark.record.options import (
 )
 from tidemark.run.applicable import check_service
 from tidemark.run.compare import Comparison, HurriedError, exit_code, explain, run_all
-from tidemark.run.configuration import configured, named_service, read_file
+from tidemark.run.configuration import configured, named_service, read_file, routes_of
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress
@@ -117,6 +117,7 @@ def _comparison(values: Mapping[str, Any]) -> Comparison:
         raise OptionError("--strategies and --services: name built-in ones in --services as well")
     configuration = read_file(values["tidemark_config"] or "", is_asked_for=bool(services))
     said = configured(values, configuration)
+    routes_of(configuration)  # what is wrong with them is told now
     if not was_given(said["duration"]):
         said["duration"] = said.get("run_time")
     options, own = RunOptions.parse(said), read_all(OWN_OPTIONS, said)
