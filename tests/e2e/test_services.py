@@ -15,6 +15,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from tests.eventually import eventually
 from tidemark.record.options import REQUIRED
 from tidemark.sampler.options import OPTIONS as SAMPLER_OPTIONS
 
@@ -204,6 +205,34 @@ def test_nothing_of_a_service_outlives_us(
     assert len(family) == 2
     assert started["pid"] in set(pd.read_csv(run / "samples.csv")["pid"])
     locust.signal(signum)
+    locust.wait()
+    bench.expect_nothing_left()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_reported(
+    bench: Workbench, writing: Path, signum: signal.Signals
+) -> None:
+    command = bench.start("tidemark", "run", "deep", *SHORT)
+    run = bench.run_under_way(40)
+    command.signal(signum)
+    finished = command.wait()
+    assert finished.code == 130, finished.err
+    bench.expect_nothing_left()
+    assert metadata(run)["outcome"] == "aborted"
+    assert "File descriptors" in finished.out
+    assert (run / "report.html").exists()
+
+
+def test_a_second_signal_leaves_nothing_behind_either(bench: Workbench, writing: Path) -> None:
+    locust = bench.locust("--service=deep", "--run-time=60s", "--no-report")
+    bench.run_under_way()
+
+    def insist() -> bool:
+        locust.signal(signal.SIGINT)
+        return locust.process.poll() is not None
+
+    eventually(insist, "the end")
     locust.wait()
     bench.expect_nothing_left()
 
