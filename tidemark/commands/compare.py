@@ -23,6 +23,7 @@ from tidemark.record.options import (
 from tidemark.run.applicable import check_service
 from tidemark.run.compare import Comparison, HurriedError, exit_code, explain, run_all
 from tidemark.run.configuration import configured, named_service, read_file, routes_of
+from tidemark.run.finding import CLUES
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress
@@ -55,7 +56,7 @@ OWN_OPTIONS = (
     Option("users", integer(1), 1, "users of the closed workload; the open one needs only one"),
 )
 
-NOT_OURS = ("strategy", "service", "command", "target_pid", "no_target", "no_report")
+NOT_OURS = ("strategy", "service", "command", *CLUES, "no_target", "no_report")
 """Options of a run that a comparison sets itself."""
 
 
