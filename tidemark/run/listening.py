@@ -116,6 +116,45 @@ def doubt_of(url: str, pid: int) -> str | None:
         return f"who listens on port {port} cannot be read ({error.strerror})"
 
 
+def taken_by(url: str) -> str | None:
+    """Who answers at `url` already, in a few words; None while nobody does."""
+    parts = urlsplit(url)
+    port = parts.port or PORTS[parts.scheme]
+    try:
+        address = who_answers(url)
+    except TidemarkError:
+        return None
+    try:
+        holders = _holders(_listening(os.getpid(), address, port), parents_of_all())
+    except (SamplerError, OSError):
+        holders = []
+    return shown_process(min(holders)) if holders else "somebody else"
+
+
+def own_listeners(pid: int) -> set[tuple[str, int]]:
+    """Where a process and everything below it listen: hosts that one can connect to, and ports."""
+    try:
+        family = descendants(parents_of_all(), {pid})
+        inodes = set().union(*map(_sockets, family))
+        return {
+            (host, port)
+            for table in ("net/tcp", "net/tcp6")
+            for listener, port in _all_listeners(procfs.read_file(pid, table).splitlines())
+            if listener.inode in inodes
+            for host in _hosts_of(listener)
+        }
+    except SamplerError:
+        return set()  # it has ended
+
+
+def _hosts_of(listener: Listener) -> tuple[str, ...]:
+    """What one may connect to; one of all IPv6 addresses takes IPv4 as well, or does not."""
+    if listener.address is None:
+        return ("127.0.0.1", "[::1]") if listener.is_ipv6 else ("127.0.0.1",)
+    is_ipv6 = listener.address.version == 6
+    return (f"[{listener.address}]" if is_ipv6 else str(listener.address),)
+
+
 def holders_of(url: str) -> list[int]:
     """The processes that answer at `url`, as far as this one may see them.
 
@@ -311,14 +350,19 @@ def _listening(namespace: int, address: IPAddress, port: int) -> set[int]:
 
 def _listeners(lines: Iterable[bytes], port: int) -> Iterator[Listener]:
     """Those of a `/proc/net/tcp{,6}` that listen on a port."""
+    return (listener for listener, its_port in _all_listeners(lines) if its_port == port)
+
+
+def _all_listeners(lines: Iterable[bytes]) -> Iterator[tuple[Listener, int]]:
+    """Every one of a `/proc/net/tcp{,6}`, and its port."""
     for line in lines:
         fields = line.split(None, 10)
-        if len(fields) < 10 or fields[3] != _LISTEN or int(fields[1][-4:], 16) != port:
+        if len(fields) < 10 or fields[3] != _LISTEN:
             continue
-        address, _ = parse_address(fields[1])
+        address, port = parse_address(fields[1])
         is_ipv6 = len(fields[1]) > len(b"00000000:0000")
         wildcard = address.is_unspecified
-        yield Listener(None if wildcard else address, is_ipv6, int(fields[9]))
+        yield Listener(None if wildcard else address, is_ipv6, int(fields[9])), port
 
 
 def shown_process(pid: int) -> str:

@@ -11,6 +11,8 @@ from tidemark.record.options import Option, read_all
 from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.routes.reading import expect_apart
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
+from tidemark.services.keys import ready_path, service_url, words
+from tidemark.services.service import READY_TIMEOUT_S
 from tidemark.targets.client_options import ALLOW_KAFKA_PLUGINS, KAFKA_CONFIG, KAFKA_OPTION
 from tidemark.targets.strategies import ALIASES, STRATEGIES, resolve
 
@@ -50,6 +52,14 @@ def _faults(given: Any) -> tuple[Fault, ...]:
     )
 
 
+def _command(given: Any) -> str:
+    """A command line as a text; empty for none."""
+    text = str(given or "")
+    if text:
+        words(text)
+    return text
+
+
 def _option(*description: Any, **more: Any) -> Any:
     """A field that is an `Option` of the same name; takes what an `Option` takes after its name."""
     return field(metadata={"option": Option("", *description, **more)})
@@ -65,6 +75,51 @@ class RunOptions:
         "how the target makes its Kafka producer",
         "NAME",
         choices=(*STRATEGIES, *ALIASES),
+    )
+    service: str = _option(
+        value.one_word,
+        "",
+        "the service of tidemark.toml, or the built-in one, that is started and driven",
+        "NAME",
+        in_form=False,
+    )
+    tidemark_config: str = _option(
+        value.file,
+        "",
+        "file that says what services there are; tidemark.toml of this folder if none",
+        "FILE",
+        in_form=False,
+        alias="--config",
+    )
+    command: str = _option(
+        _command,
+        "",
+        "command line of a service that is in no file: split like a shell does, {port} and the "
+        "like as in tidemark.toml",
+        "COMMAND",
+        in_form=False,
+    )
+    url: str = _option(
+        service_url,
+        "",
+        "where the requests to --service or --command go, if that cannot be found out",
+        "URL",
+        in_form=False,
+    )
+    ready: str = _option(
+        ready_path,
+        "",
+        "path that answers below 400 when --service or --command is up; if none, its port accepts",
+        "PATH",
+        in_form=False,
+    )
+    ready_timeout: float = _option(
+        value.number(0, 86_400),
+        0.0,
+        f"seconds until --service or --command has to be up (0: what it says itself, or "
+        f"{READY_TIMEOUT_S:g})",
+        "S",
+        in_form=False,
     )
     workload: str = _option(
         value.choice(*WORKLOADS),
@@ -176,6 +231,7 @@ class RunOptions:
         value.integer(0, 65535),
         0,
         "port of the target on 127.0.0.1 (0: any free one); with --host: watch who listens there",
+        alias="--port",
     )
     target_pid: int = _option(
         value.integer(0),

@@ -7,12 +7,14 @@ from typing import Self
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import TidemarkError
 from tidemark.record.options import url
+from tidemark.run.configuration import file_of, routes_of, service_of
+from tidemark.run.faults import KINDS
 from tidemark.run.finding import CLUES, clue, watched_process
 from tidemark.run.folders import new_folder
 from tidemark.run.listening import doubt_of, who_answers
 from tidemark.run.options import RunOptions
+from tidemark.services.service import Service
 from tidemark.targets.client_options import client_options
-from tidemark.targets.strategies import STRATEGIES
 
 MOST_BODY_BYTES = 16 * 2**20
 """A request is a batch of messages, not a file; beyond, the load generator is what is measured."""
@@ -27,12 +29,14 @@ class Plan:
         host: URL of a service that is already there; None when the target is started here.
         run_id: eight hexadecimal digits, which stand in every message.
         topic: what the target writes to.
+        service: what is started; None when somebody else has started it.
     """
 
     options: RunOptions
     host: str | None
     run_id: str
     topic: str
+    service: Service | None = None
 
     @classmethod
     def of(cls, options: RunOptions, host: str | None) -> Self:
@@ -42,16 +46,33 @@ class Plan:
             TidemarkError: options that are good each do not go together, or the process to watch
                 is not there; says which.
         """
+        configuration = file_of(vars(options))
+        options = options.driving(routes_of(configuration))
         _check(options, host)
         if host is not None and not options.no_target:
             options = replace(options, target_pid=watched_process(options, host))
+        service = None if host else service_of(options, configuration)
+        if service:
+            _check_service(options, service)
         run_id = uuid.uuid4().hex[:8]
-        return cls(options, host, run_id, options.topic or f"tidemark-{run_id}")
+        topic = options.topic or f"tidemark-{run_id}"
+        return cls(options, host, run_id, topic, service)
 
     @property
     def strategy(self) -> str | None:
         """What the target is; None when somebody else has started it."""
-        return None if self.host else self.options.strategy
+        return self.service.name if self.service else None
+
+    @property
+    def has_brokers(self) -> bool:
+        """Whether there are brokers that connections are counted towards."""
+        return bool(self.options.bootstrap or (self.service and self.service.needs_brokers))
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether what is in the topic at the end can be held against what was sent."""
+        is_known = self.service is None or _has_known_topic(self.options, self.service)
+        return self.has_brokers and is_known
 
     @property
     def topic_is_shared(self) -> bool:
@@ -65,7 +86,7 @@ class Plan:
     @property
     def is_reference(self) -> bool:
         """Whether the target is known to be clean: others are measured against it."""
-        return not self.host and STRATEGIES[self.options.strategy].is_reference
+        return bool(self.service and self.service.reference)
 
     def look_at_host(self) -> str | None:
         """Why it cannot be known whether the watched process serves the host; None if it does.
@@ -130,6 +151,25 @@ def _check(options: RunOptions, host: str | None) -> None:
             f"makes requests of {body_bytes / 2**20:,.0f} MiB: "
             f"ask for {MOST_BODY_BYTES / 2**20:.0f} MiB at most"
         )
+
+
+def _check_service(options: RunOptions, service: Service) -> None:
+    """Check what depends on the service that is started."""
+    has_brokers = service.needs_brokers or bool(options.bootstrap)
+    if not has_brokers and any(KINDS[fault.kind] for fault in options.fault):
+        raise TidemarkError(
+            f"--fault: service {service.name} needs no brokers that could fail: "
+            "give it {bootstrap}, or leave out all but target-kill"
+        )
+    if options.verify_messages and not (has_brokers and _has_known_topic(options, service)):
+        raise TidemarkError(
+            f"--verify-messages: where service {service.name} writes to is not known: "
+            "give it {bootstrap} and {topic}, or name its topic with --topic"
+        )
+
+
+def _has_known_topic(options: RunOptions, service: Service) -> bool:
+    return service.is_told_topic or bool(options.topic)
 
 
 def _check_host(options: RunOptions, host: str) -> None:
