@@ -1,0 +1,349 @@
+"""Which route leaks: the growth of a resource, told apart by the routes that were asked for."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidemark.analysis import units
+from tidemark.analysis.run import Run
+from tidemark.analysis.verdict import headline
+from tidemark.analysis.verdict.attribution import Mixture, Rates, fit_rates
+from tidemark.analysis.verdict.growth import FEWEST_POINTS, Growth
+from tidemark.analysis.verdict.model import (
+    Decision,
+    Floats,
+    Interval,
+    ResourceVerdict,
+    RouteDecision,
+    RouteGrowth,
+)
+
+SURE = 0.002
+"""A route grows when the probability that it does not is below this, all routes together; the
+others are taken not to grow in its figure."""
+LEAST_SHARE = 0.05
+"""A route is named when it grows and accounts for this share of the growth or more."""
+EXCLUDED_RATE = 0.25
+"""A route does not leak if it surely leaves behind less than this share of what a named one does a
+request, ..."""
+EXCLUDED_SHARE = 0.1
+"""... or accounts for less than this share of the growth."""
+FEWEST_REQUESTS = 20.0
+"""Of a route with fewer requests in the judged part nothing can be told."""
+MOST_ROUTES = 24
+"""So many routes are told apart, the most frequent ones; the rest counts as one."""
+LUCK = 6.0
+"""Growth that is excluded is so many times the resolution at least: three steps can stay away by
+luck."""
+LEAST_LONGER, MOST_LONGER = 1.5, 50.0
+"""Nobody is told to run for less than so many times as long, nor for more than so many times."""
+
+MOST_NAMED = 3
+"""A sentence names so many routes, those that leak most."""
+TOO_LITTLE = "too little to tell routes apart"
+SAME_MIX = "the mix of requests hardly varies; ask for the routes at random, not in turn"
+_ALONE: Mapping[Decision, RouteDecision] = {
+    "leak": "leaks",
+    "clean": "excluded",
+    "inconclusive": "cannot tell",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RouteCounts:
+    """How often each route was asked for.
+
+    Attributes:
+        names: The routes.
+        elapsed_s: When each was counted, seconds since the run began.
+        requests: The running totals of each at those times.
+    """
+
+    names: tuple[str, ...] = ()
+    elapsed_s: tuple[Floats, ...] = ()
+    requests: tuple[Floats, ...] = ()
+
+    def at(self, elapsed_s: Floats) -> Floats:
+        """The counts at some moments, shape `(moments, routes)`."""
+        each = zip(self.elapsed_s, self.requests, strict=True)
+        return np.array([np.interp(elapsed_s, at, counts) for at, counts in each]).T
+
+
+def read_routes(run: Run) -> RouteCounts:
+    """Read how often each route was asked for; a route that is not in the file yet was not."""
+    rows = run.routes[run.routes["requests"].notna()]
+    ticks = np.unique(rows["elapsed_s"].to_numpy())
+    names, times, counts = [], [], []
+    for name, one in rows.groupby("route", observed=True):
+        at = one["elapsed_s"].to_numpy()
+        before = ticks[ticks < at[0]][-1:]
+        total = np.maximum.accumulate(one["requests"].to_numpy())
+        names.append(str(name))
+        times.append(np.concatenate([before, at]))
+        counts.append(np.concatenate([np.zeros(len(before)), total]))
+    return RouteCounts(tuple(names), tuple(times), tuple(counts))
+
+
+def attributed(
+    found: ResourceVerdict,
+    growth: Growth | None,
+    counts: RouteCounts,
+    known: NDArray[np.bool_] | None = None,
+) -> ResourceVerdict:
+    """The verdict on a resource with what each route has to do with its growth.
+
+    Args:
+        found: The verdict.
+        growth: The growth of all processes together, whose judged part is looked at.
+        counts: How often each route was asked for.
+        known: At which bins of that part the level is known; None for all.
+    """
+    if not counts.names or found.per_request is None:
+        return found
+    if len(counts.names) == 1:
+        return _alone(found, counts.names[0])
+    part = None if growth is None else _Part.of(found, growth, counts, known)
+    if part is None:
+        routes = {name: RouteGrowth("cannot tell") for name in counts.names}
+        return _explained(replace(found, routes=routes, routes_reason=f"there is {TOO_LITTLE}"))
+    told = _told_apart(part)
+    routes = {
+        name: _route(found, part, told, place) for place, name in enumerate(counts.names)
+    }
+    return _explained(replace(found, routes=routes, routes_reason=_why_not(part, told, routes)))
+
+
+def _alone(found: ResourceVerdict, name: str) -> ResourceVerdict:
+    """All growth is that of the only route there is."""
+    only = RouteGrowth(
+        verdict=_ALONE[found.verdict],
+        per_request=found.per_request,
+        per_request_interval=found.per_request_interval,
+        excluded_per_request=found.excluded_per_request,
+    )
+    return replace(found, routes={name: only}, routes_reason="only one route was asked for")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The judged part of a run, as far as it takes to tell routes apart.
+
+    Attributes:
+        mixture: The level, and the counts of all routes.
+        totals: Requests of each route in it, shape `(routes,)`.
+        span: All requests in it.
+        span_s: How long it is, seconds.
+        least: Growth below which nothing is called a leak, in the unit of the resource.
+    """
+
+    mixture: Mixture
+    totals: Floats
+    span: float
+    span_s: float
+    least: float
+
+    @classmethod
+    def of(
+        cls,
+        found: ResourceVerdict,
+        growth: Growth,
+        counts: RouteCounts,
+        known: NDArray[np.bool_] | None,
+    ) -> "_Part | None":
+        """The judged part; None where there is too little of it."""
+        track = growth.track if known is None else growth.track.where(known)
+        scale = found.metric.judged
+        if scale is None or len(track) < FEWEST_POINTS:
+            return None
+        requests = counts.at(track.elapsed_s) / track.parallel
+        load = track.load[:, : growth.points.load.shape[1]]
+        level = getattr(track, growth.envelope)
+        mixture = Mixture(level, requests, load, track.life, scale.resolution)
+        span = float(np.diff(track.x)[mixture.within].sum())
+        span_s = float(np.diff(track.elapsed_s)[mixture.within].sum())
+        return cls(mixture, mixture.totals, span, span_s, scale.least_growth)
+
+    @property
+    def frequent(self) -> NDArray[np.intp]:
+        """The routes of which something can be told."""
+        most = np.argsort(-self.totals, kind="stable")[:MOST_ROUTES]
+        return np.sort(most[self.totals[most] >= FEWEST_REQUESTS])
+
+    def rates_of(self, places: NDArray[np.intp]) -> Rates | None:
+        """Growth with each request of some routes; the rare ones count as one more."""
+        rare = np.setdiff1d(np.arange(len(self.totals)), self.frequent)
+        counts = self.mixture.counts[:, places]
+        if self.totals[rare].any():
+            counts = np.column_stack([counts, self.mixture.counts[:, rare].sum(axis=1)])
+        found = fit_rates(replace(self.mixture, counts=counts))
+        if found is None:
+            return None
+        told = slice(0, len(places))
+        return replace(found, rates=found.rates[told], errors=found.errors[told])
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the fit says of each route. Arrays have the shape `(routes,)`.
+
+    Attributes:
+        figure: Growth with each request, where those that do not grow are taken not to; NaN where
+            nothing can be told.
+        low: Lower end of its 90 % interval, as fitted to all routes.
+        high: Upper end of it.
+        bound: Growth above which there surely is none.
+        grows: Which of them surely grow.
+        leaks: Which of them do so by enough to be named.
+        error: Standard error.
+    """
+
+    figure: Floats
+    low: Floats
+    high: Floats
+    bound: Floats
+    grows: NDArray[np.bool_]
+    leaks: NDArray[np.bool_]
+    error: Floats
+
+
+def _told_apart(part: _Part) -> _Told | None:
+    """Tell the routes apart; None where there are too few samples for so many of them."""
+    places = part.frequent
+    rates = part.rates_of(places) if len(places) else None
+    if rates is None:
+        return None
+    totals, reach = part.totals[places], rates.reach(0.95)
+    grows = rates.chance < SURE / len(places)
+    figures = np.where(np.isfinite(rates.errors), rates.rates, np.nan)
+    fewer = part.rates_of(places[grows]) if grows.any() and not grows.all() else None
+    if fewer is not None:
+        figures = np.zeros(len(places))
+        figures[grows] = fewer.rates
+    growth = figures * totals
+    is_material = growth >= max(part.least, LEAST_SHARE * float(np.nansum(growth)))
+    luck = LUCK * part.mixture.resolution / totals
+
+    def spread(values: Floats, missing: float) -> Floats:
+        all_of_them = np.full(len(part.totals), missing)
+        all_of_them[places] = values
+        return all_of_them
+
+    return _Told(
+        figure=spread(figures, np.nan),
+        low=spread(rates.rates - reach, -np.inf),
+        high=spread(rates.rates + reach, np.inf),
+        bound=spread(np.maximum(np.maximum(rates.rates, 0.0) + reach, luck), np.inf),
+        grows=spread(grows, 0.0) > 0,
+        leaks=spread(grows & is_material, 0.0) > 0,
+        error=spread(rates.errors, np.inf),
+    )
+
+
+def _route(found: ResourceVerdict, part: _Part, told: _Told | None, place: int) -> RouteGrowth:
+    if told is None:
+        return RouteGrowth("cannot tell", requests=float(part.totals[place]))
+    figure, low, high = (float(each[place]) for each in (told.figure, told.low, told.high))
+    bound = min(float(told.bound[place]), _most(found, part, told, place))
+    is_told = math.isfinite(figure) and math.isfinite(high)
+    return RouteGrowth(
+        verdict=_decision(found, part, told, place),
+        requests=float(part.totals[place]),
+        per_request=figure if is_told else None,
+        per_request_interval=Interval(min(low, figure), max(high, figure)) if is_told else None,
+        excluded_per_request=bound if math.isfinite(bound) else None,
+    )
+
+
+def _most(found: ResourceVerdict, part: _Part, told: _Told, place: int) -> float:
+    """What a route grows by at most in a resource that does not, unless another one takes away."""
+    takes_away = bool((told.high < 0).any())
+    if found.verdict != "clean" or found.excluded_per_request is None or takes_away:
+        return math.inf
+    requests = float(part.totals[place])
+    return found.excluded_per_request * part.span / requests if requests else math.inf
+
+
+def _decision(found: ResourceVerdict, part: _Part, told: _Told, place: int) -> RouteDecision:
+    if found.verdict == "clean":
+        return "excluded" if math.isfinite(_most(found, part, told, place)) else "cannot tell"
+    if found.verdict == "inconclusive":
+        return "cannot tell"
+    if told.leaks[place]:
+        return "leaks"
+    return "excluded" if _is_excluded(part, told, place) else "cannot tell"
+
+
+def _is_excluded(part: _Part, told: _Told, place: int) -> bool:
+    bound = float(told.bound[place])
+    most = float(told.figure[told.leaks].max(initial=0.0))
+    whole = float(np.nansum(told.figure * part.totals))
+    is_small = bound * part.totals[place] <= EXCLUDED_SHARE * whole
+    return is_small or (bound <= EXCLUDED_RATE * most and not told.grows[place])
+
+
+def _why_not(
+    part: _Part, told: _Told | None, routes: Mapping[str, RouteGrowth]
+) -> str | None:
+    """Why some routes cannot be told, and what to do; None where all can."""
+    unsure = [n for n, one in enumerate(routes.values()) if one.verdict == "cannot tell"]
+    if not unsure:
+        return None
+    if told is None:
+        return f"there is {TOO_LITTLE} for {units.several(len(routes), 'route')}"
+    rare = [n for n in unsure if part.totals[n] < FEWEST_REQUESTS]
+    if rare == unsure:
+        return "there are too few requests of it" if len(rare) == 1 else "they were hardly asked for"
+    unlike = [n for n in unsure if not math.isfinite(told.error[n])]
+    longer = max((_longer(part, told, n) for n in unsure if n not in {*rare, *unlike}), default=0.0)
+    if unlike and part.totals[unlike].max() >= FEWEST_REQUESTS or longer > MOST_LONGER:
+        return SAME_MIX
+    minutes = math.ceil(part.span_s * max(longer, LEAST_LONGER) / 60.0)
+    return f"run for {units.duration(60.0 * minutes)}, or with a shorter --interval"
+
+
+def _longer(part: _Part, told: _Told, place: int) -> float:
+    """How many times as long it takes until a route can be named or excluded, more or less."""
+    most = float(told.figure[told.leaks].max(initial=0.0))
+    whole = float(np.nansum(told.figure * part.totals))
+    wanted = EXCLUDED_RATE * most / 2 if most > 0 else whole / part.totals[place] / 4
+    return (float(told.error[place]) / wanted) ** 2 if wanted > 0 else math.inf
+
+
+def _explained(found: ResourceVerdict) -> ResourceVerdict:
+    """The verdict with a reason that names the routes that leak, where the resource does."""
+    if found.verdict != "leak":
+        return found
+    return replace(found, reason=f"{found.reason}; {sentence(found)}")
+
+
+def sentence(found: ResourceVerdict) -> str:
+    """Say which routes leak: by route: ingest 0.2 (0.19 to 0.21); others below 0.01."""
+    of = {
+        verdict: {name: one for name, one in found.routes.items() if one.verdict == verdict}
+        for verdict in ("leaks", "excluded", "cannot tell")
+    }
+    if not of["leaks"]:
+        return f"which route cannot be told: {found.routes_reason}"
+    worst = sorted(of["leaks"].items(), key=lambda one: -(one[1].per_request or 0.0))
+    parts = [", ".join(f"{name} {rate(found, one)}" for name, one in worst[:MOST_NAMED])]
+    if len(worst) > MOST_NAMED:
+        parts[0] += f" and {len(worst) - MOST_NAMED} more"
+    bounds = [one.excluded_per_request or 0.0 for one in of["excluded"].values()]
+    if bounds:
+        who = "others" if len(bounds) > 1 else next(iter(of["excluded"]))
+        parts.append(f"{who} below {units.amount(found.metric, max(bounds), 2)}")
+    if of["cannot tell"]:
+        names = list(of["cannot tell"])
+        who = names[0] if len(names) == 1 else f"{len(names)} others"
+        parts.append(f"of {who} it cannot be told: {found.routes_reason}")
+    return f"by route: {'; '.join(parts)}"
+
+
+def rate(found: ResourceVerdict, one: RouteGrowth) -> str:
+    """Growth with each request of a route, and its interval: 0.2 (0.19 to 0.21)."""
+    text = units.amount(found.metric, one.per_request, 2)
+    span = headline.span(found.metric, one.per_request_interval)
+    return f"{text} ({span})" if span else text
