@@ -19,6 +19,7 @@ from tidemark.analysis.verdict.model import (
     ResourceVerdict,
     RouteDecision,
     RouteGrowth,
+    Verdict,
 )
 
 SURE = 0.002
@@ -347,3 +348,25 @@ def rate(found: ResourceVerdict, one: RouteGrowth) -> str:
     text = units.amount(found.metric, one.per_request, 2)
     span = headline.span(found.metric, one.per_request_interval)
     return f"{text} ({span})" if span else text
+
+
+def told_apart(verdict: Verdict) -> list[ResourceVerdict]:
+    """The resources that leak and whose growth is told by route: those worth a column."""
+    each = verdict.resources.values()
+    return [found for found in each if found.verdict == "leak" and len(found.routes) > 1]
+
+
+def cell(found: ResourceVerdict, name: str) -> str:
+    """What a table says of a route: 0.2 (0.19 to 0.21), below 0.01, or that it cannot be told."""
+    one = found.routes.get(name)
+    if one is None or one.verdict == "cannot tell":
+        return "cannot tell"
+    if one.verdict == "leaks":
+        return rate(found, one)
+    return f"below {units.amount(found.metric, one.excluded_per_request, 2)}"
+
+
+def note(found: ResourceVerdict) -> str:
+    """The routes that leak as a picture says it; nothing where there is no leak to tell apart."""
+    is_told = found.verdict == "leak" and len(found.routes) > 1
+    return sentence(found) if is_told else ""
