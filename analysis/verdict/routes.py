@@ -345,7 +345,7 @@ def sentence(found: ResourceVerdict) -> str:
 
 def rate(found: ResourceVerdict, one: RouteGrowth) -> str:
     """Growth with each request of a route, and its interval: 0.2 (0.19 to 0.21)."""
-    text = units.amount(found.metric, one.per_request, 2)
+    text = units.amount(found.metric, one.per_request, 3)
     span = headline.span(found.metric, one.per_request_interval)
     return f"{text} ({span})" if span else text
 
