@@ -108,11 +108,13 @@ def simulate(seed: int, test: Test, leak: float) -> tuple[Run, float]:
     leaking = (route == len(SHARES) - 1) & (rng.random(len(came)) < leak)
     at = np.arange(0.0, test.seconds, test.interval_s)
     in_flight = rng.poisson(test.rate * IN_FLIGHT_S, len(at))
-    level = 12.0 + np.searchsorted(came[leaking], at) + in_flight
+    level = np.asarray(12.0 + np.searchsorted(came[leaking], at) + in_flight, float)
     counted = at + APART_S
     clock = Clock(counted, np.ones(len(at)), np.searchsorted(came, counted).astype(float))
     run = build_run(replace(clock, at=at), [Life(10, "service", level)], fds_limit=65536.0)
-    rows = pd.concat([_rows(counted, came[route == n], f"POST {name}") for n, name in enumerate(ROUTES)])
+    rows = pd.concat(
+        [_rows(counted, came[route == n], f"POST {name}") for n, name in enumerate(ROUTES)]
+    )
     routes = rows.sort_values("elapsed_s", kind="stable").astype({"route": "category"})
     return replace(run, routes=routes), float(leaking.sum() / (route == len(SHARES) - 1).sum())
 
@@ -132,7 +134,9 @@ def answer(seed: int, test: Test, *, leaks: bool) -> Answer:
 
 def print_answers(answers: list[Answer]) -> int:
     """Print a line for each, and how many are right; return how many are not."""
-    print(f"{'seed':>4}  {'verdict':<12} {'named':<14} {'figure':>7} {'so':>7} {'others below':>13}")
+    print(
+        f"{'seed':>4}  {'verdict':<12} {'named':<14} {'figure':>7} {'so':>7} {'others below':>13}"
+    )
     for one in answers:
         others = f"{one.others:.4f}" if one.leaks else ""
         print(
@@ -150,7 +154,10 @@ def print_answers(answers: list[Answer]) -> int:
 
 def how_long(seeds: int) -> None:
     """Print for several tests how often the bar is met."""
-    print(f"{'rate':>5} {'interval':>9} {'minutes':>8}  {'named':>6} {'right':>6} {'others below':>13}")
+    print(
+        f"{'rate':>5} {'interval':>9} {'minutes':>8}  {'named':>6} {'right':>6} "
+        f"{'others below':>13}"
+    )
     with ProcessPoolExecutor(2) as pool:
         for rate in (10.0, 20.0, 50.0):
             for interval_s in (1.0, 0.25):
@@ -169,13 +176,24 @@ def how_long(seeds: int) -> None:
 
 def real(count: int, test: Test) -> Iterator[Answer]:
     """Drive so many services that leak, and as many that do not, two at a time."""
-    tasks = [Real(seed, "fds" if leaks else "nothing") for leaks in (True, False) for seed in range(count)]
+    tasks = [
+        Real(seed, "fds" if leaks else "nothing")
+        for leaks in (True, False)
+        for seed in range(count)
+    ]
     with ProcessPoolExecutor(2) as pool:
         for task, driven in zip(
-            tasks, pool.map(partial(drive, rate=test.rate, seconds=test.seconds, interval_s=test.interval_s), tasks), strict=True
+            tasks,
+            pool.map(
+                partial(drive, rate=test.rate, seconds=test.seconds, interval_s=test.interval_s),
+                tasks,
+            ),
+            strict=True,
         ):
             left = driven.left / max(driven.requests.get(ROUTES[-1], 0), 1)
-            yield Answer(task.seed, task.leak != "nothing", left, judge(driven.run).resources["fds"])
+            yield Answer(
+                task.seed, task.leak != "nothing", left, judge(driven.run).resources["fds"]
+            )
 
 
 def main() -> int:

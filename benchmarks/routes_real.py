@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack, contextmanager
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,9 +50,11 @@ def drive(service: Real, *, rate: float, seconds: float, interval_s: float) -> D
             bootstrap = brokers["bootstrap"]
             process, ready = stack.enter_context(
                 _serving(
-                    "benchmarks.routes_service", f"--leak={service.leak}",
-                    f"--seed={service.seed}", f"--toward={bootstrap[0]}",
-                )  # fmt: skip
+                    "benchmarks.routes_service",
+                    f"--leak={service.leak}",
+                    f"--seed={service.seed}",
+                    f"--toward={bootstrap[0]}",
+                )
             )
             subprocess.run(
                 [

@@ -160,7 +160,7 @@ def draw_limits(
 
 
 def write_inside(axes: Axes, text: str) -> None:
-    """Write a text at the top left of a panel, where growth has not come yet, below others there."""
+    """Write a text at the top left of a panel, where growth has not come yet, below others."""
     below = -2 - ROW_PT * len(axes.texts)
     how = {"va": "top", "color": style.INK, "weight": "bold", "bbox": BACKING, "zorder": 6}
     for number, part in enumerate(textwrap.wrap(text, INSIDE_COLUMNS)):

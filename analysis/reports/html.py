@@ -17,7 +17,7 @@ from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.assessment import Assessment, Severity
 from tidemark.analysis.verdict.faults import left_text
 from tidemark.analysis.verdict.model import ForecastCheck, ResourceVerdict
-from tidemark.analysis.verdict.routes import cell, told_apart
+from tidemark.analysis.verdict.routes import route_cell, told_apart
 from tidemark.analysis.verdict.summary import unlike
 from tidemark.record.events import LimitsRead, TargetUnconfirmed
 from tidemark.record.metrics import JUDGED, USED, Metric
@@ -196,7 +196,7 @@ def _environment() -> Environment:
         "word": lambda verdict: headline.WORDS[verdict],
     }
     environment.globals.update(
-        moments=headline.moments, predicted=_predicted, route_cell=cell, span=headline.span
+        moments=headline.moments, predicted=_predicted, route_cell=route_cell, span=headline.span
     )
     return environment
 

@@ -33,7 +33,7 @@ PASSING = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0, 1000.0)
 LEAST_SPREAD = 0.05
 """Variance of an increment without a leaking request, in units of that of the mean increment."""
 ROUNDS = 3
-"""How often the rates are fitted, each time with the errors that the last ones lead one to expect."""
+"""How often the rates are fitted, each time with errors by what the last ones lead to expect."""
 MOST_BLOCKS = 40
 """Blocks of time that the scatter is taken between, ..."""
 FEWEST_PER_BLOCK = 4
@@ -65,7 +65,7 @@ class Mixture:
     @property
     def within(self) -> NDArray[np.bool_]:
         """Which increments lie within a life, shape `(n - 1,)`."""
-        return np.diff(self.life) == 0
+        return np.asarray(np.diff(self.life) == 0)
 
     @property
     def totals(self) -> Floats:
@@ -102,24 +102,41 @@ class Rates:
 def fit_rates(mixture: Mixture) -> Rates | None:
     """Fit the rates; None where there are too few increments for so many counts."""
     inside = np.flatnonzero(mixture.within)
-    rise = np.diff(mixture.level)[inside]
     steps = np.diff(mixture.counts, axis=0)[inside]
     design = np.column_stack([steps, np.diff(mixture.load, axis=0)[inside]])
-    blocks = min(MOST_BLOCKS, len(rise) // FEWEST_PER_BLOCK)
+    blocks = min(MOST_BLOCKS, len(inside) // FEWEST_PER_BLOCK)
     if blocks < 2 * design.shape[1] + 2:
         return None
     scale = np.sqrt((design**2).mean(axis=0))
     scale[scale == 0] = 1.0
-    joined = np.diff(inside) == 1
+    rise, joined = np.diff(mixture.level)[inside], np.diff(inside) == 1
+    increments = _Increments(rise, design / scale, joined, mixture.resolution)
     wanted = slice(0, steps.shape[1])
     expected = steps.sum(axis=1)
     for _ in range(ROUNDS):
-        fit = _likeliest(rise, design / scale, _spread(expected), joined, mixture.resolution)
+        fit = _likeliest(increments, _spread(expected))
         rates = (fit.coefficients / scale)[wanted]
         expected = steps @ np.maximum(rates, 0.0)
     variance = np.maximum(fit.variance, fit.between(blocks))
     errors = np.where(fit.alone, np.sqrt(variance), np.inf) / scale
     return Rates(rates, errors[wanted], float(blocks - design.shape[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Increments:
+    """What is regressed on what.
+
+    Attributes:
+        rise: Of the level, shape `(m,)`.
+        design: Of what it may grow with, each of mean square 1, shape `(m, p)`.
+        joined: Which of them begin where the one before ends, without the first, shape `(m - 1,)`.
+        resolution: As in `Mixture`.
+    """
+
+    rise: Floats
+    design: Floats
+    joined: NDArray[np.bool_]
+    resolution: float
 
 
 def _spread(expected: Floats) -> Floats:
@@ -158,28 +175,20 @@ class _Fit:
         return np.asarray(few * (influence**2).sum(axis=0))
 
 
-def _likeliest(
-    rise: Floats, design: Floats, spread: Floats, joined: NDArray[np.bool_], resolution: float
-) -> _Fit:
-    fits = (_fit(rise, design, spread, joined, resolution, passing) for passing in PASSING)
+def _likeliest(increments: _Increments, spread: Floats) -> _Fit:
+    fits = (_fit(increments, spread, passing) for passing in PASSING)
     return max(fits, key=lambda fit: fit.likelihood)
 
 
-def _fit(
-    rise: Floats,
-    design: Floats,
-    spread: Floats,
-    joined: NDArray[np.bool_],
-    resolution: float,
-    passing: float,
-) -> _Fit:
+def _fit(increments: _Increments, spread: Floats, passing: float) -> _Fit:
     """Fit under errors of which so much passes: it comes with one increment and goes with the next.
 
     The covariance of the increments has two diagonals, and so has its root.
     """
-    below = np.append(np.where(joined, -passing, 0.0), 0.0)
+    below = np.append(np.where(increments.joined, -passing, 0.0), 0.0)
     root = cholesky_banded(np.array([spread + 2 * passing, below]), lower=True)
-    white = solve_banded((1, 0), root, np.column_stack([design, rise]))
+    both = np.column_stack([increments.design, increments.rise])
+    white = solve_banded((1, 0), root, both)
     design, rise = white[:, :-1], white[:, -1]
     vectors, sizes, others = np.linalg.svd(design, full_matrices=False)
     told = sizes > SAME * sizes[0] if sizes[0] > 0 else sizes > 0
@@ -189,7 +198,8 @@ def _fit(
     inverse = (others.T / sizes**2) @ others
     residual = rise - design @ coefficients
     freedom = len(rise) - int(told.sum()) + PRIOR_WEIGHT
-    variance = (float(residual @ residual) + PRIOR_WEIGHT * resolution**2) / freedom
+    squares = float(residual @ residual) + PRIOR_WEIGHT * increments.resolution**2
+    variance = squares / freedom
     likelihood = -np.log(root[0]).sum() - np.log(sizes).sum() - 0.5 * freedom * np.log(variance)
     return _Fit(
         coefficients=coefficients,

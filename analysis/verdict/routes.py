@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,13 +40,16 @@ MOST_ROUTES = 24
 LUCK = 6.0
 """Growth that is excluded is so many times the resolution at least: three steps can stay away by
 luck."""
+EVENLY = 6.0
+"""Requests come evenly when growth with time makes the errors so many times as large."""
 LEAST_LONGER, MOST_LONGER = 1.5, 50.0
 """Nobody is told to run for less than so many times as long, nor for more than so many times."""
 
 MOST_NAMED = 3
 """A sentence names so many routes, those that leak most."""
-TOO_LITTLE = "too little to tell routes apart"
+TOO_LITTLE = "too little to tell routes apart; run for longer"
 SAME_MIX = "the mix of requests hardly varies; ask for the routes at random, not in turn"
+BY_TIME = "growth may come with time, or with all routes alike; run for longer to see"
 _ALONE: Mapping[Decision, RouteDecision] = {
     "leak": "leaks",
     "clean": "excluded",
@@ -111,9 +115,7 @@ def attributed(
         routes = {name: RouteGrowth("cannot tell") for name in counts.names}
         return _explained(replace(found, routes=routes, routes_reason=f"there is {TOO_LITTLE}"))
     told = _told_apart(part)
-    routes = {
-        name: _route(found, part, told, place) for place, name in enumerate(counts.names)
-    }
+    routes = {name: _route(found, part, told, place) for place, name in enumerate(counts.names)}
     return _explained(replace(found, routes=routes, routes_reason=_why_not(part, told, routes)))
 
 
@@ -134,6 +136,7 @@ class _Part:
 
     Attributes:
         mixture: The level, and the counts of all routes.
+        elapsed_s: When, shape `(n,)`.
         totals: Requests of each route in it, shape `(routes,)`.
         span: All requests in it.
         span_s: How long it is, seconds.
@@ -141,6 +144,7 @@ class _Part:
     """
 
     mixture: Mixture
+    elapsed_s: Floats
     totals: Floats
     span: float
     span_s: float
@@ -165,7 +169,7 @@ class _Part:
         mixture = Mixture(level, requests, load, track.life, scale.resolution)
         span = float(np.diff(track.x)[mixture.within].sum())
         span_s = float(np.diff(track.elapsed_s)[mixture.within].sum())
-        return cls(mixture, mixture.totals, span, span_s, scale.least_growth)
+        return cls(mixture, track.elapsed_s, mixture.totals, span, span_s, scale.least_growth)
 
     @property
     def frequent(self) -> NDArray[np.intp]:
@@ -173,13 +177,20 @@ class _Part:
         most = np.argsort(-self.totals, kind="stable")[:MOST_ROUTES]
         return np.sort(most[self.totals[most] >= FEWEST_REQUESTS])
 
-    def rates_of(self, places: NDArray[np.intp]) -> Rates | None:
-        """Growth with each request of some routes; the rare ones count as one more."""
+    def rates_of(self, places: NDArray[np.intp], *, timed: bool = False) -> Rates | None:
+        """Growth with each request of some routes; the rare ones count as one more.
+
+        Args:
+            places: The routes.
+            timed: Whether it may grow with time as well.
+        """
         rare = np.setdiff1d(np.arange(len(self.totals)), self.frequent)
-        counts = self.mixture.counts[:, places]
+        counts, load = self.mixture.counts[:, places], self.mixture.load
         if self.totals[rare].any():
             counts = np.column_stack([counts, self.mixture.counts[:, rare].sum(axis=1)])
-        found = fit_rates(replace(self.mixture, counts=counts))
+        if timed:
+            load = np.column_stack([load, self.elapsed_s])
+        found = fit_rates(replace(self.mixture, counts=counts, load=load))
         if found is None:
             return None
         told = slice(0, len(places))
@@ -191,23 +202,25 @@ class _Told:
     """What the fit says of each route. Arrays have the shape `(routes,)`.
 
     Attributes:
-        figure: Growth with each request, where those that do not grow are taken not to; NaN where
-            nothing can be told.
+        figure: Growth with each request, where those that are excluded are taken not to grow; NaN
+            where nothing can be told.
         low: Lower end of its 90 % interval, as fitted to all routes.
         high: Upper end of it.
         bound: Growth above which there surely is none.
-        grows: Which of them surely grow.
-        leaks: Which of them do so by enough to be named.
         error: Standard error.
+        leaks: Which of them surely grow, and by enough to be named.
+        excluded: Which of them surely do not by enough to matter.
+        by_time: Which of them may only seem to grow, because the level grows with time.
     """
 
     figure: Floats
     low: Floats
     high: Floats
     bound: Floats
-    grows: NDArray[np.bool_]
-    leaks: NDArray[np.bool_]
     error: Floats
+    leaks: NDArray[np.bool_]
+    excluded: NDArray[np.bool_]
+    by_time: NDArray[np.bool_]
 
 
 def _told_apart(part: _Part) -> _Told | None:
@@ -217,30 +230,58 @@ def _told_apart(part: _Part) -> _Told | None:
     if rates is None:
         return None
     totals, reach = part.totals[places], rates.reach(0.95)
-    grows = rates.chance < SURE / len(places)
-    figures = np.where(np.isfinite(rates.errors), rates.rates, np.nan)
-    fewer = part.rates_of(places[grows]) if grows.any() and not grows.all() else None
-    if fewer is not None:
-        figures = np.zeros(len(places))
-        figures[grows] = fewer.rates
+    seems, by_time = rates.chance < SURE / len(places), _by_time(part, places, rates)
+    figures = _figures(part, places, rates, seems & ~by_time)
     growth = figures * totals
-    is_material = growth >= max(part.least, LEAST_SHARE * float(np.nansum(growth)))
+    whole = float(np.nansum(growth))
+    leaks = seems & ~by_time & (growth >= max(part.least, LEAST_SHARE * whole))
     luck = LUCK * part.mixture.resolution / totals
+    bound = np.maximum(np.maximum(rates.rates, 0.0) + reach, luck)
+    most = float(figures[leaks].max(initial=0.0))
+    is_little = (bound <= EXCLUDED_RATE * most) & ~seems
+    excluded = ~leaks & (is_little | (bound * totals <= EXCLUDED_SHARE * whole))
+    if leaks.any():
+        figures = _figures(part, places, rates, ~excluded)
 
-    def spread(values: Floats, missing: float) -> Floats:
-        all_of_them = np.full(len(part.totals), missing)
-        all_of_them[places] = values
-        return all_of_them
+    def of_all(values: NDArray[Any], missing: float) -> NDArray[Any]:
+        every = np.full(len(part.totals), missing, dtype=values.dtype)
+        every[places] = values
+        return every
 
     return _Told(
-        figure=spread(figures, np.nan),
-        low=spread(rates.rates - reach, -np.inf),
-        high=spread(rates.rates + reach, np.inf),
-        bound=spread(np.maximum(np.maximum(rates.rates, 0.0) + reach, luck), np.inf),
-        grows=spread(grows, 0.0) > 0,
-        leaks=spread(grows & is_material, 0.0) > 0,
-        error=spread(rates.errors, np.inf),
+        figure=of_all(np.where(np.isfinite(rates.errors), figures, np.nan), np.nan),
+        low=of_all(rates.rates - reach, -np.inf),
+        high=of_all(rates.rates + reach, np.inf),
+        bound=of_all(bound, np.inf),
+        error=of_all(rates.errors, np.inf),
+        leaks=of_all(leaks, False),
+        excluded=of_all(excluded, False),
+        by_time=of_all(seems & by_time, False),
     )
+
+
+def _figures(
+    part: _Part, places: NDArray[np.intp], rates: Rates, grows: NDArray[np.bool_]
+) -> Floats:
+    """Growth with each request if only some of the routes grow; if none or all do, as fitted."""
+    fewer = part.rates_of(places[grows]) if grows.any() and not grows.all() else None
+    if fewer is None:
+        return rates.rates
+    figures = np.zeros(len(places))
+    figures[grows] = fewer.rates
+    return figures
+
+
+def _by_time(part: _Part, places: NDArray[np.intp], rates: Rates) -> NDArray[np.bool_]:
+    """Which routes need not grow if the level may grow with time as well.
+
+    Where requests come evenly, time and their sum are one, and growth is taken to be by requests.
+    """
+    timed = part.rates_of(places, timed=True)
+    if timed is None:
+        return np.zeros(len(places), dtype=bool)
+    is_told = timed.errors <= EVENLY * rates.errors
+    return np.asarray(is_told & (timed.chance >= SURE / len(places)))
 
 
 def _route(found: ResourceVerdict, part: _Part, told: _Told | None, place: int) -> RouteGrowth:
@@ -274,32 +315,26 @@ def _decision(found: ResourceVerdict, part: _Part, told: _Told, place: int) -> R
         return "cannot tell"
     if told.leaks[place]:
         return "leaks"
-    return "excluded" if _is_excluded(part, told, place) else "cannot tell"
+    return "excluded" if told.excluded[place] else "cannot tell"
 
 
-def _is_excluded(part: _Part, told: _Told, place: int) -> bool:
-    bound = float(told.bound[place])
-    most = float(told.figure[told.leaks].max(initial=0.0))
-    whole = float(np.nansum(told.figure * part.totals))
-    is_small = bound * part.totals[place] <= EXCLUDED_SHARE * whole
-    return is_small or (bound <= EXCLUDED_RATE * most and not told.grows[place])
-
-
-def _why_not(
-    part: _Part, told: _Told | None, routes: Mapping[str, RouteGrowth]
-) -> str | None:
+def _why_not(part: _Part, told: _Told | None, routes: Mapping[str, RouteGrowth]) -> str | None:
     """Why some routes cannot be told, and what to do; None where all can."""
     unsure = [n for n, one in enumerate(routes.values()) if one.verdict == "cannot tell"]
     if not unsure:
         return None
     if told is None:
-        return f"there is {TOO_LITTLE} for {units.several(len(routes), 'route')}"
+        return f"there is {TOO_LITTLE}"
     rare = [n for n in unsure if part.totals[n] < FEWEST_REQUESTS]
     if rare == unsure:
-        return "there are too few requests of it" if len(rare) == 1 else "they were hardly asked for"
+        return (
+            "there are too few requests of it" if len(rare) == 1 else "they were hardly asked for"
+        )
+    if told.by_time.any():
+        return BY_TIME
     unlike = [n for n in unsure if not math.isfinite(told.error[n])]
     longer = max((_longer(part, told, n) for n in unsure if n not in {*rare, *unlike}), default=0.0)
-    if unlike and part.totals[unlike].max() >= FEWEST_REQUESTS or longer > MOST_LONGER:
+    if (unlike and part.totals[unlike].max() >= FEWEST_REQUESTS) or longer > MOST_LONGER:
         return SAME_MIX
     minutes = math.ceil(part.span_s * max(longer, LEAST_LONGER) / 60.0)
     return f"run for {units.duration(60.0 * minutes)}, or with a shorter --interval"
@@ -356,7 +391,7 @@ def told_apart(verdict: Verdict) -> list[ResourceVerdict]:
     return [found for found in each if found.verdict == "leak" and len(found.routes) > 1]
 
 
-def cell(found: ResourceVerdict, name: str) -> str:
+def route_cell(found: ResourceVerdict, name: str) -> str:
     """What a table says of a route: 0.2 (0.19 to 0.21), below 0.01, or that it cannot be told."""
     one = found.routes.get(name)
     if one is None or one.verdict == "cannot tell":

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tidemark.analysis import units
-from tidemark.analysis.verdict.model import ResourceVerdict, RouteGrowth
 from tidemark.analysis.verdict import routes
 from tidemark.analysis.verdict.headline import listed
+from tidemark.analysis.verdict.model import ResourceVerdict, RouteGrowth
 from tidemark.analysis.verdict.reasons import rate
 from tidemark.record.errors import OptionError
 from tidemark.record.metrics import RESOURCES
@@ -68,7 +68,9 @@ def find_route(found: ResourceVerdict, asked: str) -> str | None:
     """The route that is meant: its whole name, or its path without method; None if none is."""
     if asked in found.routes:
         return asked
-    alike = [name for name in found.routes if name.partition(" ")[2].lstrip("/") == asked.lstrip("/")]
+    alike = [
+        name for name in found.routes if name.partition(" ")[2].lstrip("/") == asked.lstrip("/")
+    ]
     return alike[0] if len(alike) == 1 else None
 
 

@@ -10,7 +10,7 @@ from tests.analysis.made import make_run, ticks
 from tidemark.analysis.tables import empty_table
 from tidemark.analysis.verdict.judge import judge
 from tidemark.analysis.verdict.model import Interval, ResourceVerdict, RouteGrowth
-from tidemark.analysis.verdict.routes import cell, read_routes, sentence
+from tidemark.analysis.verdict.routes import read_routes, route_cell, sentence
 from tidemark.record import layout
 
 NAMES = ("POST /query", "POST /search", "POST /ingest")
@@ -94,12 +94,40 @@ def test_routes_that_are_asked_for_in_turn_cannot_be_told(rng):
 
 
 def test_too_short_a_run_says_for_how_long_to_run(rng):
-    found = judge(driven(rng, (0, 0, 0.5), duration_s=60.0)).resources["fds"]
+    found = judge(driven(rng, (0, 0, 0.2), duration_s=60.0)).resources["fds"]
     assert found.verdict == "leak"
     unsure = [one for one in found.routes.values() if one.verdict == "cannot tell"]
     assert unsure
     assert "run for " in found.routes_reason
     assert found.routes_reason in found.reason
+
+
+def test_a_handful_of_samples_is_no_ground(rng):
+    found = judge(driven(rng, (0, 0, 0.5), duration_s=30.0)).resources["fds"]
+    assert {one.verdict for one in found.routes.values()} == {"cannot tell"}
+    assert "which route cannot be told: there is too little to tell routes apart" in found.reason
+
+
+@pytest.mark.parametrize("at_random", [False, True])
+def test_growth_with_time_is_not_put_down_to_a_route(rng, at_random):
+    steps = rng.poisson(0.4, 400) if at_random else np.full(400, 0.4)
+    found = judge(driven(rng, (0, 0, 0), level=30 + np.floor(np.cumsum(steps)))).resources["fds"]
+    assert found.verdict == "leak"
+    assert {one.verdict for one in found.routes.values()} == {"cannot tell"}
+    assert "growth may come with time, or with all routes alike" in found.reason
+
+
+def test_a_route_that_gives_back_is_not_hidden_by_the_one_that_takes(rng):
+    """What is excluded of all requests bounds a route only where no other one takes away."""
+    at = ticks(400.0)
+    steps = rng.poisson(MEANS, (400, 3))
+    steps[0] = 0
+    counts = np.cumsum(steps, axis=0).astype(float)
+    level = 1000 + counts @ [0.5, -1.0, 0.0] + rng.poisson(1.0, 400)
+    run = make_run(at, level, requests=counts.sum(axis=1))
+    found = judge(replace(run, routes=asked(at, counts))).resources["fds"]
+    assert found.routes["POST /query"].per_request_interval.contains(0.5)
+    assert found.routes["POST /query"].excluded_per_request > 0.45
 
 
 def test_of_a_route_that_was_hardly_asked_for_nothing_is_told(rng):
@@ -157,7 +185,11 @@ def told(routes, why=None):
 
 
 def test_the_sentence_names_what_leaks_most_first():
-    routes = {"a": growth("leaks", 0.2), "b": growth("leaks", 0.5), "c": growth("excluded", 0, 0.01)}
+    routes = {
+        "a": growth("leaks", 0.2),
+        "b": growth("leaks", 0.5),
+        "c": growth("excluded", 0, 0.01),
+    }
     said = "by route: b 0.5 (0.45 to 0.55), a 0.2 (0.18 to 0.22); c below 0.01"
     assert sentence(told(routes)) == said
 
@@ -171,7 +203,11 @@ def test_the_sentence_names_three_routes_and_counts_the_others():
 
 
 def test_a_cell_says_what_is_known_of_a_route():
-    routes = {"a": growth("leaks", 0.2), "b": growth("excluded", 0, 0.01), "c": growth("cannot tell")}
+    routes = {
+        "a": growth("leaks", 0.2),
+        "b": growth("excluded", 0, 0.01),
+        "c": growth("cannot tell"),
+    }
     found = told(routes)
-    cells = [cell(found, name) for name in (*routes, "unknown")]
+    cells = [route_cell(found, name) for name in (*routes, "unknown")]
     assert cells == ["0.2 (0.18 to 0.22)", "below 0.01", "cannot tell", "cannot tell"]
