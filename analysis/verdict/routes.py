@@ -47,6 +47,8 @@ LEAST_LONGER, MOST_LONGER = 1.5, 50.0
 
 MOST_NAMED = 3
 """A sentence names so many routes, those that leak most."""
+NAMELESS = "(no name)"
+"""What requests without a name are called."""
 TOO_LITTLE = "too little to tell routes apart; run for longer"
 SAME_MIX = "the mix of requests hardly varies; ask for the routes at random, not in turn"
 BY_TIME = "growth may come with time, or with all routes alike; run for longer to see"
@@ -86,7 +88,7 @@ def read_routes(run: Run) -> RouteCounts:
         at = one["elapsed_s"].to_numpy()
         before = ticks[ticks < at[0]][-1:]
         total = np.maximum.accumulate(one["requests"].to_numpy())
-        names.append(str(name))
+        names.append(str(name) or NAMELESS)
         times.append(np.concatenate([before, at]))
         counts.append(np.concatenate([np.zeros(len(before)), total]))
     return RouteCounts(tuple(names), tuple(times), tuple(counts))
