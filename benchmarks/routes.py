@@ -139,9 +139,10 @@ def print_answers(answers: list[Answer]) -> int:
     )
     for one in answers:
         others = f"{one.others:.4f}" if one.leaks else ""
+        figure = f"{one.figure:.4f}" if one.leaks else ""
         print(
             f"{one.seed:>4}  {one.found.verdict:<12} {', '.join(one.named) or '-':<14} "
-            f"{one.figure:>7.4f} {one.left:>7.4f} {others:>13}  {'' if one.is_right else 'WRONG'}",
+            f"{figure:>7} {one.left:>7.4f} {others:>13}  {'' if one.is_right else 'WRONG'}",
             flush=True,
         )
     leaking, clean = ([one for one in answers if one.leaks is leaks] for leaks in (True, False))

@@ -19,7 +19,7 @@ Sources: Harville, Biometrika 61 (1974) for the restricted likelihood; Liang and
 need no model of what goes on within a block.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,24 @@ class Mixture:
         """What each count went up by within the lives, shape `(k,)`."""
         return np.asarray(np.diff(self.counts, axis=0)[self.within].sum(axis=0))
 
+    @property
+    def blocks(self) -> int:
+        """Of how many blocks of time the scatter is taken."""
+        return min(MOST_BLOCKS, int(self.within.sum()) // FEWEST_PER_BLOCK)
+
+    @property
+    def most_counts(self) -> int:
+        """How many counts can be told apart."""
+        return (self.blocks - 2) // 2 - self.load.shape[1]
+
+    def thinned(self, stride: int) -> "Mixture":
+        """Every so many points alone: increments are over so many times as long."""
+        kept = slice(None, None, stride)
+        level, counts, load, life = self.level, self.counts, self.load, self.life
+        return replace(
+            self, level=level[kept], counts=counts[kept], load=load[kept], life=life[kept]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Rates:
@@ -104,8 +122,8 @@ def fit_rates(mixture: Mixture) -> Rates | None:
     inside = np.flatnonzero(mixture.within)
     steps = np.diff(mixture.counts, axis=0)[inside]
     design = np.column_stack([steps, np.diff(mixture.load, axis=0)[inside]])
-    blocks = min(MOST_BLOCKS, len(inside) // FEWEST_PER_BLOCK)
-    if blocks < 2 * design.shape[1] + 2:
+    blocks = mixture.blocks
+    if mixture.counts.shape[1] > mixture.most_counts:
         return None
     scale = np.sqrt((design**2).mean(axis=0))
     scale[scale == 0] = 1.0

@@ -106,7 +106,8 @@ def judge_resource(
     rate = _told(chosen, rate)
     found = _assemble(resource, subject, scope, chosen, rate)
     growth = _growth_of_all(chosen, judgements, rate)
-    return attributed(found, growth, subject.routes, _known(resource, subject, growth))
+    known = _known(resource, subject, growth)
+    return attributed(found, growth, subject.routes, known, chosen.hidden)
 
 
 def _is_uncollected(chosen: Judgement, subject: Subject) -> bool:

@@ -35,8 +35,15 @@ EXCLUDED_SHARE = 0.1
 """... or accounts for less than this share of the growth."""
 FEWEST_REQUESTS = 20.0
 """Of a route with fewer requests in the judged part nothing can be told."""
-MOST_ROUTES = 24
+MOST_ROUTES = 12
 """So many routes are told apart, the most frequent ones; the rest counts as one."""
+STRIDES = (1, 4, 16)
+"""Requests may leave something behind long before or after they are counted; then the level seems
+to grow with time, until it is looked at over so many times as long as from sample to sample."""
+MOST_APART = 2.0
+"""Growth by route is made to add up to that of the resource unless it is so many times as much."""
+DRIFTS = 0.01
+"""The level grows with time when the probability that it does not is below this."""
 LUCK = 6.0
 """Growth that is excluded is so many times the resolution at least: three steps can stay away by
 luck."""
@@ -46,12 +53,16 @@ LEAST_LONGER, MOST_LONGER = 1.5, 50.0
 """Nobody is told to run for less than so many times as long, nor for more than so many times."""
 
 MOST_NAMED = 3
-"""A sentence names so many routes, those that leak most."""
+"""A sentence names so many routes, those that leak most, ..."""
+LONGEST_NAME = 60
+"""... by no more than so many characters."""
 NAMELESS = "(no name)"
 """What requests without a name are called."""
 TOO_LITTLE = "too little to tell routes apart; run for longer"
 SAME_MIX = "the mix of requests hardly varies; ask for the routes at random, not in turn"
-BY_TIME = "growth may come with time, or with all routes alike; run for longer to see"
+BY_TIME = (
+    "growth may come with time, with all routes alike or long after requests; run for longer to see"
+)
 _ALONE: Mapping[Decision, RouteDecision] = {
     "leak": "leaks",
     "clean": "excluded",
@@ -99,6 +110,7 @@ def attributed(
     growth: Growth | None,
     counts: RouteCounts,
     known: NDArray[np.bool_] | None = None,
+    hidden: float = 0.0,
 ) -> ResourceVerdict:
     """The verdict on a resource with what each route has to do with its growth.
 
@@ -107,12 +119,14 @@ def attributed(
         growth: The growth of all processes together, whose judged part is looked at.
         counts: How often each route was asked for.
         known: At which bins of that part the level is known; None for all.
+        hidden: By how much it may have grown without showing.
     """
     if not counts.names or found.per_request is None:
         return found
     if len(counts.names) == 1:
         return _alone(found, counts.names[0])
     part = None if growth is None else _Part.of(found, growth, counts, known)
+    part = None if part is None else replace(part, hidden=hidden)
     if part is None:
         routes = {name: RouteGrowth("cannot tell") for name in counts.names}
         return _explained(replace(found, routes=routes, routes_reason=f"there is {TOO_LITTLE}"))
@@ -143,6 +157,8 @@ class _Part:
         span: All requests in it.
         span_s: How long it is, seconds.
         least: Growth below which nothing is called a leak, in the unit of the resource.
+        slope: Growth with each request, whichever it is: the median of slopes.
+        hidden: By how much the level may have grown without showing.
     """
 
     mixture: Mixture
@@ -151,6 +167,8 @@ class _Part:
     span: float
     span_s: float
     least: float
+    slope: float
+    hidden: float = 0.0
 
     @classmethod
     def of(
@@ -171,32 +189,100 @@ class _Part:
         mixture = Mixture(level, requests, load, track.life, scale.resolution)
         span = float(np.diff(track.x)[mixture.within].sum())
         span_s = float(np.diff(track.elapsed_s)[mixture.within].sum())
-        return cls(mixture, track.elapsed_s, mixture.totals, span, span_s, scale.least_growth)
+        totals, least = mixture.totals, scale.least_growth
+        return cls(mixture, track.elapsed_s, totals, span, span_s, least, growth.slope)
+
+    def thinned(self, stride: int) -> "_Part":
+        """The same, looked at over longer stretches."""
+        mixture, elapsed_s = self.mixture.thinned(stride), self.elapsed_s[::stride]
+        return replace(self, mixture=mixture, elapsed_s=elapsed_s, totals=mixture.totals)
 
     @property
     def frequent(self) -> NDArray[np.intp]:
-        """The routes of which something can be told."""
-        most = np.argsort(-self.totals, kind="stable")[:MOST_ROUTES]
+        """The routes of which something can be told; there is room for the rest, and for time."""
+        room = min(MOST_ROUTES, self.mixture.most_counts - 2)
+        most = np.argsort(-self.totals, kind="stable")[: max(room, 0)]
         return np.sort(most[self.totals[most] >= FEWEST_REQUESTS])
 
     def rates_of(self, places: NDArray[np.intp], *, timed: bool = False) -> Rates | None:
-        """Growth with each request of some routes; the rare ones count as one more.
+        """Growth with each request of some routes; all that are not frequent count as one more.
 
         Args:
             places: The routes.
-            timed: Whether it may grow with time as well.
+            timed: Whether it may grow with time as well: then that is the last of the rates.
         """
-        rare = np.setdiff1d(np.arange(len(self.totals)), self.frequent)
-        counts, load = self.mixture.counts[:, places], self.mixture.load
-        if self.totals[rare].any():
-            counts = np.column_stack([counts, self.mixture.counts[:, rare].sum(axis=1)])
-        if timed:
-            load = np.column_stack([load, self.elapsed_s])
-        found = fit_rates(replace(self.mixture, counts=counts, load=load))
+        rest = np.setdiff1d(np.arange(len(self.totals)), self.frequent)
+        columns = [self.mixture.counts[:, places]]
+        columns += [self.elapsed_s[:, None]] if timed else []
+        told = len(places) + timed
+        if self.totals[rest].any():
+            columns.append(self.mixture.counts[:, rest].sum(axis=1, keepdims=True))
+        found = fit_rates(replace(self.mixture, counts=np.hstack(columns)))
         if found is None:
             return None
-        told = slice(0, len(places))
-        return replace(found, rates=found.rates[told], errors=found.errors[told])
+        return replace(found, rates=found.rates[:told], errors=found.errors[:told])
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """The growth with each request of some routes, and with time.
+
+    Attributes:
+        part: What it was fitted to.
+        places: The routes.
+        rates: Of them, if there is no growth with time.
+        timed: Of them and of time.
+    """
+
+    part: _Part
+    places: NDArray[np.intp]
+    rates: Rates
+    timed: Rates
+
+    @classmethod
+    def to(cls, part: _Part) -> "_Fitted | None":
+        """Fit both; None where there are too few samples."""
+        places = part.frequent
+        rates = part.rates_of(places) if len(places) else None
+        timed = part.rates_of(places, timed=True) if len(places) else None
+        return None if rates is None or timed is None else cls(part, places, rates, timed)
+
+    @property
+    def drifts(self) -> bool:
+        """Whether it surely grows, or falls, with time."""
+        chance = float(self.timed.chance[-1])
+        return min(chance, 1.0 - chance) < DRIFTS / 2
+
+    @property
+    def sure(self) -> float:
+        """The probability below which a route grows."""
+        return SURE / len(self.places)
+
+    @property
+    def seems(self) -> NDArray[np.bool_]:
+        """Which routes grow if there is no growth with time."""
+        return np.asarray(self.rates.chance < self.sure)
+
+    @property
+    def by_time(self) -> NDArray[np.bool_]:
+        """Which routes need not grow if there may be growth with time.
+
+        Where requests come evenly, time and their sum are one, and growth is taken to be by
+        requests. What grows with time in any case says nothing of routes.
+        """
+        is_told = self.timed.errors[:-1] <= EVENLY * self.rates.errors
+        return np.asarray(self.drifts | (is_told & (self.timed.chance[:-1] >= self.sure)))
+
+
+def _fitted(whole: _Part) -> _Fitted | None:
+    """Fit over stretches that are long enough, if there are enough of them."""
+    found: _Fitted | None = None
+    for stride in STRIDES:
+        following = _Fitted.to(whole.thinned(stride))
+        found = found if following is None else following
+        if following is None or not following.drifts:
+            break
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,25 +311,29 @@ class _Told:
     by_time: NDArray[np.bool_]
 
 
-def _told_apart(part: _Part) -> _Told | None:
+def _told_apart(whole: _Part) -> _Told | None:
     """Tell the routes apart; None where there are too few samples for so many of them."""
-    places = part.frequent
-    rates = part.rates_of(places) if len(places) else None
-    if rates is None:
+    fitted = _fitted(whole)
+    if fitted is None:
         return None
+    part, places, rates = fitted.part, fitted.places, fitted.rates
+    seems, by_time = fitted.seems, fitted.by_time
     totals, reach = part.totals[places], rates.reach(0.95)
-    seems, by_time = rates.chance < SURE / len(places), _by_time(part, places, rates)
-    figures = _figures(part, places, rates, seems & ~by_time)
+    figures, _ = _alone_growing(part, places, rates, seems & ~by_time)
     growth = figures * totals
-    whole = float(np.nansum(growth))
-    leaks = seems & ~by_time & (growth >= max(part.least, LEAST_SHARE * whole))
+    least = max(part.least, LEAST_SHARE * float(np.nansum(growth)))
+    leaks = seems & ~by_time & (growth >= least)
     luck = LUCK * part.mixture.resolution / totals
     bound = np.maximum(np.maximum(rates.rates, 0.0) + reach, luck)
     most = float(figures[leaks].max(initial=0.0))
     is_little = (bound <= EXCLUDED_RATE * most) & ~seems
-    excluded = ~leaks & (is_little | (bound * totals <= EXCLUDED_SHARE * whole))
+    is_small = bound * totals <= EXCLUDED_SHARE * float(np.nansum(growth))
+    excluded = ~leaks & (is_little | is_small)
+    low, high = rates.rates - reach, rates.rates + reach
     if leaks.any():
-        figures = _figures(part, places, rates, ~excluded)
+        figures, beyond = _alone_growing(part, places, rates, ~excluded)
+        low, high = np.minimum(low, figures - beyond), np.maximum(high, figures + beyond)
+        bound = np.maximum(bound, np.where(excluded, 0.0, high))
 
     def of_all(values: NDArray[Any], missing: float) -> NDArray[Any]:
         every = np.full(len(part.totals), missing, dtype=values.dtype)
@@ -252,8 +342,8 @@ def _told_apart(part: _Part) -> _Told | None:
 
     return _Told(
         figure=of_all(np.where(np.isfinite(rates.errors), figures, np.nan), np.nan),
-        low=of_all(rates.rates - reach, -np.inf),
-        high=of_all(rates.rates + reach, np.inf),
+        low=of_all(low, -np.inf),
+        high=of_all(high, np.inf),
         bound=of_all(bound, np.inf),
         error=of_all(rates.errors, np.inf),
         leaks=of_all(leaks, False),
@@ -262,35 +352,30 @@ def _told_apart(part: _Part) -> _Told | None:
     )
 
 
-def _figures(
+def _alone_growing(
     part: _Part, places: NDArray[np.intp], rates: Rates, grows: NDArray[np.bool_]
-) -> Floats:
-    """Growth with each request if only some of the routes grow; if none or all do, as fitted."""
-    fewer = part.rates_of(places[grows]) if grows.any() and not grows.all() else None
-    if fewer is None:
-        return rates.rates
-    figures = np.zeros(len(places))
-    figures[grows] = fewer.rates
-    return figures
+) -> tuple[Floats, Floats]:
+    """Growth with each request if only some of the routes grow, and how far it may be from that.
 
-
-def _by_time(part: _Part, places: NDArray[np.intp], rates: Rates) -> NDArray[np.bool_]:
-    """Which routes need not grow if the level may grow with time as well.
-
-    Where requests come evenly, time and their sum are one, and growth is taken to be by requests.
+    Together they account for the growth of the resource. If none or all grow, it is as fitted.
     """
-    timed = part.rates_of(places, timed=True)
-    if timed is None:
-        return np.zeros(len(places), dtype=bool)
-    is_told = timed.errors <= EVENLY * rates.errors
-    return np.asarray(is_told & (timed.chance >= SURE / len(places)))
+    fewer = part.rates_of(places[grows]) if grows.any() and not grows.all() else None
+    figures, reach = rates.rates.copy(), rates.reach(0.95)
+    if fewer is not None:
+        figures, reach = np.zeros(len(places)), np.zeros(len(places))
+        figures[grows], reach[grows] = fewer.rates, fewer.reach(0.95)
+    whole = float(figures @ part.totals[places])
+    share = part.slope * part.span / whole if whole > 0 else 0.0
+    return (figures * share if 1 / MOST_APART < share < MOST_APART else figures), reach
 
 
 def _route(found: ResourceVerdict, part: _Part, told: _Told | None, place: int) -> RouteGrowth:
     if told is None:
         return RouteGrowth("cannot tell", requests=float(part.totals[place]))
     figure, low, high = (float(each[place]) for each in (told.figure, told.low, told.high))
-    bound = min(float(told.bound[place]), _most(found, part, told, place))
+    hidden = part.hidden if found.verdict != "leak" else 0.0
+    bound = float(told.bound[place]) + hidden / max(float(part.totals[place]), 1.0)
+    bound = min(bound, _most(found, part, told, place))
     is_told = math.isfinite(figure) and math.isfinite(high)
     return RouteGrowth(
         verdict=_decision(found, part, told, place),
@@ -366,18 +451,22 @@ def sentence(found: ResourceVerdict) -> str:
     if not of["leaks"]:
         return f"which route cannot be told: {found.routes_reason}"
     worst = sorted(of["leaks"].items(), key=lambda one: -(one[1].per_request or 0.0))
-    parts = [", ".join(f"{name} {rate(found, one)}" for name, one in worst[:MOST_NAMED])]
+    parts = [", ".join(f"{_short(name)} {rate(found, one)}" for name, one in worst[:MOST_NAMED])]
     if len(worst) > MOST_NAMED:
         parts[0] += f" and {len(worst) - MOST_NAMED} more"
     bounds = [one.excluded_per_request or 0.0 for one in of["excluded"].values()]
     if bounds:
-        who = "others" if len(bounds) > 1 else next(iter(of["excluded"]))
+        who = "others" if len(bounds) > 1 else _short(next(iter(of["excluded"])))
         parts.append(f"{who} below {units.amount(found.metric, max(bounds), 2)}")
     if of["cannot tell"]:
         names = list(of["cannot tell"])
-        who = names[0] if len(names) == 1 else f"{len(names)} others"
+        who = _short(names[0]) if len(names) == 1 else f"{len(names)} others"
         parts.append(f"of {who} it cannot be told: {found.routes_reason}")
     return f"by route: {'; '.join(parts)}"
+
+
+def _short(name: str) -> str:
+    return units.shortened(name, LONGEST_NAME)
 
 
 def rate(found: ResourceVerdict, one: RouteGrowth) -> str:

@@ -114,7 +114,36 @@ def test_growth_with_time_is_not_put_down_to_a_route(rng, at_random):
     found = judge(driven(rng, (0, 0, 0), level=30 + np.floor(np.cumsum(steps)))).resources["fds"]
     assert found.verdict == "leak"
     assert {one.verdict for one in found.routes.values()} == {"cannot tell"}
-    assert "growth may come with time, or with all routes alike" in found.reason
+    assert "growth may come with time, with all routes alike or long after" in found.reason
+
+
+@pytest.mark.parametrize("late", [1, 3])
+def test_what_is_left_behind_long_after_its_request_is_not_put_down_to_others(rng, late):
+    at = ticks(1800.0)
+    steps = rng.poisson(MEANS, (1800, 3))
+    steps[0] = 0
+    counts = np.cumsum(steps, axis=0).astype(float)
+    left = np.cumsum(rng.binomial(steps[:, 2], 0.5))
+    level = 30.0 + np.concatenate([np.zeros(late), left[:-late]])
+    run = make_run(at, level, requests=counts.sum(axis=1))
+    found = judge(replace(run, routes=asked(at, counts))).resources["fds"]
+    others = {found.routes[name].verdict for name in NAMES[:2]}
+    assert "leaks" not in others
+    one = found.routes["POST /ingest"]
+    assert one.verdict == "leaks"
+    assert one.per_request_interval.contains(0.5)
+
+
+def test_of_many_routes_the_frequent_ones_are_told_apart(rng):
+    names = tuple(f"GET /{n}" for n in range(40))
+    shares = np.zeros(40)
+    shares[[3, 30]] = 0.5
+    means = (2.0,) * 12 + (0.2,) * 28
+    run = driven(rng, shares, duration_s=900.0, names=names, means=means)
+    found = judge(run).resources["fds"]
+    leaking = {name for name, one in found.routes.items() if one.verdict == "leaks"}
+    assert leaking == {"GET /3"}
+    assert found.routes["GET /30"].verdict == "cannot tell"
 
 
 def test_a_route_that_gives_back_is_not_hidden_by_the_one_that_takes(rng):
