@@ -41,7 +41,7 @@ STRIDES = (1, 4, 16)
 """Requests may leave something behind long before or after they are counted; then the level seems
 to grow with time, until it is looked at over so many times as long as from sample to sample."""
 MOST_APART = 2.0
-"""Growth by route is made to add up to that of the resource unless it is so many times as much."""
+"""Growth by route is made to add up to that of the resource unless that is so much more or less."""
 DRIFTS = 0.01
 """The level grows with time when the probability that it does not is below this."""
 LUCK = 6.0
@@ -157,7 +157,8 @@ class _Part:
         span: All requests in it.
         span_s: How long it is, seconds.
         least: Growth below which nothing is called a leak, in the unit of the resource.
-        slope: Growth with each request, whichever it is: the median of slopes.
+        slope: Growth with each request, whichever it is: the median of slopes, ...
+        interval: ... and its 90 % interval.
         hidden: By how much the level may have grown without showing.
     """
 
@@ -168,6 +169,7 @@ class _Part:
     span_s: float
     least: float
     slope: float
+    interval: Interval
     hidden: float = 0.0
 
     @classmethod
@@ -189,8 +191,16 @@ class _Part:
         mixture = Mixture(level, requests, load, track.life, scale.resolution)
         span = float(np.diff(track.x)[mixture.within].sum())
         span_s = float(np.diff(track.elapsed_s)[mixture.within].sum())
-        totals, least = mixture.totals, scale.least_growth
-        return cls(mixture, track.elapsed_s, totals, span, span_s, least, growth.slope)
+        return cls(
+            mixture=mixture,
+            elapsed_s=track.elapsed_s,
+            totals=mixture.totals,
+            span=span,
+            span_s=span_s,
+            least=scale.least_growth,
+            slope=growth.slope,
+            interval=growth.interval,
+        )
 
     def thinned(self, stride: int) -> "_Part":
         """The same, looked at over longer stretches."""
@@ -357,16 +367,26 @@ def _alone_growing(
 ) -> tuple[Floats, Floats]:
     """Growth with each request if only some of the routes grow, and how far it may be from that.
 
-    Together they account for the growth of the resource. If none or all grow, it is as fitted.
+    If none or all grow, it is as fitted.
     """
     fewer = part.rates_of(places[grows]) if grows.any() and not grows.all() else None
     figures, reach = rates.rates.copy(), rates.reach(0.95)
     if fewer is not None:
         figures, reach = np.zeros(len(places)), np.zeros(len(places))
         figures[grows], reach[grows] = fewer.rates, fewer.reach(0.95)
-    whole = float(figures @ part.totals[places])
-    share = part.slope * part.span / whole if whole > 0 else 0.0
-    return (figures * share if 1 / MOST_APART < share < MOST_APART else figures), reach
+    return figures * _share(part, float(figures @ part.totals[places])), reach
+
+
+def _share(part: _Part, whole: float) -> float:
+    """What figures have to be multiplied by to account for the growth of the resource.
+
+    A burst counts in them that is none for the median of slopes, which is less sure otherwise:
+    what lies within its interval is left as it is.
+    """
+    if part.interval.contains(whole / part.span) or whole <= 0:
+        return 1.0
+    share = part.slope * part.span / whole
+    return share if 1 / MOST_APART < share < MOST_APART else 1.0
 
 
 def _route(found: ResourceVerdict, part: _Part, told: _Told | None, place: int) -> RouteGrowth:
