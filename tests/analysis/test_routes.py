@@ -134,6 +134,33 @@ def test_what_is_left_behind_long_after_its_request_is_not_put_down_to_others(rn
     assert one.per_request_interval.contains(0.5)
 
 
+def test_workers_that_share_the_requests_are_one_service(rng):
+    at = ticks(400.0)
+    steps = rng.poisson(MEANS, (400, 3))
+    steps[0] = 0
+    counts = np.cumsum(steps, axis=0).astype(float)
+    left = rng.binomial(steps[:, 2], 0.5)
+    first = rng.binomial(left, 0.5)
+    series = [30.0 + np.cumsum(part) for part in (first, left - first)]
+    run = make_run(at, series, requests=counts.sum(axis=1))
+    found = judge(replace(run, routes=asked(at, counts))).resources["fds"]
+    assert found.routes["POST /ingest"].verdict == "leaks"
+    assert found.routes["POST /ingest"].per_request == pytest.approx(0.5, rel=0.1)
+    assert found.routes["POST /query"].verdict == "excluded"
+
+
+@pytest.mark.parametrize("burst", [15, 30])
+def test_routes_account_for_the_growth_of_the_resource_even_where_there_was_a_burst(rng, burst):
+    """Connections of a load generator that catches up are no growth with requests."""
+    run = driven(rng, (0, 0, 0.5), level=30 + burst * (ticks(400.0) > 397))
+    found = judge(run).resources["fds"]
+    one = found.routes["POST /ingest"]
+    whole = one.per_request * one.requests / sum(each.requests for each in found.routes.values())
+    assert found.per_request_interval.contains(whole)
+    assert one.per_request == pytest.approx(0.5, rel=0.2)
+    assert one.per_request_interval.contains(0.5)
+
+
 def test_of_many_routes_the_frequent_ones_are_told_apart(rng):
     names = tuple(f"GET /{n}" for n in range(40))
     shares = np.zeros(40)
