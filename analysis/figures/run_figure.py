@@ -27,7 +27,7 @@ from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.headline import leading
 from tidemark.analysis.verdict.model import Floats, ResourceVerdict, Verdict
-from tidemark.analysis.verdict.routes import note
+from tidemark.analysis.verdict.route_words import note
 from tidemark.analysis.verdict.summary import use_per_request
 from tidemark.record.metrics import METRICS, Drawing, Metric
 

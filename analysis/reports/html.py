@@ -17,7 +17,7 @@ from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.assessment import Assessment, Severity
 from tidemark.analysis.verdict.faults import left_text
 from tidemark.analysis.verdict.model import ForecastCheck, ResourceVerdict
-from tidemark.analysis.verdict.routes import route_cell, told_apart
+from tidemark.analysis.verdict.route_words import route_cell, told_apart
 from tidemark.analysis.verdict.summary import unlike
 from tidemark.record.events import LimitsRead, TargetUnconfirmed
 from tidemark.record.metrics import JUDGED, USED, Metric

@@ -9,7 +9,7 @@ from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.baseline import ResourceChange
 from tidemark.analysis.verdict.findings import Finding, Severity
 from tidemark.analysis.verdict.model import ResourceVerdict
-from tidemark.analysis.verdict.routes import route_cell, told_apart
+from tidemark.analysis.verdict.route_words import route_cell, told_apart
 from tidemark.record.metrics import metric
 
 SPECIAL = re.compile(r"([\\`*_\[\]|~#])")

@@ -16,7 +16,7 @@ from tidemark.analysis.verdict.baseline import ResourceChange
 from tidemark.analysis.verdict.faults import FaultEffect, left_text
 from tidemark.analysis.verdict.findings import ON_THE_RUN, Finding, Kind, Severity
 from tidemark.analysis.verdict.model import Messages, ResourceVerdict
-from tidemark.analysis.verdict.routes import route_cell, told_apart
+from tidemark.analysis.verdict.route_words import route_cell, told_apart
 from tidemark.record.layout import REPORT_HTML, REPORT_PNG
 from tidemark.record.metadata import COMPLETED
 from tidemark.record.metrics import JUDGED, USED, Metric, metric

@@ -80,7 +80,7 @@ class Mixture:
     @property
     def most_counts(self) -> int:
         """How many counts can be told apart."""
-        return (self.blocks - 2) // 2 - self.load.shape[1]
+        return (self.blocks - 2) // 2 - int(self.load.shape[1])
 
     def thinned(self, stride: int) -> "Mixture":
         """Every so many points alone: increments are over so many times as long."""

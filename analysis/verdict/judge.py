@@ -17,7 +17,7 @@ from tidemark.analysis.verdict.model import (
 )
 from tidemark.analysis.verdict.ports import NEAR, judge_ports
 from tidemark.analysis.verdict.resource import Subject, judge_resource
-from tidemark.analysis.verdict.routes import read_routes
+from tidemark.analysis.verdict.route_counts import read_routes
 from tidemark.analysis.verdict.series import bin_run
 from tidemark.analysis.verdict.window import Window, find_window
 from tidemark.record.errors import UnusableRunError

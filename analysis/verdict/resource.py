@@ -23,7 +23,8 @@ from tidemark.analysis.verdict.memory import (
     memory_series,
 )
 from tidemark.analysis.verdict.model import Interval, ResourceVerdict
-from tidemark.analysis.verdict.routes import RouteCounts, attributed
+from tidemark.analysis.verdict.route_counts import RouteCounts
+from tidemark.analysis.verdict.routes import attributed
 from tidemark.analysis.verdict.scope import (
     Scope,
     approach_of,

@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidemark.analysis import units
-from tidemark.analysis.run import Run
-from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.attribution import Mixture, Rates, fit_rates
 from tidemark.analysis.verdict.growth import FEWEST_POINTS, Growth
 from tidemark.analysis.verdict.model import (
@@ -20,8 +18,9 @@ from tidemark.analysis.verdict.model import (
     ResourceVerdict,
     RouteDecision,
     RouteGrowth,
-    Verdict,
 )
+from tidemark.analysis.verdict.route_counts import RouteCounts
+from tidemark.analysis.verdict.route_words import sentence
 
 SURE = 0.002
 """A route grows when the probability that it does not is below this, all routes together; the
@@ -52,13 +51,9 @@ EVENLY = 6.0
 LEAST_LONGER, MOST_LONGER = 1.5, 50.0
 """Nobody is told to run for less than so many times as long, nor for more than so many times."""
 
-MOST_NAMED = 3
-"""A sentence names so many routes, those that leak most, ..."""
-LONGEST_NAME = 60
-"""... by no more than so many characters."""
-NAMELESS = "(no name)"
-"""What requests without a name are called."""
 TOO_LITTLE = "too little to tell routes apart; run for longer"
+HARDLY_ASKED = f"fewer than {FEWEST_REQUESTS:g} requests say nothing"
+LESS_FREQUENT = f"no more than the {MOST_ROUTES} most frequent routes are told apart"
 SAME_MIX = "the mix of requests hardly varies; ask for the routes at random, not in turn"
 BY_TIME = (
     "growth may come with time, with all routes alike or long after requests; run for longer to see"
@@ -68,41 +63,6 @@ _ALONE: Mapping[Decision, RouteDecision] = {
     "clean": "excluded",
     "inconclusive": "cannot tell",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class RouteCounts:
-    """How often each route was asked for.
-
-    Attributes:
-        names: The routes.
-        elapsed_s: When each was counted, seconds since the run began.
-        requests: The running totals of each at those times.
-    """
-
-    names: tuple[str, ...] = ()
-    elapsed_s: tuple[Floats, ...] = ()
-    requests: tuple[Floats, ...] = ()
-
-    def at(self, elapsed_s: Floats) -> Floats:
-        """The counts at some moments, shape `(moments, routes)`."""
-        each = zip(self.elapsed_s, self.requests, strict=True)
-        return np.array([np.interp(elapsed_s, at, counts) for at, counts in each]).T
-
-
-def read_routes(run: Run) -> RouteCounts:
-    """Read how often each route was asked for; a route that is not in the file yet was not."""
-    rows = run.routes[run.routes["requests"].notna()]
-    ticks = np.unique(rows["elapsed_s"].to_numpy())
-    names, times, counts = [], [], []
-    for name, one in rows.groupby("route", observed=True):
-        at = one["elapsed_s"].to_numpy()
-        before = ticks[ticks < at[0]][-1:]
-        total = np.maximum.accumulate(one["requests"].to_numpy())
-        names.append(str(name) or NAMELESS)
-        times.append(np.concatenate([before, at]))
-        counts.append(np.concatenate([np.zeros(len(before)), total]))
-    return RouteCounts(tuple(names), tuple(times), tuple(counts))
 
 
 def attributed(
@@ -309,6 +269,7 @@ class _Told:
         leaks: Which of them surely grow, and by enough to be named.
         excluded: Which of them surely do not by enough to matter.
         by_time: Which of them may only seem to grow, because the level grows with time.
+        fitted: Which of them were told apart at all.
     """
 
     figure: Floats
@@ -319,6 +280,7 @@ class _Told:
     leaks: NDArray[np.bool_]
     excluded: NDArray[np.bool_]
     by_time: NDArray[np.bool_]
+    fitted: NDArray[np.bool_]
 
 
 def _told_apart(whole: _Part) -> _Told | None:
@@ -359,6 +321,7 @@ def _told_apart(whole: _Part) -> _Told | None:
         leaks=of_all(leaks, False),
         excluded=of_all(excluded, False),
         by_time=of_all(seems & by_time, False),
+        fitted=of_all(np.ones(len(places), dtype=bool), False),
     )
 
 
@@ -432,16 +395,14 @@ def _why_not(part: _Part, told: _Told | None, routes: Mapping[str, RouteGrowth])
         return None
     if told is None:
         return f"there is {TOO_LITTLE}"
-    rare = [n for n in unsure if part.totals[n] < FEWEST_REQUESTS]
-    if rare == unsure:
-        return (
-            "there are too few requests of it" if len(rare) == 1 else "they were hardly asked for"
-        )
     if told.by_time.any():
         return BY_TIME
-    unlike = [n for n in unsure if not math.isfinite(told.error[n])]
-    longer = max((_longer(part, told, n) for n in unsure if n not in {*rare, *unlike}), default=0.0)
-    if (unlike and part.totals[unlike].max() >= FEWEST_REQUESTS) or longer > MOST_LONGER:
+    fitted = [n for n in unsure if told.fitted[n]]
+    if not fitted:
+        asked = float(part.totals[unsure].max())
+        return HARDLY_ASKED if asked < FEWEST_REQUESTS else LESS_FREQUENT
+    longer = max(_longer(part, told, n) for n in fitted)
+    if longer > MOST_LONGER:
         return SAME_MIX
     minutes = math.ceil(part.span_s * max(longer, LEAST_LONGER) / 60.0)
     return f"run for {units.duration(60.0 * minutes)}, or with a shorter --interval"
@@ -460,59 +421,3 @@ def _explained(found: ResourceVerdict) -> ResourceVerdict:
     if found.verdict != "leak":
         return found
     return replace(found, reason=f"{found.reason}; {sentence(found)}")
-
-
-def sentence(found: ResourceVerdict) -> str:
-    """Say which routes leak: by route: ingest 0.2 (0.19 to 0.21); others below 0.01."""
-    of = {
-        verdict: {name: one for name, one in found.routes.items() if one.verdict == verdict}
-        for verdict in ("leaks", "excluded", "cannot tell")
-    }
-    if not of["leaks"]:
-        return f"which route cannot be told: {found.routes_reason}"
-    worst = sorted(of["leaks"].items(), key=lambda one: -(one[1].per_request or 0.0))
-    parts = [", ".join(f"{_short(name)} {rate(found, one)}" for name, one in worst[:MOST_NAMED])]
-    if len(worst) > MOST_NAMED:
-        parts[0] += f" and {len(worst) - MOST_NAMED} more"
-    bounds = [one.excluded_per_request or 0.0 for one in of["excluded"].values()]
-    if bounds:
-        who = "others" if len(bounds) > 1 else _short(next(iter(of["excluded"])))
-        parts.append(f"{who} below {units.amount(found.metric, max(bounds), 2)}")
-    if of["cannot tell"]:
-        names = list(of["cannot tell"])
-        who = _short(names[0]) if len(names) == 1 else f"{len(names)} others"
-        parts.append(f"of {who} it cannot be told: {found.routes_reason}")
-    return f"by route: {'; '.join(parts)}"
-
-
-def _short(name: str) -> str:
-    return units.shortened(name, LONGEST_NAME)
-
-
-def rate(found: ResourceVerdict, one: RouteGrowth) -> str:
-    """Growth with each request of a route, and its interval: 0.2 (0.19 to 0.21)."""
-    text = units.amount(found.metric, one.per_request, 3)
-    span = headline.span(found.metric, one.per_request_interval)
-    return f"{text} ({span})" if span else text
-
-
-def told_apart(verdict: Verdict) -> list[ResourceVerdict]:
-    """The resources that leak and whose growth is told by route: those worth a column."""
-    each = verdict.resources.values()
-    return [found for found in each if found.verdict == "leak" and len(found.routes) > 1]
-
-
-def route_cell(found: ResourceVerdict, name: str) -> str:
-    """What a table says of a route: 0.2 (0.19 to 0.21), below 0.01, or that it cannot be told."""
-    one = found.routes.get(name)
-    if one is None or one.verdict == "cannot tell":
-        return "cannot tell"
-    if one.verdict == "leaks":
-        return rate(found, one)
-    return f"below {units.amount(found.metric, one.excluded_per_request, 2)}"
-
-
-def note(found: ResourceVerdict) -> str:
-    """The routes that leak as a picture says it; nothing where there is no leak to tell apart."""
-    is_told = found.verdict == "leak" and len(found.routes) > 1
-    return sentence(found) if is_told else ""

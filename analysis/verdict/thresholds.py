@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tidemark.analysis import units
-from tidemark.analysis.verdict import routes
+from tidemark.analysis.verdict import route_words
 from tidemark.analysis.verdict.headline import listed
 from tidemark.analysis.verdict.model import ResourceVerdict, RouteGrowth
 from tidemark.analysis.verdict.reasons import rate
@@ -115,7 +115,7 @@ def check_route(found: ResourceVerdict, asked: str, allowed: float) -> Threshold
     one, subject = found.routes[name], f"{metric.phrase} of {name}"
     interval, most = one.per_request_interval, one.excluded_per_request
     if one.verdict == "leaks" and one.per_request is not None:
-        text = f"{subject}: growth of {routes.rate(found, one)} a request"
+        text = f"{subject}: growth of {route_words.rate(found, one)} a request"
         if one.per_request <= allowed:
             return ThresholdCheck(allowed, kept=True, reason=f"{text}, within the {limit}")
         is_sure = interval is not None and interval.low > allowed

@@ -10,7 +10,8 @@ from tests.analysis.made import make_run, ticks
 from tidemark.analysis.tables import empty_table
 from tidemark.analysis.verdict.judge import judge
 from tidemark.analysis.verdict.model import Interval, ResourceVerdict, RouteGrowth
-from tidemark.analysis.verdict.routes import read_routes, route_cell, sentence
+from tidemark.analysis.verdict.route_counts import read_routes
+from tidemark.analysis.verdict.route_words import route_cell, sentence
 from tidemark.record import layout
 
 NAMES = ("POST /query", "POST /search", "POST /ingest")
@@ -171,6 +172,7 @@ def test_of_many_routes_the_frequent_ones_are_told_apart(rng):
     leaking = {name for name, one in found.routes.items() if one.verdict == "leaks"}
     assert leaking == {"GET /3"}
     assert found.routes["GET /30"].verdict == "cannot tell"
+    assert "no more than the 12 most frequent routes are told apart" in found.reason
 
 
 def test_a_route_that_gives_back_is_not_hidden_by_the_one_that_takes(rng):
@@ -191,7 +193,7 @@ def test_of_a_route_that_was_hardly_asked_for_nothing_is_told(rng):
     assert found.routes["POST /search"].verdict == "leaks"
     assert found.routes["POST /ingest"].verdict == "cannot tell"
     assert found.routes["POST /ingest"].per_request is None
-    assert "of POST /ingest it cannot be told: there are too few requests of it" in found.reason
+    assert "of POST /ingest it cannot be told: fewer than 20 requests say nothing" in found.reason
 
 
 def test_all_growth_is_that_of_the_only_route(rng):
