@@ -150,6 +150,27 @@ def test_workers_that_share_the_requests_are_one_service(rng):
     assert found.routes["POST /query"].verdict == "excluded"
 
 
+def test_the_heap_of_a_jvm_is_looked_at_from_collection_to_collection(rng):
+    """What is put in between two collections follows all requests, and says nothing of routes."""
+    at = ticks(1200.0)
+    steps = rng.poisson(MEANS, (1200, 3))
+    steps[0] = 0
+    counts = np.cumsum(steps, axis=0).astype(float)
+    heap = 30.0 * MIB + 65536.0 * np.cumsum(rng.binomial(steps[:, 2], 0.5))
+    times = np.floor(at / 8)
+    extra = {"heap_bytes": heap[np.searchsorted(at, times * 8)], "collections": times}
+    run = make_run(
+        at, np.minimum(60.0 + at, 512.0) * MIB, requests=counts.sum(axis=1), resource="rss_bytes",
+        runtime="jvm", extra=extra,
+    )  # fmt: skip
+    found = judge(replace(run, routes=asked(at, counts))).resources["rss_bytes"]
+    assert found.verdict == "leak"
+    assert found.routes["POST /ingest"].verdict == "leaks"
+    assert found.routes["POST /ingest"].per_request == pytest.approx(32768, rel=0.15)
+    assert found.routes["POST /ingest"].per_request_interval.contains(32768)
+    assert {found.routes[name].verdict for name in NAMES[:2]} <= {"excluded", "cannot tell"}
+
+
 @pytest.mark.parametrize("burst", [15, 30])
 def test_routes_account_for_the_growth_of_the_resource_even_where_there_was_a_burst(rng, burst):
     """Connections of a load generator that catches up are no growth with requests."""
