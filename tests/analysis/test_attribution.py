@@ -51,6 +51,15 @@ def test_the_intervals_hold(rng, shares):
     assert held.sum() >= 0.86 * 3 * trials
 
 
+def test_an_increment_without_a_leaking_request_is_all_but_exact(rng):
+    """The rarer the route that leaks, the surer it is that the others do not."""
+    found = []
+    for rare in (0.3, 6.0):
+        counts = counted(rng, means=(12.0, 6.0, rare))
+        found.append(fit_rates(mixture(leaked(rng, counts, (0, 0, 0.5)), counts)).errors[0])
+    assert found[0] < 0.001 < 5 * found[0] < found[1]
+
+
 @pytest.mark.parametrize("memory", [0, 5, 40])
 def test_noise_with_a_memory_is_seldom_taken_for_a_leak(rng, ar1, memory):
     found = [
