@@ -32,6 +32,7 @@ from tidemark.record import layout
 SHARES = (0.6, 0.3, 0.1)
 LEAK, LEAKING = 0.2, f"POST {ROUTES[-1]}"
 TOLERANCE, OTHERS = 0.1, 0.1
+MOST_MISSED = 1
 IN_FLIGHT_S = 0.003
 """For how long a request holds a descriptor."""
 APART_S = 0.02
@@ -132,8 +133,8 @@ def answer(seed: int, test: Test, *, leaks: bool) -> Answer:
     return Answer(seed, leaks, left, judge(run).resources["fds"])
 
 
-def print_answers(answers: list[Answer]) -> int:
-    """Print a line for each, and how many are right; return how many are not."""
+def print_answers(answers: list[Answer]) -> bool:
+    """Print a line for each, and how many are right; return whether that meets the bar."""
     print(
         f"{'seed':>4}  {'verdict':<12} {'named':<14} {'figure':>7} {'so':>7} {'others below':>13}"
     )
@@ -150,7 +151,7 @@ def print_answers(answers: list[Answer]) -> int:
     covered = sum(one.covered for one in leaking)
     print(f"{len(leaking)} leaks: {missed} missed; the interval held 0.2 in {covered}")
     print(f"{len(clean)} without a leak: a route was named in {false}")
-    return missed + false
+    return missed <= MOST_MISSED and not false
 
 
 def how_long(seeds: int) -> None:
@@ -212,14 +213,14 @@ def main() -> int:
         how_long(given.seeds)
         return 0
     if given.real:
-        return 1 if print_answers(list(real(given.real, test))) else 0
+        return 0 if print_answers(list(real(given.real, test))) else 1
     with ProcessPoolExecutor(2) as pool:
         answers = [
             one
             for leaks in (True, False)
             for one in pool.map(partial(answer, test=test, leaks=leaks), range(given.seeds))
         ]
-    return 1 if print_answers(answers) > 1 else 0
+    return 0 if print_answers(answers) else 1
 
 
 if __name__ == "__main__":
