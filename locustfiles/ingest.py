@@ -4,7 +4,7 @@
     locust -f locustfiles/ingest.py --host http://127.0.0.1:8080 --target-pid 4711 \
         --bootstrap 127.0.0.1:9092
 
-Copy it to send something else: one task, one call of `send`.
+Something else is sent with --route, see docs/requests.md; or copy it: one task, one call of `send`.
 """
 
 from locust import task

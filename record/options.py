@@ -48,6 +48,8 @@ class Option:
         is_flag: A switch without a value.
         is_repeatable: May be given several times; in the environment and in the web form its
             values stand side by side with spaces between.
+        holds_spaces: Its values may hold spaces; in the environment they stand on lines of their
+            own then, which `parse` takes apart.
         is_positional: Stands without its name.
         in_form: May be set in the web form too; not what names files, libraries or programs,
             for whatever a browser shows may try to post to the form.
@@ -61,6 +63,7 @@ class Option:
     choices: tuple[str, ...] | None = None
     is_flag: bool = False
     is_repeatable: bool = False
+    holds_spaces: bool = False
     is_positional: bool = False
     in_form: bool = True
 

@@ -15,17 +15,19 @@ from locust.runners import LocalRunner, Runner
 from locust.user.task import filter_tasks_by_tags
 from locust.web import WebUI
 
+from tidemark.clients import count_requests
 from tidemark.record.command_line import add_option
 from tidemark.record.errors import TidemarkError
 from tidemark.record.metadata import ABORTED, COMPLETED
 from tidemark.record.options import Option, check_flags_of_environment, integer
+from tidemark.record.secrets import without_secrets
 from tidemark.run.children import NURSERY, run_to_terminal, say
 from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.session import Session, State
-from tidemark.users import set_load
+from tidemark.users import SoakUser, set_load
 from tidemark.web import EMBEDDED_HOST, RUNNING_STATES, WebPage
 
 WATCH_INTERVAL_S = 0.1
@@ -74,7 +76,20 @@ def install(
     """Hook the plugin into a Locust process; ends it with one line when it cannot work."""
     if not isinstance(runner, LocalRunner):
         _refuse("distributed runs are not supported: leave out --master and --worker")
+    environment.host = environment.host or _host_of_users(environment)
     Plugin(environment, runner, web_ui).install()
+
+
+def _host_of_users(environment: Environment) -> str | None:
+    """The host that the locustfile itself names; if several are, Locust would drive each."""
+    hosts = sorted({user.host for user in environment.user_classes if user.host})
+    if len(hosts) > 1:
+        shown_hosts = ", ".join(map(without_secrets, hosts))
+        _refuse(
+            f"the users of the locustfile have several hosts ({shown_hosts[:100]}): "
+            "name the one to drive with --host"
+        )
+    return hosts[0] if hosts else None
 
 
 def _refuse(message: str) -> NoReturn:
@@ -117,6 +132,7 @@ class Plugin:
         on.quitting.add_listener(self.on_quitting)
         on.quit.add_listener(self.on_quit)
         on.request.add_listener(self.on_request)
+        count_requests(self.on_sent)
         self._interruptions.install()
         if self.web_ui:
             self.environment.host = self.environment.host or EMBEDDED_HOST
@@ -150,6 +166,12 @@ class Plugin:
             filter_tasks_by_tags(user, _as_set(options.tags), _as_set(options.exclude_tags))
             if not user.tasks:
                 raise TidemarkError(f"--tags: {user.__name__} has no task of these tags")
+        for flag, given in (("--route", options.route), ("--header", options.header)):
+            if given and not self._has_users_of_ours():
+                raise TidemarkError(
+                    f"{flag} does nothing here, for the users of this locustfile say themselves "
+                    "what they send: leave it out, or derive them from tidemark.users.SoakUser"
+                )
 
     def _read_options(self) -> RunOptions:
         given = vars(self.environment.parsed_options)
@@ -202,6 +224,10 @@ class Plugin:
         if self._session and self._session.state is not State.FINISHED:
             self.environment.host = self._session.url
 
+    def _has_users_of_ours(self) -> bool:
+        """Whether the users keep to the workload and the rate of the options."""
+        return any(issubclass(user, SoakUser) for user in self.environment.user_classes)
+
     def _foreign_host(self) -> str | None:
         """The service to drive; None when the target is to be started here."""
         host = self.environment.host or EMBEDDED_HOST
@@ -224,11 +250,18 @@ class Plugin:
         set_load(self.environment, Load(session))
         options: Any = self.environment.parsed_options
         run_time_s = None if self.environment.shape_class else options.run_time
-        session.begin_load(self.runner.target_user_count, run_time_s)
+        session.begin_load(
+            self.runner.target_user_count, run_time_s, is_of_others=not self._has_users_of_ours()
+        )
         self._loops = [gevent.spawn(loop, session) for loop in (self._tick_loop, self._watch_loop)]
         gevent.spawn(session.inject_faults)  # not stopped with them: it must bring brokers back
 
     # -- while it runs -------------------------------------------------------------------------
+
+    def on_sent(self) -> None:
+        """Count one request that leaves."""
+        if self._session:
+            self._session.record.count_sent()
 
     def on_request(self, **request_meta: Any) -> None:
         """Count one answered request of the run under way."""

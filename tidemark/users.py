@@ -1,6 +1,8 @@
 """The Locust user that soaks a service, in an open or a closed workload."""
 
 import time
+from collections.abc import Mapping
+from json import dumps
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -9,11 +11,17 @@ from locust.contrib.fasthttp import FastHttpUser, ResponseContextManager
 from locust.env import Environment
 from locust.exception import StopTest
 
+from tidemark.routes import Route, read_headers, with_headers
+from tidemark.routes.answers import accepted_count
+from tidemark.routes.bodies import BATCHES, Bodies
+from tidemark.routes.headers import Header
+from tidemark.routes.template import Template
 from tidemark.run.ledger import ACCEPTED, REFUSED, UNDECIDED
-from tidemark.run.load import Arrival, Load
+from tidemark.run.load import Arrival, Load, Sending
+from tidemark.run.requests_record import MESSAGES, ROUTE
 
 REFUSALS = range(400, 500)  # the service says that it takes nothing of it
-JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+ACCEPT = {"Accept": "application/json, */*;q=0.8"}
 
 _loads: WeakKeyDictionary[Environment, Load] = WeakKeyDictionary()
 
@@ -33,13 +41,14 @@ class SoakUser(FastHttpUser):
     two seconds shows two seconds of slow requests, not one slow request and a pause. In the
     closed workload a user waits for its answer, then thinks.
 
-    A subclass gives one `@task` that calls `send`. How many users there are makes no difference
-    to the open workload, whose rate is `--rate`; one is enough.
+    A subclass gives tasks that call `send`. How many users there are makes no difference
+    to the open workload, whose rate is `--rate`; one is enough. Where the run has routes
+    (`--route`, tidemark.toml), they are sent instead of what the tasks say.
     """
 
     abstract = True
     concurrency = 10_000  # connections at once; the open workload must never wait for one
-    default_headers = JSON
+    default_headers = ACCEPT
 
     def __init__(self, environment: Environment) -> None:
         load = _loads.get(environment)
@@ -50,7 +59,10 @@ class SoakUser(FastHttpUser):
         self._arrival: Arrival | None = None
         self._in_flight = gevent.pool.Pool()
         self.network_timeout = self.connection_timeout = load.options.request_timeout
+        self._headers = read_headers(load.options.header)
         super().__init__(environment)
+        # A request is one request, to this service: that it points elsewhere is its answer.
+        self.client.client.redirect_response_codes = frozenset()  # type: ignore[misc]
 
     def wait_time(self) -> float:
         """Seconds until the next request leaves."""
@@ -68,42 +80,78 @@ class SoakUser(FastHttpUser):
         """Let the requests in flight come to their end."""
         self._in_flight.join(timeout=self._load.options.request_timeout)
 
-    def send(self, path: str) -> None:
-        """POST the next batch of messages to `path`, or to the path of the host when empty."""
-        arrival = self._arrival or self._load.arrival_now()
-        if self._open:
-            self._in_flight.spawn(self._post, path, arrival)
-        else:
-            self._post(path, arrival)
+    def send(
+        self,
+        path: str = "",
+        *,
+        method: str = "POST",
+        name: str = "",
+        json: Any = None,
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send the next request, in the open workload without waiting for its answer.
 
-    def _post(self, path: str, arrival: Arrival) -> None:
-        self._load.leaving(arrival)
-        with self.client.post(
-            path,
-            data=arrival.body,  # type: ignore[arg-type] # bytes go through
+        A POST of which nobody says what it carries is the next batch of the run's own messages.
+
+        Args:
+            path: where to, beneath the host; empty for the path of the host.
+            method: of HTTP.
+            name: what it is called in tables and reports; method and path where nobody says.
+            json: what is sent as JSON.
+            body: what is sent as it is, in place of JSON.
+            headers: of this request.
+        """
+        arrival = self._arrival or self._load.arrival_now()
+        carried = _bodies(json, body, is_batch=method == "POST")
+        route = with_headers(_route(path, method, name, carried, headers or {}), self._headers)
+        sending = self._load.take(arrival, route)
+        if self._open:
+            self._in_flight.spawn(self._send, sending)
+        else:
+            self._send(sending)
+
+    def _send(self, sending: Sending) -> None:
+        route = sending.turn.route
+        request = sending.request()
+        self._load.leaving(sending)
+        with self.client.request(
+            request.method,
+            request.path,
+            name=route.short_name,
+            data=request.body,  # type: ignore[arg-type] # bytes go through
+            headers=dict(request.headers),
+            context={ROUTE: route.name},
             catch_response=True,
         ) as response:
-            self._settle(response, arrival)
+            self._settle(response, sending)
 
-    def _settle(self, response: ResponseContextManager, arrival: Arrival) -> None:
+    def _settle(self, response: ResponseContextManager, sending: Sending) -> None:
         """Time the answer from when it was due and say in few words what failed."""
-        since_due_s = time.monotonic() - arrival.due_s
+        since_due_s = time.monotonic() - sending.due_s
         meta: dict[str, Any] = response.request_meta
         meta["response_time"] = since_due_s * 1000
         meta["start_time"] = time.time() - since_due_s
-        failure = self._failure(response, since_due_s)
+        route = sending.turn.route
+        failure = self._failure(response, since_due_s, route)
         if failure:
             refused = response.status_code in REFUSALS
-            self._load.settle(arrival, REFUSED if refused else UNDECIDED)
+            self._load.settle(sending, REFUSED if refused else UNDECIDED)
             response.failure(failure)
             return
-        count = _message_count(response.text)
-        whole = count in {None, self._load.options.batch_size}
-        self._load.settle(arrival, ACCEPTED if whole else UNDECIDED)
-        meta["context"] = {**meta["context"], "messages": count}
+        count = None
+        if route.sends_batches or route.accepted is not None:
+            count = accepted_count(response.content or b"", route.accepted)
+        is_whole = count == self._load.options.batch_size or (
+            count is None and route.accepted is None  # it says nothing but that it is content
+        )
+        self._load.settle(sending, ACCEPTED if is_whole else UNDECIDED)
+        meta["context"] = {**meta["context"], MESSAGES: count}
         response.success()
 
-    def _failure(self, response: ResponseContextManager, since_due_s: float) -> str | None:
+    def _failure(
+        self, response: ResponseContextManager, since_due_s: float, route: Route
+    ) -> str | None:
         """In few words, for they become rows of a table, what is wrong with the answer."""
         timeout_s = self._load.options.request_timeout
         if since_due_s > timeout_s:
@@ -113,12 +161,22 @@ class SoakUser(FastHttpUser):
             if isinstance(error, ConnectionRefusedError):
                 return "connection refused"
             return f"no answer: {type(error).__name__}"
-        if not 200 <= response.status_code < 300:
-            return f"HTTP {response.status_code}"
-        return None
+        return route.success.failure(response.status_code, response.content or b"")
 
 
-def _message_count(answer: str | None) -> int | None:
-    """The number of messages that the service says it took; None when it says something else."""
-    text = (answer or "").strip()
-    return int(text) if text.isdecimal() else None
+def _bodies(json: Any, body: str | bytes | None, *, is_batch: bool) -> Bodies | None:
+    """What a request of a locustfile carries, with whatever braces are in it."""
+    if body is not None:
+        return Bodies((body.encode() if isinstance(body, str) else body,))
+    if json is not None:
+        return Bodies((dumps(json).encode(),), is_json=True)
+    return BATCHES if is_batch else None
+
+
+def _route(
+    path: str, method: str, name: str, bodies: Bodies | None, headers: Mapping[str, str]
+) -> Route:
+    """The route of one request of a locustfile."""
+    given = tuple(Header(key, Template.plain(value)) for key, value in headers.items())
+    name = name or f"{method} {path}".strip()
+    return Route(name, method, Template.plain(path), headers=given, body=bodies)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Set
 from benchmarks.memory.bodies import bodies
 from benchmarks.memory.exchange import Answer
 from tidemark.run.load import arrival_times
-from tidemark.run.requests_record import RequestRecord
+from tidemark.run.requests_record import MESSAGES, RequestRecord
 
 REQUEST_TIMEOUT_S = 10.0
 _SHORT_BYTES = 200
@@ -86,7 +86,7 @@ class Load:
             self._path,
             (time.monotonic() - due_s) * 1000,
             RuntimeError(failure) if failure else None,
-            {"messages": messages},
+            {MESSAGES: messages},
         )
 
 

@@ -208,6 +208,18 @@ def test_the_environment_is_read_where_a_command_wants_that():
     assert values_of(["there", "--name=m"], environment)["count"] is None
 
 
+def test_values_that_may_hold_spaces_are_left_whole_in_the_environment():
+    line = Option("line", tuple, (), "one", "LINE", is_repeatable=True, holds_spaces=True)
+
+    @click.command()
+    @table_options((line,), from_environment=True)
+    def show(**values):
+        click.echo(json.dumps(values))
+
+    result = CliRunner().invoke(show, [], env={"TIDEMARK_LINE": "GET /a\nGET /b"})
+    assert json.loads(result.output) == {"line": ["GET /a\nGET /b"]}
+
+
 def test_a_bad_value_names_its_option():
     result = CliRunner().invoke(command(), ["there", "--name=n", "--count=0"])
     assert result.exit_code == 2

@@ -1,17 +1,20 @@
 """The options: one registry, checked alike wherever a value comes from."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.record.errors import OptionError, TidemarkError
+from tidemark.routes import read_routes
 from tidemark.run.options import OPTIONS, RunOptions
 
 
 def test_every_option_is_a_field_and_every_field_an_option() -> None:
-    assert {f.name for f in dataclasses.fields(RunOptions)} == {option.name for option in OPTIONS}
+    names = [field.name for field in dataclasses.fields(RunOptions)]
+    assert names == [*(option.name for option in OPTIONS), "routes"]
 
 
 def test_defaults_are_good_values() -> None:
@@ -129,3 +132,25 @@ def test_a_time_to_settle_leaves_something_to_judge(lasts_s: float) -> None:
 @pytest.mark.parametrize("lasts_s", [None, 61.0])
 def test_a_load_without_an_end_lasts_longer_than_any_time_to_settle(lasts_s: float | None) -> None:
     RunOptions.parse({"settle": 60}).check_lasting("--run-time", lasts_s)
+
+
+def test_routes_come_from_the_command_line_or_else_from_a_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TOKEN", "hunter2")
+    of_file = read_routes([{"name": "of file", "path": "/a"}], Path())
+    given = {"header": ["Authorization: Bearer ${TOKEN}"]}
+    assert RunOptions.parse({}).routes == ()
+    (route,) = RunOptions.parse(given).driving(of_file).routes
+    assert (route.name, [header.name for header in route.headers]) == ("of file", ["Authorization"])
+    options = RunOptions.parse({**given, "route": ["GET /b", "POST /b x y"]})
+    assert [route.name for route in options.driving(of_file).routes] == ["GET /b", "POST /b"]
+    assert options.routes == options.driving(of_file).routes
+    assert "hunter2" not in repr(options) + str(options.as_arguments())
+    assert "--route=POST /b x y" in options.as_arguments()
+
+
+def test_a_bad_header_is_refused_and_not_repeated() -> None:
+    with pytest.raises(OptionError, match="--header: must be 'Name: value'") as caught:
+        RunOptions.parse({"header": ["hunter2"]})
+    assert "hunter2" not in str(caught.value)

@@ -44,6 +44,7 @@ HOST = "http://127.0.0.1:8080"
         (HOST, {"fault": "outage@3", "no_target": True}, "--fault"),
         (None, {"fault": "outage@3", "bootstrap": "a:1"}, "--fault"),
         (None, {"broker_option": "a=b"}, "--broker kafka"),
+        (None, {"route": ["GET /a"], "verify_messages": True}, "--verify-messages needs a route"),
     ],
 )
 def test_what_does_not_go_together_is_refused(
@@ -57,6 +58,22 @@ def test_each_run_has_an_id_and_a_topic_of_its_own() -> None:
     plans = [Plan.of(RunOptions.parse({}), None) for _ in range(20)]
     assert len({plan.run_id for plan in plans}) == len({plan.topic for plan in plans}) == 20
     assert Plan.of(RunOptions.parse({"topic": "orders"}), None).topic == "orders"
+
+
+@pytest.mark.parametrize(
+    ("values", "is_shared"),
+    [
+        ({}, False),
+        ({"topic": "orders"}, False),
+        ({"topic": "orders", "bootstrap": "a:1"}, True),
+        ({"route": ["POST /a {batch}", "GET /b"]}, False),
+        ({"route": ["POST /a {batch}", "POST /b x"]}, True),
+    ],
+)
+def test_what_is_not_ours_may_be_in_the_topic_too(
+    values: dict[str, object], is_shared: bool
+) -> None:
+    assert Plan.of(RunOptions.parse(values), None).topic_is_shared is is_shared
 
 
 def test_the_folder_is_named_by_the_user_or_by_what_runs(tmp_path: Path) -> None:

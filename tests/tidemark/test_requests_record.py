@@ -13,8 +13,10 @@ from tidemark.run.journal import Journal
 from tidemark.run.options import RunOptions
 from tidemark.run.plan import Plan
 from tidemark.run.requests_record import (
+    MESSAGES,
     MOST_ROUTES,
     OTHER_ROUTES,
+    ROUTE,
     LatencyHistogram,
     RequestRecord,
     RequestTables,
@@ -46,8 +48,8 @@ def test_a_row_has_the_columns_of_the_run_directory(clock: Clock) -> None:
 
 def test_counts_are_cumulative_and_percentiles_are_the_ticks(clock: Clock) -> None:
     record = RequestRecord(clock)
-    record.on_request(response_time=10.0, context={"messages": 3})
-    record.on_request(response_time=20.0, context={"messages": 3})
+    record.on_request(response_time=10.0, context={MESSAGES: 3})
+    record.on_request(response_time=20.0, context={MESSAGES: 3})
     first = record.row(NOW, users=1)
     record.on_request(response_time=500.0, exception=TimeoutError())
     second = record.row(NOW, users=1)
@@ -108,7 +110,7 @@ def test_what_is_not_known_is_empty(clock: Clock) -> None:
     assert row["p50_ms"] is None
     assert row["messages_accepted"] is None
     assert record.latency_ms() is None
-    record.on_request(response_time=1.0, context={"messages": None})
+    record.on_request(response_time=1.0, context={MESSAGES: None})
     assert record.row(NOW, users=1)["messages_accepted"] is None
 
 
@@ -122,6 +124,38 @@ def test_silence_begins_with_the_first_request_and_ends_with_a_success(clock: Cl
     assert record.silent_s() == 4
     record.on_request(response_time=1.0)
     assert record.silent_s() == 0
+
+
+def test_nobody_waits_between_two_requests(clock: Clock) -> None:
+    """Users of somebody else's locustfile think as long as they like."""
+    record = RequestRecord(clock)
+    record.count_sent()
+    record.on_request(response_time=1.0)
+    clock.now_s += 60
+    assert record.silent_s() == 0
+    record.count_sent()
+    clock.now_s += 4
+    assert record.silent_s() == 4
+    record.count_sent()
+    record.on_request(response_time=1.0)
+    clock.now_s += 3
+    assert record.silent_s() == 3  # the other one still waits
+
+
+def test_failures_that_nobody_saw_leave_are_silence_too(clock: Clock) -> None:
+    record = RequestRecord(clock)
+    record.on_request(exception=TimeoutError())
+    clock.now_s += 4
+    assert record.silent_s() == 4
+    record.on_request()
+    assert record.silent_s() == 0
+
+
+def test_a_route_is_called_what_its_request_says(clock: Clock) -> None:
+    record = RequestRecord(clock)
+    record.on_request("POST", "/v1/orders", context={ROUTE: "orders"})
+    record.on_request("POST", "/v1/orders", context={"of": "somebody else's"})
+    assert [row["route"] for row in record.route_rows(NOW)] == ["orders", "POST /v1/orders"]
 
 
 def test_latency_of_the_run_spans_its_ticks(clock: Clock) -> None:

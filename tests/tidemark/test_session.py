@@ -192,9 +192,8 @@ def test_a_worker_that_goes_on_answering_goes_on(
 def test_a_stall_is_said_once_and_again_after_an_answer(
     watch: Watch, journal: Journal, record: RequestRecord, clock: Clock
 ) -> None:
-    record.count_sent()
-    record.on_request("POST", "/ingest")
     for _ in range(2):
+        record.count_sent()
         clock.now_s += 3
         watch.look()
         watch.look()
@@ -327,6 +326,7 @@ def test_a_session_goes_from_ready_to_loaded_to_finished(make: Make, journal: Jo
     session.begin_load(3)
     states.append(session.state)
     session.record.count_sent()
+    session.ledger.sent(0)
     session.record.on_request("POST", "/ingest", response_time=5.0)
     session.tick(3)
     session.finish(DONE)
@@ -389,7 +389,7 @@ def test_who_finishes_second_waits_until_it_is_done(make: Make) -> None:
 def test_a_ledger_that_cannot_be_told_is_an_event(make: Make, journal: Journal) -> None:
     session = make(FakeProcesses(ChildError("no broker answers")))
     session.begin_load(1)
-    session.record.count_sent()
+    session.ledger.sent(0)
     session.finish(DONE)
     assert "ledger_failed" in names(journal)
     assert journal.directory.read_metadata().raw["messages"] is None
@@ -413,3 +413,24 @@ def test_a_start_that_fails_leaves_nothing_running_and_says_why(
     directory = RunDirectory(plan.options.results / "run")
     assert directory.read_metadata().raw["ended_because"] == reason
     assert isinstance(directory.read_events()[-1].event, RunEnded)
+
+
+def test_without_messages_of_ours_there_is_no_word_about_messages(
+    make: Make, journal: Journal
+) -> None:
+    session = make(FakeProcesses())
+    session.begin_load(1)
+    session.record.count_sent()
+    session.record.on_request("GET", "/orders", response_time=5.0)
+    session.finish(DONE)
+    told = journal.directory.read_metadata()
+    assert told.raw["messages"] is None
+    assert (told.load["batch_size"], told.load["payload_bytes"]) == (None, None)
+
+
+def test_users_that_are_not_ours_keep_to_no_rate_of_ours(make: Make, journal: Journal) -> None:
+    session = make(FakeProcesses())
+    session.begin_load(4, 60.0, is_of_others=True)
+    load = journal.directory.read_metadata().load
+    assert (load["workload"], load["rate"], load["users"]) == ("own", None, 4)
+    session.finish(DONE)

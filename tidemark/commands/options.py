@@ -18,6 +18,10 @@ class CheckedValue(click.ParamType[Any]):
         self.name = option.metavar
         self._option = option
 
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """The values of the environment; those that may hold spaces stand on lines."""
+        return [rv] if self._option.holds_spaces else rv.split()
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
         """Return the value as it was given once it has been found good."""
         try:

@@ -24,6 +24,8 @@ from tidemark.run.plan import Plan
 
 LIBRARIES = ("locust", "gevent", "confluent-kafka", "flask", "gunicorn", "psutil")
 
+_NO_BATCHES = {"batch_size": None, "payload_bytes": None}
+_LOAD_OF_OTHERS = {"workload": "own", "rate": None, "shape": None, "ramp_s": None, "seed": None}
 _ROOM = ".room"
 _ROOM_BYTES = 16_384
 
@@ -129,9 +131,19 @@ class Journal:
         """The target is there; `pid` is None when nobody watches it."""
         self.tell(**describe_target(self._plan, url, pid, command))
 
-    def load_began(self, users: int, run_time_s: float | None) -> None:
-        """So many users send requests from now on; for so long, if that is planned."""
-        self.tell(load=describe_load(self._plan, users, run_time_s))
+    def load_began(
+        self, users: int, run_time_s: float | None, *, is_of_others: bool = False
+    ) -> None:
+        """So many users send requests from now on; for so long, if that is planned.
+
+        Users that are not ours keep to no rate, and to no ramp, that we know of.
+        """
+        load = describe_load(self._plan, users, run_time_s)
+        self.tell(load=load | _LOAD_OF_OTHERS if is_of_others else load)
+
+    def sent_no_batches(self) -> None:
+        """All requests carried what is not ours."""
+        self.tell(load=self._facts["load"] | _NO_BATCHES)
 
     def end(self, ending: Ending, **facts: object) -> None:
         """Everything was stopped; `facts` is what else run.json says at the end."""
@@ -178,6 +190,7 @@ def describe_load(plan: Plan, users: int | None, run_time_s: float | None = None
         "payload_bytes": options.payload_bytes,
         "seed": options.seed,
         "request_timeout_s": options.request_timeout,
+        **({"routes": [route.to_json() for route in options.routes]} if options.routes else {}),
     }
 
 

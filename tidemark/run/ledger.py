@@ -60,6 +60,11 @@ class Ledger:
         return bytes(self._states)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no message of the run was sent: its requests carried what is not ours."""
+        return not self._states
+
+    @property
     def accepted(self) -> int:
         """Messages that the service said it took."""
         return self._states.count(ACCEPTED) * self.batch_size

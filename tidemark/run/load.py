@@ -12,25 +12,44 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tidemark.record.events import GeneratorSaturated
+from tidemark.routes.mix import Mix, Turn
+from tidemark.routes.route import Request, Route
 from tidemark.run.ledger import label
 from tidemark.run.session import Session
 
 LATE_S = 0.25  # an arrival this late says that the generator, not the target, is the limit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Arrival:
-    """One request to send.
+    """One request that is to be sent.
 
     Attributes:
-        batch: its number in the run, from 0.
-        due_s: when it is due, on the monotonic clock, seconds.
-        body: the request body.
+        due_s: when, on the monotonic clock, seconds.
     """
 
-    batch: int
     due_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What an arrival sends.
+
+    Attributes:
+        due_s: when it is due, on the monotonic clock, seconds.
+        turn: where to, and what its placeholders stand for.
+        batch: the number of its batch of messages, from 0; None for a body that is not ours.
+        body: that batch.
+    """
+
+    due_s: float
+    turn: Turn
+    batch: int | None
     body: bytes
+
+    def request(self) -> Request:
+        """Make the request, now that it leaves."""
+        return self.turn.request(self.body)
 
 
 class Load:
@@ -52,35 +71,41 @@ class Load:
         self._bodies = enumerate(
             batches(options.batch_size, options.payload_bytes, options.seed, session.plan.run_id)
         )
+        self._mix = Mix(options.routes, options.seed, session.plan.run_id)
         self._began_s = time.monotonic()
         self._think = random.Random(f"think-{options.seed}")  # noqa: S311 - repeatable
 
     def next_arrival(self) -> Arrival:
         """The next request of the open workload, due at a time of its own."""
-        batch, body = next(self._bodies)
-        return Arrival(batch, self._began_s + next(self._times), body)
+        return Arrival(self._began_s + next(self._times))
 
     def arrival_now(self) -> Arrival:
         """The next request of the closed workload, due now."""
-        batch, body = next(self._bodies)
-        return Arrival(batch, time.monotonic(), body)
+        return Arrival(time.monotonic())
+
+    def take(self, arrival: Arrival, of_user: Route) -> Sending:
+        """What an arrival sends: a route of the run, or its user's where the run has none."""
+        turn = self._mix.next(of_user)
+        batch, body = next(self._bodies) if turn.route.sends_batches else (None, b"")
+        return Sending(arrival.due_s, turn, batch, body)
 
     def think_s(self, users: int) -> float:
         """How long a user of the closed workload waits so that all together reach the rate."""
         return self._think.expovariate(self.options.rate / max(users, 1))
 
-    def leaving(self, arrival: Arrival) -> None:
-        """A request leaves now: count it, and note when it leaves far too late."""
-        self._session.record.count_sent()
-        self._session.ledger.sent(arrival.batch)
-        late_s = time.monotonic() - arrival.due_s
+    def leaving(self, sending: Sending) -> None:
+        """A request leaves now: note it, and when it leaves far too late."""
+        if sending.batch is not None:
+            self._session.ledger.sent(sending.batch)
+        late_s = time.monotonic() - sending.due_s
         if late_s > LATE_S and not self._saturated:
             self._saturated = True
             self._session.journal.event(GeneratorSaturated(lateness_s=round(late_s, 3)))
 
-    def settle(self, arrival: Arrival, state: int) -> None:
+    def settle(self, sending: Sending, state: int) -> None:
         """Say in the ledger what became of a batch."""
-        self._session.ledger.settle(arrival.batch, state)
+        if sending.batch is not None:
+            self._session.ledger.settle(sending.batch, state)
 
 
 def arrival_times(rate: float, seed: int, ramp_s: float = 0.0) -> Iterator[float]:

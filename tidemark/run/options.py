@@ -1,13 +1,15 @@
 """The options of a run, once, for the command line, Locust's parser and its web form."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
 from tidemark.record import options as value
-from tidemark.record.errors import TidemarkError
+from tidemark.record.errors import OptionError, TidemarkError
 from tidemark.record.options import Option, read_all
+from tidemark.routes import Route, parse_route, read_headers, with_headers
+from tidemark.routes.reading import expect_apart
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
 from tidemark.targets.client_options import ALLOW_KAFKA_PLUGINS, KAFKA_CONFIG, KAFKA_OPTION
 from tidemark.targets.strategies import ALIASES, STRATEGIES, resolve
@@ -16,6 +18,29 @@ WORKLOADS = ("open", "closed")
 BROKER_KINDS = ("mock", "kafka")
 LONGEST_S = 365 * 86_400
 MIN_PAYLOAD_BYTES = 24  # run id, sequence number of up to fourteen digits, and two colons
+
+
+def _routes(texts: Iterable[str]) -> tuple[Route, ...]:
+    """The routes of the command line; files of bodies are named from the working directory."""
+    routes = tuple(route for text in texts for route in parse_route(text, Path()))
+    expect_apart(routes)
+    return routes
+
+
+def _texts(given: Any) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(map(str, given))
+
+
+def _route_texts(given: Any) -> tuple[str, ...]:
+    """Routes, as they were given once all have been found good."""
+    _routes(texts := _texts(given))
+    return texts
+
+
+def _header_texts(given: Any) -> tuple[str, ...]:
+    """Headers, as they were given once all have been found good."""
+    read_headers(texts := _texts(given))
+    return texts
 
 
 def _faults(given: Any) -> tuple[Fault, ...]:
@@ -69,6 +94,24 @@ class RunOptions:
     )
     seed: int = _option(
         value.integer(0), 1, "the same seed gives the same arrival times and payloads"
+    )
+    route: tuple[str, ...] = _option(
+        _route_texts,
+        (),
+        "send this instead of batches to /ingest; {batch} as body is such a batch; repeatable",
+        "'METHOD PATH [BODY|@FILE]'",
+        is_repeatable=True,
+        in_form=False,
+        holds_spaces=True,
+    )
+    header: tuple[str, ...] = _option(
+        _header_texts,
+        (),
+        "send it with every request; ${NAME} is a variable of the environment; repeatable",
+        "'NAME: VALUE'",
+        is_repeatable=True,
+        in_form=False,
+        holds_spaces=True,
     )
     fds_limit: int = _option(
         value.integer(1), 1024, "descriptor limit (RLIMIT_NOFILE) of the target alone"
@@ -181,6 +224,8 @@ class RunOptions:
     no_report: bool = _option(
         value.flag, False, "leave the report for `tidemark report`", is_flag=True
     )
+    routes: tuple[Route, ...] = ()
+    """What is sent; none where the locustfile says it. No option: `route` and a file give it."""
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
@@ -189,7 +234,23 @@ class RunOptions:
         Raises:
             OptionError: one line that names the option and what it wants.
         """
-        return cls(**read_all(OPTIONS, values))
+        options = cls(**read_all(OPTIONS, values))
+        return options.driving(())
+
+    def driving(self, of_file: Iterable[Route]) -> Self:
+        """The same with the routes of a file, unless the command line names its own.
+
+        The headers of the command line are added to either.
+
+        Raises:
+            OptionError: a file or a variable is not there.
+        """
+        try:
+            headers = read_headers(self.header)
+            routes = _routes(self.route) or of_file
+        except ValueError as error:
+            raise OptionError(f"--route, --header: {error}") from error
+        return replace(self, routes=tuple(with_headers(route, headers) for route in routes))
 
     def check_lasting(self, option: str, lasts_s: float | None) -> None:
         """Check that something of a load is left to be judged.
@@ -219,6 +280,8 @@ class RunOptions:
 
 
 OPTIONS: tuple[Option, ...] = tuple(
-    replace(one.metadata["option"], name=one.name) for one in fields(RunOptions)
+    replace(one.metadata["option"], name=one.name)
+    for one in fields(RunOptions)
+    if "option" in one.metadata
 )
 """The same, as they are described for every command line and form."""

@@ -55,8 +55,12 @@ class Plan:
 
     @property
     def topic_is_shared(self) -> bool:
-        """Whether others may write to the topic too: one of somebody else's cluster."""
-        return bool(self.options.topic and self.options.bootstrap)
+        """Whether others may write to the topic too: of somebody else's cluster, or by a route."""
+        is_written_beside = any(
+            not route.sends_batches and route.method not in {"GET", "HEAD", "OPTIONS"}
+            for route in self.options.routes
+        )
+        return bool(self.options.topic and self.options.bootstrap) or is_written_beside
 
     @property
     def is_reference(self) -> bool:
@@ -113,6 +117,12 @@ def _check(options: RunOptions, host: str | None) -> None:
         )
     if options.broker_option and options.broker != "kafka":
         raise TidemarkError("--broker-option needs --broker kafka")
+    routes = options.routes
+    if options.verify_messages and routes and not any(route.sends_batches for route in routes):
+        raise TidemarkError(
+            "--verify-messages needs a route that sends the run's own messages, body {batch}: "
+            "leave it out"
+        )
     body_bytes = options.batch_size * (options.payload_bytes + len('"", '))
     if body_bytes > MOST_BODY_BYTES:
         raise TidemarkError(

@@ -13,6 +13,8 @@ from tidemark.run.journal import Journal
 
 MOST_ROUTES = 100
 MOST_REASONS = 100
+ROUTE, MESSAGES = "tidemark.route", "tidemark.messages"
+"""Keys of a request's context: what it is called, and how many messages were accepted."""
 OTHER_ROUTES = "other"
 """What stands for all routes beyond the first hundred: names with an id in them never end."""
 
@@ -38,13 +40,12 @@ class RequestRecord:
         self.requests = 0
         self.failures = 0
         self.messages_accepted: int | None = None
-        self._heard_s: float | None = None  # the last success, or the first request
+        self._heard_s: float | None = None  # since when somebody waits for a success
 
     def count_sent(self) -> None:
         """A request is on its way."""
         self.sent += 1
-        if self._heard_s is None:
-            self._heard_s = self._monotonic()
+        self._wait()
 
     def on_request(
         self,
@@ -56,20 +57,26 @@ class RequestRecord:
         **_: Any,
     ) -> None:
         """Listener for Locust's `request` event; `response_time` is in milliseconds."""
-        route = self._route(f"{request_type} {name}".strip())
+        told = context or {}
+        route = self._route(told.get(ROUTE) or f"{request_type} {name}".strip())
         self.requests += 1
         self._routes[route] += 1
         self._tick_ms.append(round(response_time or 0.0, 3))
         if exception is not None:
             self.failures += 1
             self._failed_routes[route] += 1
+            self._wait()
             self._count_reason(f"{exception} on {route}" if route else str(exception))
             return
-        if self.sent:
-            self._heard_s = self._monotonic()
-        messages = (context or {}).get("messages")
+        is_waiting = self.sent > self.requests
+        self._heard_s = self._monotonic() if is_waiting else None
+        messages = told.get(MESSAGES)
         if messages is not None:
             self.messages_accepted = (self.messages_accepted or 0) + messages
+
+    def _wait(self) -> None:
+        if self._heard_s is None:
+            self._heard_s = self._monotonic()
 
     def _route(self, name: str) -> str:
         is_known = name in self._routes or len(self._routes) < MOST_ROUTES
@@ -91,7 +98,7 @@ class RequestRecord:
         return max(self._reasons, key=self._reasons.__getitem__, default=None)
 
     def silent_s(self) -> float:
-        """Seconds since the last success (or the first request) while requests are waiting."""
+        """Seconds since the last success, or since the first request after it that waits."""
         return 0.0 if self._heard_s is None else self._monotonic() - self._heard_s
 
     def row(self, instant: Instant, users: int) -> dict[str, Any]:

@@ -104,16 +104,19 @@ class Session:
 
     # -- load ----------------------------------------------------------------------------------
 
-    def begin_load(self, users: int, run_time_s: float | None = None) -> None:
+    def begin_load(
+        self, users: int, run_time_s: float | None = None, *, is_of_others: bool = False
+    ) -> None:
         """The load begins now; the first row of requests.csv says that nothing was sent yet.
 
         Args:
             users: how many send requests.
             run_time_s: for how long, seconds; None when no end is planned.
+            is_of_others: whether users that are not ours say what is sent, and when.
         """
         self.state = State.LOADED
         self._load_began_s = self.journal.clock.now().elapsed_s
-        self.journal.load_began(users, run_time_s)
+        self.journal.load_began(users, run_time_s, is_of_others=is_of_others)
         self.tick(users)
 
     def _load_s(self) -> float:
@@ -156,8 +159,10 @@ class Session:
             self.state = State.FINISHED
             self._tables.close()
             self._processes.stop(all_but=self._services.broker)
-            messages = self._balance() if self.record.sent else None
+            messages = None if self.ledger.is_empty else self._balance()
             self._processes.stop()
+            if self.record.requests and self.ledger.is_empty:
+                self.journal.sent_no_batches()
             self.journal.end(judged, messages=messages, latency_ms=self.record.latency_ms())
             self.ended = judged
 

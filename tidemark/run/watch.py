@@ -30,6 +30,7 @@ PATIENCE_S = 2.0
 HINTS = (
     (re.compile(r"connection ?refused", re.IGNORECASE), "does the service listen on that port?"),
     (re.compile(r"HTTP 40[45]"), "is the path right?"),
+    (re.compile(r"HTTP 30[12378]"), "redirects are not followed: name the path that they lead to"),
     (re.compile(r"HTTP (401|403|407)"), "does it want credentials?"),
     (re.compile(r"HTTP 5\d\d"), "what does the service's own log say?"),
     (
