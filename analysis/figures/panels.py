@@ -1,5 +1,6 @@
 """Panels above each other on one time axis, and what is drawn in all of them."""
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ HEAD_IN = 1.22
 WIDTH_IN = style.WIDTH_IN - LEFT_IN - RIGHT_IN
 ROW_PT = 13.0
 ROWS = 3
+INSIDE_COLUMNS = 110
+"""A text within a panel is no wider than that."""
 LETTER_IN = 0.078
 FEW_READINGS = 40
 TITLE_PAD_PT = 6.0
@@ -154,6 +157,14 @@ def draw_limits(
         how = {"va": "top", "color": style.MUTED, "bbox": BACKING, "zorder": 6}
         style.write_above(axes, text, 0.0, (5, -2), **how)
     return [EndLabel(limit, f"limit {told(limit)}", style.INK, "bold") for limit in near]
+
+
+def write_inside(axes: Axes, text: str) -> None:
+    """Write a text at the top left of a panel, where growth has not come yet, below others."""
+    below = -2 - ROW_PT * len(axes.texts)
+    how = {"va": "top", "color": style.INK, "weight": "bold", "bbox": BACKING, "zorder": 6}
+    for number, part in enumerate(textwrap.wrap(text, INSIDE_COLUMNS)):
+        style.write_above(axes, part, 0.0, (5, below - ROW_PT * number), **how)
 
 
 def headroom(axes: Axes, highest: float, share: float = 0.08) -> None:

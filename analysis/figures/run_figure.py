@@ -27,6 +27,7 @@ from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.headline import leading
 from tidemark.analysis.verdict.model import Floats, ResourceVerdict, Verdict
+from tidemark.analysis.verdict.route_words import note
 from tidemark.analysis.verdict.summary import use_per_request
 from tidemark.record.metrics import METRICS, Drawing, Metric
 
@@ -195,6 +196,7 @@ def _draw_growth(axes: Axes, metric: Metric, run: Run, judged: ResourceVerdict |
         return ""
     clock, scale = clock_of(run, judged.judged_until_s), metric.axis_scale
     said = [draw_fit(axes, judged, scale), draw_forecast(axes, judged, clock, scale)]
+    panels.write_inside(axes, note(judged))
     return "   ".join(filter(None, said))
 
 

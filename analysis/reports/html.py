@@ -17,6 +17,7 @@ from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.assessment import Assessment, Severity
 from tidemark.analysis.verdict.faults import left_text
 from tidemark.analysis.verdict.model import ForecastCheck, ResourceVerdict
+from tidemark.analysis.verdict.route_words import route_cell, told_apart
 from tidemark.analysis.verdict.summary import unlike
 from tidemark.record.events import LimitsRead, TargetUnconfirmed
 from tidemark.record.metrics import JUDGED, USED, Metric
@@ -62,6 +63,11 @@ class Section:
         last = self.assessment.run.routes.groupby("route", observed=True).last()
         rows = last[["requests", "failures"]].itertuples()
         return [(str(row[0]), row[1], row[2]) for row in rows] if len(last) > 1 else []
+
+    @property
+    def leaking(self) -> list[ResourceVerdict]:
+        """The resources whose growth is told by route."""
+        return told_apart(self.assessment.verdict)
 
     @property
     def facts(self) -> list[tuple[str, str]]:
@@ -189,7 +195,9 @@ def _environment() -> Environment:
         "signed": left_text,
         "word": lambda verdict: headline.WORDS[verdict],
     }
-    environment.globals.update(moments=headline.moments, predicted=_predicted, span=headline.span)
+    environment.globals.update(
+        moments=headline.moments, predicted=_predicted, route_cell=route_cell, span=headline.span
+    )
     return environment
 
 

@@ -64,7 +64,8 @@ def render(assessment: Assessment) -> bytes:
 
 
 def _add(suite: ET.Element, classname: str, finding: Finding) -> None:
-    name = _NAMES.get(finding.kind, "{}").format(finding.subject)
+    subject = finding.subject if finding.route is None else f"{finding.subject}@{finding.route}"
+    name = _clean(_NAMES.get(finding.kind, "{}").format(subject))
     element = ET.SubElement(suite, "testcase", {"classname": classname, "name": name})
     reason = _clean(finding.reason)
     outcome = _outcome(finding)

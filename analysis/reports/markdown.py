@@ -9,6 +9,7 @@ from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.baseline import ResourceChange
 from tidemark.analysis.verdict.findings import Finding, Severity
 from tidemark.analysis.verdict.model import ResourceVerdict
+from tidemark.analysis.verdict.route_words import route_cell, told_apart
 from tidemark.record.metrics import metric
 
 SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
@@ -64,11 +65,23 @@ def _section(assessment: Assessment) -> str:
     lines.append(escape(assessment.because))
     lines += [f"> {escape(warning)}" for warning in verdict.warnings]
     lines.append(_table(HEADER, [_row(one) for one in verdict.resources.values()], NUMBERS_FROM))
+    if leaking := told_apart(verdict):
+        header = ("Route", *(f"{found.metric.title} a request (90 %)" for found in leaking))
+        routes = [
+            (escape(name), *(_route(found, name) for found in leaking))
+            for name in leaking[0].routes
+        ]
+        lines.append(_table(header, routes, 1))
     if assessment.changes:
         rows = [_change(change) for change in assessment.changes]
         lines.append(_table(("Resource", "Before", "Now", "Per", "Change"), rows, len(rows[0])))
     lines.append("\n".join(_bullet(finding) for finding in assessment.findings))
     return "\n\n".join(line for line in lines if line)
+
+
+def _route(found: ResourceVerdict, name: str) -> str:
+    said = route_cell(found, name)
+    return f"**{said}**" if found.routes[name].verdict == "leaks" else said
 
 
 def _change(change: ResourceChange) -> tuple[str, ...]:

@@ -16,11 +16,13 @@ from tidemark.analysis.verdict.baseline import ResourceChange
 from tidemark.analysis.verdict.faults import FaultEffect, left_text
 from tidemark.analysis.verdict.findings import ON_THE_RUN, Finding, Kind, Severity
 from tidemark.analysis.verdict.model import Messages, ResourceVerdict
+from tidemark.analysis.verdict.route_words import route_cell, told_apart
 from tidemark.record.layout import REPORT_HTML, REPORT_PNG
 from tidemark.record.metadata import COMPLETED
 from tidemark.record.metrics import JUDGED, USED, Metric, metric
 
 VERDICT_STYLE = {"clean": "green", "leak": "bold red", "inconclusive": "yellow"}
+ROUTE_STYLE = {"leaks": "bold red", "excluded": "green", "cannot tell": "yellow"}
 CHANGE_STYLE = {"worse": "bold red", "cannot tell": "yellow"}
 SEVERITY_STYLE = {
     Severity.FAIL: "bold red",
@@ -33,7 +35,7 @@ SEVERITY_STYLE = {
 _GRAVE = (Severity.FAIL, Severity.UNKNOWN, Severity.DOUBT)
 _ENDLESS = 10_000  # columns
 WIDE = 152  # columns that the whole comparison needs in one table
-WORDS = frozenset({"strategy", "fault", "resource", "verdict", "outcome", "per", "change"})
+WORDS = frozenset({"strategy", "fault", "resource", "route", "verdict", "outcome", "per", "change"})
 """The columns of words, which stand at the left; figures stand at the right."""
 
 Cells = dict[str, Callable[[Assessment], str | Text]]
@@ -208,6 +210,7 @@ def print_run(console: Console, assessment: Assessment) -> None:
     _print_warnings(console, assessment)
     console.print()
     _print_table(console, table)
+    _print_routes(console, assessment)
     if faults:
         happened = _table("fault", *FAULT_CELLS)
         for fault in faults:
@@ -217,6 +220,23 @@ def print_run(console: Console, assessment: Assessment) -> None:
         _print_failed_faults(console, faults)
     console.print()
     _print_paths(console, assessment.run.path)
+
+
+def _print_routes(console: Console, assessment: Assessment) -> None:
+    """Print a row per route, where a resource leaks and there are several of them."""
+    leaking = told_apart(assessment.verdict)
+    if not leaking:
+        return
+    table = _table("route", *(f"{found.metric.heading}/req" for found in leaking))
+    for name in leaking[0].routes:
+        table.add_row(Text(name), *(_route(found, name) for found in leaking))
+    console.print()
+    _print_table(console, table)
+
+
+def _route(found: ResourceVerdict, name: str) -> Text:
+    verdict = found.routes[name].verdict
+    return Text(route_cell(found, name), ROUTE_STYLE[verdict])
 
 
 def print_check(console: Console, assessment: Assessment) -> None:

@@ -17,7 +17,13 @@ from tidemark.analysis.verdict.findings import ON_THE_RUN, Finding, Kind, Severi
 from tidemark.analysis.verdict.judge import has_limit, judge
 from tidemark.analysis.verdict.model import ResourceVerdict, Verdict
 from tidemark.analysis.verdict.summary import Summary, conditions, environment, summarise
-from tidemark.analysis.verdict.thresholds import check_threshold
+from tidemark.analysis.verdict.thresholds import (
+    ThresholdCheck,
+    check_route,
+    check_threshold,
+    find_route,
+    of_routes,
+)
 from tidemark.analysis.verdict.validity import examine
 from tidemark.record.metrics import metric
 
@@ -166,7 +172,8 @@ def assess(
         run: The run.
         control: A run of the same load against a service known to be clean.
         thresholds: Growth per request that is allowed, by resource; such a resource passes or
-            fails by its threshold in place of its verdict.
+            fails by its threshold in place of its verdict. Or by resource, "@" and route: where all
+            routes that leak have one, those stand in place of the verdict, too.
         baseline: An earlier run: growth that got worse fails.
         baseline_anyway: Whether it is compared with even if it was not the same test.
 
@@ -307,9 +314,20 @@ def _on_resources(verdict: Verdict, thresholds: Mapping[str, float]) -> Iterator
     for name, found in verdict.resources.items():
         dead = verdict.exhausted is not None and verdict.exhausted.resource == name
         if name in thresholds:
-            yield _on_threshold(found, thresholds[name])
-        if dead or name not in thresholds:
+            check = check_threshold(found, thresholds[name])
+            yield _on_threshold(found, check, _growth(found))
+        routes = of_routes(thresholds, name)
+        for asked, allowed in routes.items():
+            yield _on_route(found, asked, check_route(found, asked, allowed))
+        if dead or not (name in thresholds or _are_all(found, routes)):
             yield _on_verdict(found, dead=dead)
+
+
+def _are_all(found: ResourceVerdict, asked: Iterable[str]) -> bool:
+    """Whether these are all routes that leak, and nothing else does."""
+    held = {find_route(found, one) for one in asked}
+    unheld = {one.verdict for name, one in found.routes.items() if name not in held}
+    return found.verdict == "leak" and bool(held) and unheld <= {"excluded"}
 
 
 _KINDS = {
@@ -334,11 +352,25 @@ def _on_verdict(found: ResourceVerdict, *, dead: bool) -> Finding:
     return Finding(kind, found.resource, severity, headline.reason(found), _growth(found))
 
 
-def _on_threshold(found: ResourceVerdict, allowed: float) -> Finding:
-    check = check_threshold(found, allowed)
+def _on_threshold(
+    found: ResourceVerdict, check: ThresholdCheck, growth: Mapping[str, float | None]
+) -> Finding:
     severity = {True: Severity.PASS, False: Severity.FAIL, None: Severity.UNKNOWN}[check.kept]
-    evidence = {"allowed_per_request": allowed, **_growth(found)}
+    evidence = {"allowed_per_request": check.allowed, **growth}
     return Finding(Kind.THRESHOLD, found.resource, severity, check.reason, evidence)
+
+
+def _on_route(found: ResourceVerdict, asked: str, check: ThresholdCheck) -> Finding:
+    name = find_route(found, asked)
+    one = None if name is None else found.routes[name]
+    interval = one.per_request_interval if one else None
+    growth = {
+        "per_request": one.per_request if one else None,
+        "per_request_low": interval.low if interval else None,
+        "per_request_high": interval.high if interval else None,
+        "excluded_per_request": one.excluded_per_request if one else None,
+    }
+    return replace(_on_threshold(found, check, growth), route=name or asked)
 
 
 def _growth(found: ResourceVerdict) -> dict[str, float | None]:

@@ -61,6 +61,7 @@ class Finding:
         reason: A sentence that can be checked against the picture.
         evidence: The figures that it rests on, by name; None is unknown.
         remedy: What to do about it; empty where nothing has to be done.
+        route: The route it was found on; None where it is about all of them.
     """
 
     kind: Kind
@@ -69,8 +70,10 @@ class Finding:
     reason: str
     evidence: Mapping[str, float | None] = field(default_factory=dict)
     remedy: str = ""
+    route: str | None = None
 
     @property
     def title(self) -> str:
         """The subject as a reader knows it."""
-        return metric(self.subject).title if self.kind in ON_RESOURCES else self.subject
+        title = metric(self.subject).title if self.kind in ON_RESOURCES else self.subject
+        return title if self.route is None else f"{title} of {self.route}"

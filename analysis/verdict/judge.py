@@ -17,6 +17,7 @@ from tidemark.analysis.verdict.model import (
 )
 from tidemark.analysis.verdict.ports import NEAR, judge_ports
 from tidemark.analysis.verdict.resource import Subject, judge_resource
+from tidemark.analysis.verdict.route_counts import read_routes
 from tidemark.analysis.verdict.series import bin_run
 from tidemark.analysis.verdict.window import Window, find_window
 from tidemark.record.errors import UnusableRunError
@@ -64,8 +65,8 @@ def _subject(run: Run) -> Subject:
         )
     window = find_window(run, bins, processes)
     brokers, never_seen = run.metadata.brokers, _never_seen(run)
-    strategy = run.metadata.strategy
-    return Subject(window, processes, read_limits(run), brokers, never_seen, strategy)
+    strategy, routes = run.metadata.strategy, read_routes(run)
+    return Subject(window, processes, read_limits(run), brokers, never_seen, strategy, routes)
 
 
 def _never_seen(run: Run) -> bool:

@@ -59,6 +59,12 @@ class MemorySeries:
         """Whether the heap was collected too seldom to say anything of it."""
         return self.column == HEAP and (self.collections or 0) < FEWEST_COLLECTIONS
 
+    @property
+    def collected_s(self) -> Floats:
+        """When all heaps were collected since the bin before, seconds since the run began."""
+        risen = [np.diff(one.value[COLLECTIONS], prepend=np.nan) > 0 for one in self.processes]
+        return self.window.bins.elapsed_s[np.all(risen, axis=0)] if risen else np.array([])
+
 
 def memory_series(window: Window, processes: Sequence[ProcessSeries]) -> MemorySeries:
     """Choose what is judged of a run."""

@@ -20,6 +20,7 @@ FAR = 100.0
 """What a run says of the time after so many of its lengths is arithmetic, not a forecast."""
 
 Decision = Literal["leak", "clean", "inconclusive"]
+RouteDecision = Literal["leaks", "excluded", "cannot tell"]
 Floats = NDArray[np.float64]
 
 
@@ -153,6 +154,26 @@ class ForecastCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class RouteGrowth:
+    """What one route has to do with the growth of a resource.
+
+    Attributes:
+        verdict: Whether its requests leave something behind.
+        requests: How often it was asked for in the judged part; None where unknown.
+        per_request: Growth with each of its requests; None where it cannot be told. 0 for a route
+            that was not seen to leak beside others that do.
+        per_request_interval: 90 % interval of it.
+        excluded_per_request: Growth with each of its requests above which there surely is none.
+    """
+
+    verdict: RouteDecision
+    requests: float | None = None
+    per_request: float | None = None
+    per_request_interval: Interval | None = None
+    excluded_per_request: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceVerdict:
     """What is known about one resource of the target.
 
@@ -186,6 +207,9 @@ class ResourceVerdict:
         fit: The growth line of the scope over the judged part; None when there is too little.
         forecast: Forecast from the end of the run; None without growth or without a limit.
         forecast_check: The first quarter's forecast against what happened.
+        routes: What each route has to do with the growth, by name; empty where routes, or
+            growth per request, are unknown.
+        routes_reason: Why some of them cannot be told; None where all can.
     """
 
     resource: str
@@ -211,6 +235,8 @@ class ResourceVerdict:
     fit: Fit | None = None
     forecast: Forecast | None = None
     forecast_check: ForecastCheck | None = None
+    routes: Mapping[str, RouteGrowth] = field(default_factory=dict)
+    routes_reason: str | None = None
 
     @property
     def metric(self) -> Metric:

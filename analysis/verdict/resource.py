@@ -1,15 +1,17 @@
 """The verdict on one resource, put together from its tracks, its limit and its forecast."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tidemark.analysis.verdict import reasons
 from tidemark.analysis.verdict.control import Rate, beyond_control
 from tidemark.analysis.verdict.decision import Judgement, Pattern, decide
 from tidemark.analysis.verdict.forecast import check_early_forecast, forecast_limit
+from tidemark.analysis.verdict.growth import Growth
 from tidemark.analysis.verdict.limits import Limits
 from tidemark.analysis.verdict.memory import (
     FEWEST_COLLECTIONS,
@@ -21,6 +23,8 @@ from tidemark.analysis.verdict.memory import (
     memory_series,
 )
 from tidemark.analysis.verdict.model import Interval, ResourceVerdict
+from tidemark.analysis.verdict.route_counts import RouteCounts
+from tidemark.analysis.verdict.routes import attributed
 from tidemark.analysis.verdict.scope import (
     Scope,
     approach_of,
@@ -29,7 +33,7 @@ from tidemark.analysis.verdict.scope import (
     measure_scope,
     series_of,
 )
-from tidemark.analysis.verdict.series import ProcessSeries
+from tidemark.analysis.verdict.series import HEAP, ProcessSeries
 from tidemark.analysis.verdict.tracks import Track, tracks_of
 from tidemark.analysis.verdict.window import Window
 from tidemark.record.metrics import TCP_STATES, Measure, metric
@@ -54,6 +58,7 @@ class Subject:
         brokers: The endpoints towards which connections are counted.
         never_seen: Whether all columns of connections are 0 throughout.
         strategy: What was run; None where the run was not told.
+        routes: How often each route was asked for.
     """
 
     window: Window
@@ -62,6 +67,7 @@ class Subject:
     brokers: tuple[str, ...] = ()
     never_seen: bool = False
     strategy: str | None = None
+    routes: RouteCounts = field(default_factory=RouteCounts)
 
     @property
     def memory(self) -> MemorySeries:
@@ -98,7 +104,11 @@ def judge_resource(
         chosen = replace(chosen, decision="inconclusive", pattern=Pattern.EARLY)
     if resource in FINALIZED and _is_uncollected(chosen, subject):
         chosen = replace(chosen, decision="inconclusive", pattern=Pattern.UNCOLLECTED)
-    return _assemble(resource, subject, scope, chosen, _told(chosen, rate))
+    rate = _told(chosen, rate)
+    found = _assemble(resource, subject, scope, chosen, rate)
+    growth = _growth_of_all(chosen, judgements, rate)
+    known = _known(resource, subject, growth)
+    return attributed(found, growth, subject.routes, known, chosen.hidden)
 
 
 def _is_uncollected(chosen: Judgement, subject: Subject) -> bool:
@@ -122,6 +132,25 @@ def _told(chosen: Judgement, rate: Rate | None) -> Rate | None:
         return rate
     is_lost = rate.interval.low <= 0.0 < growth.interval.low
     return Rate(growth.slope, growth.interval) if is_lost else rate
+
+
+def _growth_of_all(
+    chosen: Judgement, judgements: list[tuple[Track, Judgement]], rate: Rate | None
+) -> Growth | None:
+    """The growth that is told: of all processes, unless that of a single one is."""
+    growth = chosen.growth
+    if growth is None or rate is None or rate.slope == growth.slope:
+        return growth
+    is_part = any(found.growth is growth for _, found in judgements[1:])
+    return judgements[0][1].growth if is_part else growth
+
+
+def _known(resource: str, subject: Subject, growth: Growth | None) -> NDArray[np.bool_] | None:
+    """At which bins of a growth the level is known: of a heap, those with a collection."""
+    held = subject.memory if resource == MEMORY else None
+    if growth is None or held is None or held.column != HEAP:
+        return None
+    return np.isin(growth.track.elapsed_s, held.collected_s)
 
 
 def _nothing_to_judge(resource: str, subject: Subject) -> Pattern | None:

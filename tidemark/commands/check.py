@@ -31,9 +31,10 @@ FOLDER = click.Path(path_type=Path)
     "--max-per-request",
     "thresholds",
     multiple=True,
-    metavar="RESOURCE=N",
+    metavar="RESOURCE[@ROUTE]=N",
     help="growth per request that is allowed, in place of the verdict on that resource: "
-    f"fds=0.01; repeatable ({', '.join(RESOURCES)})",
+    "fds=0.01, or that of one route: 'fds@POST /ingest=0.01'; repeatable "
+    f"({', '.join(RESOURCES)})",
 )
 @click.option("--junit", "junit_file", type=FOLDER, metavar="FILE", help="write it as JUnit XML")
 @click.option("--markdown", "markdown_file", type=FOLDER, metavar="FILE", help="... as Markdown")
