@@ -33,6 +33,7 @@ func configuration() *sarama.Config {
 	config.Net.ReadTimeout = 5 * time.Second
 	config.Net.WriteTimeout = 5 * time.Second
 	config.Producer.Timeout = 3 * time.Second
+	config.Producer.Return.Successes = true // somebody waits for them
 	return config
 }
 
@@ -67,28 +68,30 @@ func (s fixed) send(topic string, batch []string) (err error) {
 	return sendAndClose(producer, topic, batch)
 }
 
-// sendAndClose returns when the producer has ended, and with it every message's fate is known.
+// sendAndClose writes a batch, waits for what becomes of it, and closes the producer. One that is
+// closed sooner gives up what it would have tried again.
 func sendAndClose(producer sarama.AsyncProducer, topic string, batch []string) error {
 	go func() {
 		for _, text := range batch {
 			producer.Input() <- message(topic, text)
 		}
-		producer.AsyncClose()
 	}()
 	var failed []error
-	for err := range producer.Errors() { // unread, a failure would block the producer
-		failed = append(failed, err)
+	for range batch {
+		select {
+		case <-producer.Successes():
+		case err := <-producer.Errors():
+			failed = append(failed, err)
+		}
 	}
-	return errors.Join(failed...)
+	return errors.Join(append(failed, producer.Close())...)
 }
 
 // shared has one producer for the life of the process.
 type shared struct{ producer sarama.AsyncProducer }
 
 func newShared(brokers []string) (shared, error) {
-	config := configuration()
-	config.Producer.Return.Successes = true
-	producer, err := sarama.NewAsyncProducer(brokers, config)
+	producer, err := sarama.NewAsyncProducer(brokers, configuration())
 	if err != nil {
 		return shared{}, err
 	}

@@ -157,7 +157,8 @@ class Service:
 
     def expect_written(self, path: str = "/ingest") -> None:
         """Post a batch, all of which is taken."""
-        assert self.post(BATCH, path) == (200, f"{len(BATCH)}\n")
+        answer = self.post(BATCH, path)
+        assert answer == (200, f"{len(BATCH)}\n"), answer
 
 
 def port_of(address: str) -> int:
