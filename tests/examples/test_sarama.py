@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .workshop import REQUESTS, Growth, goroutines, port_of, toolchain
+from .workshop import REQUESTS, WARM_UP, Growth, goroutines, port_of, toolchain
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -39,7 +39,7 @@ def measured(sarama, strategy: str, bootstrap: list[str]) -> tuple[Growth, dict[
         before = profile()
         growth = service.growth({port_of(address) for address in bootstrap})
         after = profile()
-    posted = REQUESTS + 5
+    posted = WARM_UP + REQUESTS
     names = ("total", RECEIVER, UPDATER)
     return growth, {name: (after.get(name, 0) - before.get(name, 0)) / posted for name in names}
 

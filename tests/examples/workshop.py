@@ -31,7 +31,8 @@ PATIENCE_S = 60.0
 BUILD_TIMEOUT_S = 600.0
 BATCH = ["message"] * 40
 """So many that each broker leads a partition that is written to."""
-WARM_UP = 5
+WARM_UP = 20
+"""Requests that go before: a server makes its own threads with the first ones."""
 REQUESTS = 20
 CALM = 25
 """Looks without a change after which a service has settled."""

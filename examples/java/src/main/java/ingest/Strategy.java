@@ -3,6 +3,7 @@ package ingest;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -62,7 +63,9 @@ interface Strategy {
             throws ExecutionException, InterruptedException {
         List<Future<RecordMetadata>> sent = new ArrayList<>(batch.size());
         for (String text : batch) {
-            sent.add(producer.send(new ProducerRecord<>(topic, text)));
+            // Without a key, all of a batch would go to one partition.
+            String key = UUID.randomUUID().toString();
+            sent.add(producer.send(new ProducerRecord<>(topic, key, text)));
         }
         for (Future<RecordMetadata> acknowledged : sent) {
             acknowledged.get();
