@@ -18,17 +18,23 @@ def java(example):
     return example("java")
 
 
-def expected(strategy: str, brokers: int) -> Growth:
-    """An open producer has a connection to the broker that it asked first and one to each leader."""
+def expected(strategy: str, given: int, brokers: int) -> Growth:
+    """What a request leaves behind, told of `given` of the brokers.
+
+    An open producer keeps the connections to the addresses that it was given, of which it knows no
+    more than that, and has one to each leader; and it has a thread with a selector.
+    """
     if strategy != "broken":
         return Growth(0, 0, 0)
-    connections = brokers + 1
+    connections = given + brokers
     return Growth(fds=connections + SELECTOR, connections=connections, threads=1)
 
 
-@pytest.mark.parametrize("strategy", ["broken", "fixed", "shared"])
-def test_what_a_request_leaves_behind(java, kafka_brokers, strategy):
-    bootstrap = kafka_brokers.ready["bootstrap"]
-    with java.started(strategy, ",".join(bootstrap)) as service:
-        growth = service.growth({port_of(address) for address in bootstrap})
-    assert growth == expected(strategy, len(bootstrap))
+@pytest.mark.parametrize(
+    ("strategy", "given"), [("broken", 1), ("broken", 2), ("fixed", 2), ("shared", 2)]
+)
+def test_what_a_request_leaves_behind(java, kafka_brokers, strategy, given):
+    brokers = kafka_brokers.ready["bootstrap"]
+    with java.started(strategy, ",".join(brokers[:given])) as service:
+        growth = service.growth({port_of(address) for address in brokers})
+    assert growth == expected(strategy, given, len(brokers))
