@@ -90,8 +90,8 @@ def database(port: int, max_connections: int) -> Iterator[str]:
             if made.returncode:
                 raise NoDatabaseError(f"initdb failed: {_last_line(log)}")
             server = subprocess.Popen(
-                [found / "postgres", "-D", data, "-p", str(port), "-c", "listen_addresses=127.0.0.1",
-                 "-c", f"unix_socket_directories={folder}", "-c", "fsync=off",
+                [found / "postgres", "-D", data, "-p", str(port), "-c", "fsync=off",
+                 "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}",
                  "-c", f"max_connections={max_connections}"],
                 stdout=output, preexec_fn=_end_with_parent, **options,  # noqa: PLW1509
             )  # fmt: skip

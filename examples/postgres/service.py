@@ -111,7 +111,7 @@ async def ingest(request: web.Request) -> web.Response:
     try:
         batch = await request.app[STORE](messages)
     except (SQLAlchemyError, OSError) as error:
-        request.app.logger.error("not stored: %s", error)
+        request.app.logger.warning("not stored: %s", error)
         return web.Response(status=503, text="not stored\n")
     return web.Response(text=f"{len(batch.messages)}\n")
 

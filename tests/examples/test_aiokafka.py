@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .workshop import Growth, port_of, toolchain
+from .workshop import Growth, compared, port_of, toolchain
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -39,3 +39,8 @@ def test_what_a_request_leaves_behind_on_the_embedded_brokers(
 @pytest.mark.parametrize("strategy", ["broken", "fixed", "shared"])
 def test_what_a_request_leaves_behind_on_kafka(aiokafka, kafka_brokers, strategy):
     check(aiokafka, strategy, kafka_brokers.ready["bootstrap"])
+
+
+def test_the_verdicts_of_a_comparison(aiokafka, tmp_path):
+    verdicts = compared(aiokafka, tmp_path, "--duration=30")
+    expected("broken", 2).expect_told(verdicts["broken"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .workshop import Growth, port_of, toolchain
+from .workshop import Growth, compared, port_of, toolchain
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.kafka, pytest.mark.timeout(900)]
 
@@ -38,3 +38,8 @@ def test_what_a_request_leaves_behind(java, kafka_brokers, strategy, given):
     with java.started(strategy, ",".join(brokers[:given])) as service:
         growth = service.growth({port_of(address) for address in brokers})
     assert growth == expected(strategy, given, len(brokers))
+
+
+def test_the_verdicts_of_a_comparison(java, tmp_path):
+    verdicts = compared(java, tmp_path, "--broker=kafka", "--duration=30", "--rate=5")
+    expected("broken", 2, 2).expect_told(verdicts["broken"])

@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from .workshop import EXAMPLES, Growth, free_port, missing, port_of, toolchain
+from .workshop import EXAMPLES, Growth, compared, free_port, missing, port_of, toolchain
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -37,11 +37,14 @@ def database(database_module):
         yield url
 
 
-@pytest.mark.parametrize(
-    ("strategy", "connections"), [("broken", 1), ("fixed", 0), ("shared", 0)]
-)
+@pytest.mark.parametrize(("strategy", "connections"), [("broken", 1), ("fixed", 0), ("shared", 0)])
 def test_what_a_request_leaves_behind(postgres, database, strategy, connections):
     port = port_of(database.rpartition("/")[0])
     with postgres.started(strategy, DATABASE_URL=database) as service:
         growth = service.growth({port})
     assert growth == Growth(fds=connections, connections=connections, threads=0)
+
+
+def test_the_verdicts_of_a_comparison(postgres, database, tmp_path):
+    verdicts = compared(postgres, tmp_path, "--duration=30", DATABASE_URL=database)
+    Growth(fds=1, connections=1, threads=0).expect_told(verdicts["broken"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .workshop import REQUESTS, WARM_UP, Growth, goroutines, port_of, toolchain
+from .workshop import REQUESTS, WARM_UP, Growth, compared, goroutines, port_of, toolchain
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -68,3 +68,10 @@ def test_what_a_request_leaves_behind_on_the_embedded_brokers(
 @pytest.mark.parametrize("strategy", ["broken", "fixed", "shared"])
 def test_what_a_request_leaves_behind_on_kafka(sarama, kafka_brokers, strategy):
     check(sarama, strategy, kafka_brokers.ready["bootstrap"])
+
+
+@pytest.mark.parametrize("kind", ["mock", pytest.param("kafka", marks=pytest.mark.kafka)])
+def test_the_verdicts_of_a_comparison(sarama, tmp_path, kind):
+    verdicts = compared(sarama, tmp_path, f"--broker={kind}", "--duration=25")
+    connections, _ = expected("broken", 2)
+    Growth(connections, connections, threads=0).expect_told(verdicts["broken"])

@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 import psutil
 import pytest
 
+from tests.e2e.conftest import Workbench
 from tests.eventually import eventually
 from tidemark.record.process import before_exec
 
@@ -34,6 +35,7 @@ BATCH = ["message"] * 40
 WARM_UP = 20
 """Requests that go before: a server makes its own threads with the first ones."""
 REQUESTS = 20
+COMPARE_TIMEOUT_S = 600.0
 CALM = 25
 """Looks without a change after which a service has settled."""
 
@@ -88,6 +90,13 @@ class Growth:
     connections: float
     threads: float
 
+    def expect_told(self, verdict: Mapping[str, Any]) -> None:
+        """Fail unless a verdict says leak, and each figure as it is, within a twentieth."""
+        assert verdict["verdict"] == "leak", verdict["reason"]
+        for name in ("fds", "connections", "threads"):
+            told = verdict["resources"][name]["per_request"]
+            assert told == pytest.approx(getattr(self, name), rel=0.05, abs=0.02), name
+
 
 @dataclass(frozen=True)
 class Service:
@@ -124,8 +133,8 @@ class Service:
 
     def held(self, ports: set[int]) -> tuple[int, int, int]:
         """Its descriptors, its ESTABLISHED connections to these ports as ss sees them, threads."""
-        threads = psutil.Process(self.pid).num_threads()
-        return len(os.listdir(f"/proc/{self.pid}/fd")), self._connections(ports), threads
+        process = psutil.Process(self.pid)
+        return process.num_fds(), self._connections(ports), process.num_threads()
 
     def _connections(self, ports: set[int]) -> int:
         told = subprocess.run(
@@ -154,12 +163,37 @@ class Service:
         for _ in range(requests):
             self.expect_written()
         after = self.settled(ports)
-        return Growth(*((late - early) / requests for early, late in zip(before, after, strict=True)))
+        return Growth(
+            *((late - early) / requests for early, late in zip(before, after, strict=True))
+        )
 
     def expect_written(self, path: str = "/ingest") -> None:
         """Post a batch, all of which is taken."""
         answer = self.post(BATCH, path)
         assert answer == (200, f"{len(BATCH)}\n"), answer
+
+
+def compared(
+    example: Example, results: Path, *arguments: str, **environment: str
+) -> dict[str, dict[str, Any]]:
+    """What `tidemark compare --services broken,fixed` makes of an example: each one's verdict.
+
+    The fixed one is not called a leak.
+    """
+    bench = Workbench(example.folder)
+    command = bench.start(
+        *("tidemark", "compare", "--services=broken,fixed", f"--results={results}", *arguments),
+        **environment,
+    )
+    out, err = command.process.communicate(timeout=COMPARE_TIMEOUT_S)
+    assert command.process.returncode == 0, out + err
+    bench.expect_nothing_left()
+    verdicts = {
+        path.parent.name: json.loads(path.read_text()) for path in results.glob("*/*/verdict.json")
+    }
+    assert set(verdicts) == {"broken", "fixed"}
+    assert verdicts["fixed"]["verdict"] != "leak", verdicts["fixed"]["reason"]
+    return verdicts
 
 
 def port_of(address: str) -> int:
@@ -180,7 +214,9 @@ def built(name: str, into: Path) -> Example:
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=EXAMPLES / name, capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
-    files = [path for path in sorted(listed.strip("\0").split("\0")) if (EXAMPLES / name / path).exists()]
+    files = [
+        path for path in sorted(listed.strip("\0").split("\0")) if (EXAMPLES / name / path).exists()
+    ]
     digest = hashlib.sha256()
     for path in files:
         digest.update(f"{path}\n".encode() + (EXAMPLES / name / path).read_bytes())
