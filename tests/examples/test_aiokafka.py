@@ -42,5 +42,5 @@ def test_what_a_request_leaves_behind_on_kafka(aiokafka, kafka_brokers, strategy
 
 
 def test_the_verdicts_of_a_comparison(aiokafka, tmp_path):
-    verdicts = compared(aiokafka, tmp_path, "--duration=30")
+    verdicts = compared(aiokafka, tmp_path, "--duration=30", "--rate=5")
     expected("broken", 2).expect_told(verdicts["broken"])

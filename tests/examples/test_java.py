@@ -41,5 +41,5 @@ def test_what_a_request_leaves_behind(java, kafka_brokers, strategy, given):
 
 
 def test_the_verdicts_of_a_comparison(java, tmp_path):
-    verdicts = compared(java, tmp_path, "--broker=kafka", "--duration=30", "--rate=5")
+    verdicts = compared(java, tmp_path, "--broker=kafka", "--duration=30", "--rate=4")
     expected("broken", 2, 2).expect_told(verdicts["broken"])

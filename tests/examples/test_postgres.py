@@ -46,5 +46,5 @@ def test_what_a_request_leaves_behind(postgres, database, strategy, connections)
 
 
 def test_the_verdicts_of_a_comparison(postgres, database, tmp_path):
-    verdicts = compared(postgres, tmp_path, "--duration=30", DATABASE_URL=database)
+    verdicts = compared(postgres, tmp_path, "--duration=30", "--rate=5", DATABASE_URL=database)
     Growth(fds=1, connections=1, threads=0).expect_told(verdicts["broken"])

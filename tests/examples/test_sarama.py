@@ -72,6 +72,6 @@ def test_what_a_request_leaves_behind_on_kafka(sarama, kafka_brokers, strategy):
 
 @pytest.mark.parametrize("kind", ["mock", pytest.param("kafka", marks=pytest.mark.kafka)])
 def test_the_verdicts_of_a_comparison(sarama, tmp_path, kind):
-    verdicts = compared(sarama, tmp_path, f"--broker={kind}", "--duration=25")
+    verdicts = compared(sarama, tmp_path, f"--broker={kind}", "--duration=30", "--rate=5")
     connections, _ = expected("broken", 2)
     Growth(connections, connections, threads=0).expect_told(verdicts["broken"])
