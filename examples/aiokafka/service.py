@@ -28,7 +28,7 @@ def broken(bootstrap: str, topic: str) -> Write:
 
     async def write(batch: list[str]) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
-        await producer.start()
+        await producer.start()  # the bug: nobody stops it
         await send(producer, topic, batch)
 
     return write
@@ -38,7 +38,7 @@ def fixed(bootstrap: str, topic: str) -> Write:
     """A producer for each request, stopped."""
 
     async def write(batch: list[str]) -> None:
-        async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:  # the fix
             await send(producer, topic, batch)
 
     return write

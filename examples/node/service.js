@@ -33,7 +33,7 @@ const strategies = {
   // A producer for each request, connected and never disconnected.
   broken: () => async (batch) => {
     const producer = newProducer();
-    await producer.connect();
+    await producer.connect(); // the bug: nobody disconnects it
     await send(producer, batch);
   },
 
@@ -44,7 +44,7 @@ const strategies = {
     try {
       await send(producer, batch);
     } finally {
-      await producer.disconnect();
+      await producer.disconnect(); // the fix
     }
   },
 

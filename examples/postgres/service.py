@@ -66,7 +66,7 @@ def broken(engine: AsyncEngine) -> Store:
     session = sessions_of_tasks(engine)
 
     async def store(messages: list[str]) -> Batch:
-        return await stored(session, messages)
+        return await stored(session, messages)  # the bug: nobody calls session.remove()
 
     return store
 
@@ -79,7 +79,7 @@ def fixed(engine: AsyncEngine) -> Store:
         try:
             return await stored(session, messages)
         finally:
-            await session.remove()
+            await session.remove()  # the fix
 
     return store
 

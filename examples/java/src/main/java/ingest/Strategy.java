@@ -30,7 +30,7 @@ interface Strategy {
     /** A producer for each request, which nobody closes: its own thread keeps it. */
     private static Strategy broken(String bootstrap, String topic) {
         return batch -> {
-            Producer<String, String> producer = newProducer(bootstrap);
+            Producer<String, String> producer = newProducer(bootstrap); // the bug: nobody closes it
             write(producer, topic, batch);
         };
     }
@@ -38,7 +38,7 @@ interface Strategy {
     /** A producer for each request, closed. */
     private static Strategy fixed(String bootstrap, String topic) {
         return batch -> {
-            try (Producer<String, String> producer = newProducer(bootstrap)) {
+            try (Producer<String, String> producer = newProducer(bootstrap)) { // the fix
                 write(producer, topic, batch);
             }
         };
