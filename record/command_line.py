@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from tidemark.record.errors import OptionError, TidemarkError
-from tidemark.record.options import REQUIRED, Option, read_all
+from tidemark.record.options import REQUIRED, Option, Unsaid, read_all
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -82,7 +82,8 @@ def add_option(
     if option.is_repeatable:
         given["action"] = "append"
     elif option.default is not REQUIRED:
-        given["default"] = option.as_text(option.default) if keep_text else option.default
+        default = option.default
+        given["default"] = Unsaid(option.as_text(default)) if keep_text else default
     parser.add_argument(option.flag, required=option.default is REQUIRED, **given)
 
 

@@ -19,6 +19,7 @@ TARGET_LOG = "target.log"
 BROKER_LOG = "broker.log"
 SAMPLER_LOG = "sampler.log"
 LEDGER_LOG = "ledger.log"
+BUILD_LOG = "build.log"
 VERDICT_JSON = "verdict.json"
 REPORT_PNG = "report.png"
 REPORT_HTML = "report.html"
@@ -119,5 +120,5 @@ TABLES = (SAMPLES, COMPOSITION, REQUESTS, ROUTES, ENDPOINTS)
 
 RECORDED_FILES = (RUN_JSON, EVENTS_JSONL, *(table.file for table in TABLES))
 """What makes a folder a run."""
-WRITTEN_FILES = (*RECORDED_FILES, TARGET_LOG, BROKER_LOG, SAMPLER_LOG, LEDGER_LOG)
+WRITTEN_FILES = (*RECORDED_FILES, TARGET_LOG, BROKER_LOG, SAMPLER_LOG, LEDGER_LOG, BUILD_LOG)
 """What a run writes: a folder that holds one of these is not written into."""

@@ -23,11 +23,19 @@ from tidemark.record.secrets import without_secrets
 REQUIRED = object()
 """The default of an option that must be given."""
 
+
+class Unsaid(str):
+    """The text of a default: what stands for an option that nobody gave."""
+
+    __slots__ = ()
+
+
 _LARGEST_INTEGER = 2**31 - 1
 _MOST_SHOWN = 60
 _LONGEST_NAME = 200
 """Characters of the name of a run's folder: file systems take 255 bytes, and files beside it."""
 _LONGEST_PATH_BYTES = 4000
+_LONGEST_LINE = 1000
 LONGEST_MESSAGE = 300
 """Characters of what is wrong with a value, the value as it was given included."""
 
@@ -50,6 +58,7 @@ class Option:
         is_positional: Stands without its name.
         in_form: May be set in the web form too; not what names files, libraries or programs,
             for whatever a browser shows may try to post to the form.
+        alias: A further flag of our own commands, which Locust has for something else.
     """
 
     name: str
@@ -62,6 +71,7 @@ class Option:
     is_repeatable: bool = False
     is_positional: bool = False
     in_form: bool = True
+    alias: str = ""
 
     @property
     def flag(self) -> str:
@@ -76,7 +86,7 @@ class Option:
     @property
     def environment_variable(self) -> str:
         """The environment variable that sets it, `TIDEMARK_FDS_LIMIT`."""
-        return "TIDEMARK_" + self.name.upper()
+        return "TIDEMARK_" + self.name.upper().removeprefix("TIDEMARK_")
 
     @property
     def explained(self) -> str:
@@ -84,6 +94,11 @@ class Option:
         if self.is_flag or self.default is REQUIRED:
             return self.help
         return f"{self.help}  [default: {self.as_text(self.default) or 'none'}]"
+
+    @property
+    def default_value(self) -> Any:
+        """The default, checked: what an option is that nobody gives."""
+        return None if self.default in (None, REQUIRED) else self.read(self.default)
 
     def read(self, value: Any) -> Any:
         """The checked value.
@@ -103,6 +118,12 @@ class Option:
             return ""
         return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
+    def as_given(self, value: Any) -> Any:
+        """A value as a command line that keeps texts hands it over."""
+        if self.is_flag:
+            return bool(value)
+        return list(map(str, value)) if self.is_repeatable else self.as_text(value)
+
     def as_arguments(self, value: Any) -> list[str]:
         """The command-line arguments that give this value."""
         if self.is_flag:
@@ -110,6 +131,12 @@ class Option:
         if self.is_repeatable:
             return [f"{self.flag}={one}" for one in value]
         return [f"{self.flag}={self.as_text(value)}"]
+
+
+def was_given(value: Any) -> bool:
+    """Whether somebody gave this value of an option, as a command line hands it over."""
+    is_empty = value is None or value is False or value in ("", (), [])
+    return not is_empty and not isinstance(value, Unsaid)
 
 
 def read_all(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,6 +225,22 @@ def _plain(value: Any) -> str:
     return text
 
 
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def duration(value: Any) -> float:
+    """A time in seconds, or with units: 90, 90s, 1m30s, 2h; at most a year."""
+    text = str(value).strip()
+    parts = re.fullmatch(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text, re.ASCII)
+    if not text or parts is None:
+        raise ValueError(f"must be a time such as 90s, 10m or 1h30m, not {shown(value)}")
+    sizes = (_UNITS_S[unit] for unit in "dhms")
+    found = sum(float(part or 0) * size for part, size in zip(parts.groups(), sizes, strict=True))
+    if not 0 < found <= 365 * 86_400:
+        raise ValueError(f"must be longer than 0 s and at most a year, not {shown(value)}")
+    return found
+
+
 def choice(*choices: str) -> Callable[[Any], str]:
     """One of some words."""
 
@@ -276,6 +319,14 @@ def one_word(value: Any) -> str:
     if len(word.encode(errors="replace")) > _LONGEST_NAME:
         raise ValueError(f"must be {_LONGEST_NAME} bytes at most, not {shown(word)}")
     return word
+
+
+def line(value: Any) -> str:
+    """A line of text; empty for none."""
+    text = str(value or "")
+    if not text.isprintable() or len(text) > _LONGEST_LINE:
+        raise ValueError(f"must be a line of {_LONGEST_LINE} characters at most, not {shown(text)}")
+    return text
 
 
 def topic(value: Any) -> str:

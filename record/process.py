@@ -17,6 +17,7 @@ from tidemark.record.errors import ResourceLimitError
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
+_PR_SET_CHILD_SUBREAPER = 36
 # Looked up once, here: between fork and exec a child must not take the loader's locks.
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -35,6 +36,16 @@ def die_with_parent(parent_pid: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
     if os.getppid() != parent_pid:
         os._exit(1)
+
+
+def outlive_parent() -> None:
+    """Undo `die_with_parent`: this process sees to its end itself."""
+    _prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(0))
+
+
+def take_in_orphans() -> None:
+    """Become the parent of everything below this process whose own parent ends before it."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, ctypes.c_ulong(1))
 
 
 def before_exec() -> Callable[[], None]:

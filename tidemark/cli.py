@@ -19,6 +19,8 @@ EXIT_INTERRUPTED = 130
 
 COMMANDS: Mapping[str, str] = {
     "compare": "Run every strategy in turn under the same load and explain them together.",
+    "run": "Start a service, drive it, judge it: tidemark run -- COMMAND.",
+    "init": "Write a commented tidemark.toml, which says what your services are.",
     "report": "(Re)build verdict.json, report.png and report.html of each run DIR.",
     "check": (
         "Say whether the run in DIR leaks; exit 0 clean, 1 leak, 3 cannot tell, 2 unusable input."

@@ -20,6 +20,7 @@ from tidemark.record.errors import TidemarkError
 from tidemark.record.metadata import ABORTED, COMPLETED
 from tidemark.record.options import Option, check_flags_of_environment, integer
 from tidemark.run.children import NURSERY, run_to_terminal, say
+from tidemark.run.configuration import completed
 from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
@@ -33,6 +34,7 @@ EXIT_FAILED, EXIT_UNUSABLE, EXIT_CANNOT_TELL = 1, 2, 3
 INTERRUPTED = Ending(ABORTED, "interrupted")
 USERS = Option("users", integer(1), 1, "users, which Locust takes unchecked")
 LOOPBACK = "127.0.0.1"
+BY_NAME = {option.name: option for option in OPTIONS}
 
 
 @events.init_command_line_parser.add_listener
@@ -118,6 +120,10 @@ class Plugin:
         on.quit.add_listener(self.on_quit)
         on.request.add_listener(self.on_request)
         self._interruptions.install()
+        try:
+            self._complete_options()
+        except TidemarkError as error:
+            _refuse(str(error))
         if self.web_ui:
             self.environment.host = self.environment.host or EMBEDDED_HOST
             WebPage(self.environment, self.web_ui, self).install()
@@ -134,6 +140,17 @@ class Plugin:
             sys.exit(EXIT_FAILED)
 
     # -- start ---------------------------------------------------------------------------------
+
+    def _complete_options(self) -> None:
+        """Let the options say what tidemark.toml says, in the web form too.
+
+        Raises:
+            TidemarkError: one line that says what is wrong with it, or with an option.
+        """
+        given = vars(self.environment.parsed_options)
+        for name, value in completed(given, has_host=self._foreign_host() is not None).items():
+            if name in BY_NAME and value is not given[name]:
+                given[name] = BY_NAME[name].as_given(value)
 
     def _check_load(self) -> None:
         """Check what Locust finds out too late, with a traceback, or never.

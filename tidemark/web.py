@@ -149,6 +149,12 @@ class WebForm:
         check_from_form(changed.get("kafka_option", ""))
         return changed
 
+    def show_given(self, extra_options: dict[str, dict[str, Any]]) -> None:
+        """Let the page show what tidemark.toml says: Locust knows its own command line alone."""
+        for option in OPTIONS:
+            if option.name in extra_options:
+                extra_options[option.name]["default_value"] = self._given[option.name]
+
     @contextmanager
     def taken(self, changed: Mapping[str, str], host: str | None) -> Iterator[None]:
         """Take over what has been checked; not if the run cannot be started with it."""
@@ -235,6 +241,7 @@ class WebPage:
         def update_template_args() -> None:
             render()  # type: ignore[no-untyped-call]
             self._web_ui.template_args["state"] = self.state
+            self._form.show_given(self._web_ui.template_args["extra_options"])
 
         self._web_ui.update_template_args = update_template_args  # type: ignore[method-assign]
 

@@ -65,6 +65,27 @@ def test_a_foreign_service_is_driven_and_sampled(bench: Workbench, service: Serv
     assert (run / "report.png").exists()
 
 
+@pytest.mark.parametrize("clue", ["none", "--target-port", "--pid-file", "--target-command"])
+def test_the_process_of_a_foreign_service_is_found(
+    bench: Workbench, service: Service, clue: str
+) -> None:
+    port = service.url.rpartition(":")[2]
+    (bench.folder / "it.pid").write_text(str(service.pid))
+    given = {
+        "none": [],
+        "--target-port": [f"--target-port={port}"],
+        "--pid-file": [f"--pid-file={bench.folder / 'it.pid'}"],
+        "--target-command": [f"--target-command=target shared --bootstrap={service.bootstrap}"],
+    }[clue]
+    finished = bench.locust(
+        "--run-time=2s", f"--host={service.url}", f"--bootstrap={service.bootstrap}",
+        "--no-report", *given,
+    ).wait()  # fmt: skip
+    assert finished.code == 0, finished.err
+    (run,) = bench.runs()
+    assert service.pid in set(pd.read_csv(run / "samples.csv")["pid"])
+
+
 def test_a_service_is_left_running(bench: Workbench, service: Service) -> None:
     run = bench.locust("--run-time=2s", f"--host={service.url}", "--no-target").wait()
     assert run.code == 0, run.err

@@ -37,7 +37,7 @@ def test_every_file_is_named():
     files = {name for row in rows(PAGE.partition("\n## ")[0]) for name in names(row[0])}
     written = {*layout.RECORDED_FILES, layout.TARGET_LOG, layout.BROKER_LOG}
     rebuilt = {layout.VERDICT_JSON, layout.REPORT_PNG, layout.REPORT_HTML}
-    assert files == written | rebuilt | {"sampler.log", "ledger.log"}
+    assert files == written | rebuilt | {"sampler.log", "ledger.log", "build.log"}
 
 
 def test_every_table_has_a_section_and_no_other():

@@ -123,7 +123,7 @@ def test_the_list_is_in_the_order_of_use():
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["traget"], "No such command 'traget': choose one of compare, report, check"),
+        (["traget"], "No such command 'traget': choose one of compare, run, init, report"),
         (["--wrong"], "No such option '--wrong'"),
         (["target"], "Missing argument 'STRATEGY'"),
         (["target", "shared"], "Missing option '--bootstrap'"),

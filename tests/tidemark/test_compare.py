@@ -13,7 +13,7 @@ from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.findings import Finding
 from tidemark.record.directory import RunDirectory
 from tidemark.record.metadata import utc_now
-from tidemark.run.compare import Comparison, _locust_command, exit_code, explain
+from tidemark.run.compare import Drive, exit_code, explain
 from tidemark.run.options import RunOptions
 
 
@@ -22,10 +22,13 @@ def options(tmp_path: Path, **values: object) -> RunOptions:
 
 
 def test_every_run_gets_the_same_options_but_for_strategy_and_place(tmp_path: Path) -> None:
-    comparison = Comparison(("shared", "pooled"), 30.0, 2, options(tmp_path, rate="7", seed="3"))
-    first, second = (
-        set(_locust_command(comparison, tmp_path / name)) for name in comparison.strategies
-    )
+    def command(name: str) -> set[str]:
+        given = options(tmp_path, rate="7", seed="3", strategy=name)
+        path, told = tmp_path / name, frozenset({"strategy"})
+        drive = Drive(options=given, duration=30.0, users=2, told=told, path=path)
+        return set(drive.command())
+
+    first, second = command("shared"), command("pooled")
     assert {"--rate=7.0", "--seed=3", "--run-time=30s", "--users=2"} <= first & second
     assert first ^ second == {
         "--strategy=shared", "--strategy=pooled", "--run-name=shared", "--run-name=pooled",

@@ -1,8 +1,6 @@
 """`tidemark compare`: run every strategy in turn, explain them together."""
 
-import contextlib
-import signal
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +9,20 @@ from rich.console import Console
 
 from tidemark.analysis.reports.terminal import make_console, print_changes, print_comparison
 from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.commands.ending import terminate_as_interrupt
 from tidemark.commands.options import table_options
+from tidemark.record.errors import OptionError
 from tidemark.record.options import (
     Option,
     check_flags_of_environment,
+    duration,
     integer,
     read_all,
+    was_given,
 )
+from tidemark.run.applicable import check_service
 from tidemark.run.compare import Comparison, HurriedError, exit_code, explain, run_all
+from tidemark.run.configuration import configured, named_service, read_file
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress
@@ -33,13 +37,25 @@ def _strategies(given: Any) -> tuple[str, ...]:
     return chosen
 
 
+def _names(given: Any) -> tuple[str, ...]:
+    names = given if isinstance(given, tuple) else str(given).split(",")
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
 OWN_OPTIONS = (
     Option("strategies", _strategies, tuple(STRATEGIES), "which to compare, in order", "NAME,..."),
-    Option("duration", integer(1, 7 * 86_400), 60, "seconds of load on each strategy", "S"),
+    Option(
+        "services",
+        _names,
+        (),
+        "compare these services instead: of tidemark.toml, or built in",
+        "NAME,...",
+    ),
+    Option("duration", duration, 60.0, "how long the load on each lasts: 60s, 10m", "TIME"),
     Option("users", integer(1), 1, "users of the closed workload; the open one needs only one"),
 )
 
-NOT_OURS = ("strategy", "target_pid", "no_target", "no_report")
+NOT_OURS = ("strategy", "service", "command", "target_pid", "no_target", "no_report")
 """Options of a run that a comparison sets itself."""
 
 
@@ -58,10 +74,12 @@ NOT_OURS = ("strategy", "target_pid", "no_target", "no_report")
 def compare(baseline: Path | None, *, baseline_anyway: bool, **values: Any) -> int:
     """Run every strategy in turn under the same load and explain them together.
 
+    With --services, each of those is run.
+
     Exit 0 done, 1 something got worse or died by itself, 3 a run was no test, 2 unusable input.
     """
     check_flags_of_environment(OPTIONS)
-    comparison = Comparison(**read_all(OWN_OPTIONS, values), options=RunOptions.parse(values))
+    comparison = _comparison(values)
     options = comparison.options
     options.check_lasting("--duration", comparison.duration)
     folder = new_folder(options.results, options.run_name, "compare", shared=options.share_files)
@@ -75,7 +93,7 @@ def compare(baseline: Path | None, *, baseline_anyway: bool, **values: Any) -> i
         _print(console, assessed, folder, baseline)
         return assessed
 
-    with _terminate_as_interrupt():
+    with terminate_as_interrupt():
         try:
             run_all(comparison, folder, progress)
         except HurriedError:
@@ -88,6 +106,36 @@ def compare(baseline: Path | None, *, baseline_anyway: bool, **values: Any) -> i
     return exit_code(assessed, paths)
 
 
+def _comparison(values: Mapping[str, Any]) -> Comparison:
+    """What is compared, all of it checked before anything is started.
+
+    Raises:
+        TidemarkError: One line that says what is wrong.
+    """
+    services = read_all(OWN_OPTIONS, values)["services"]
+    if services and was_given(values.get("strategies")):
+        raise OptionError("--strategies and --services: name built-in ones in --services as well")
+    configuration = read_file(values["tidemark_config"] or "", is_asked_for=bool(services))
+    said = configured(values, configuration)
+    if not was_given(said["duration"]):
+        said["duration"] = said.get("run_time")
+    options, own = RunOptions.parse(said), read_all(OWN_OPTIONS, said)
+    chosen = [named_service(options, name, configuration) for name in services]
+    for service in chosen:
+        has_brokers = service.needs_brokers or bool(options.bootstrap)
+        check_service(values, is_builtin=service.announces, has_brokers=has_brokers)
+    if not chosen:
+        check_service(values, is_builtin=True, has_brokers=True)
+    return Comparison(
+        tuple(service.name for service in chosen) or own["strategies"],
+        own["duration"],
+        own["users"],
+        options,
+        are_services=bool(services),
+        told=frozenset(option.name for option in OPTIONS if was_given(said.get(option.name))),
+    )
+
+
 def _print(
     console: Console, assessed: list[Assessment], folder: Path, baseline: Path | None
 ) -> None:
@@ -97,18 +145,3 @@ def _print(
     print_comparison(console, assessed, folder)
     if baseline is not None:
         print_changes(console, assessed, baseline)
-
-
-@contextlib.contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a comparison as Ctrl-C does: in order, with a report."""
-    signals = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in signals}
-    for number, handler in before.items():
-        if handler != signal.SIG_IGN:  # nohup
-            signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -78,4 +78,5 @@ def _decorator(option: Option, variable: str | None) -> Decorator:
     }
     if option.is_positional:
         return click.argument(option.name, **given)
-    return click.option(option.flag, multiple=option.is_repeatable, envvar=variable, **given)
+    flags = [option.flag, option.alias] if option.alias else [option.flag]
+    return click.option(*flags, multiple=option.is_repeatable, envvar=variable, **given)

@@ -191,9 +191,14 @@ class Child:
 
     def _last_line(self) -> str:
         with self.log.open("rb") as log:
-            log.seek(self._log_offset)
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(self._log_offset, size - MAX_ANSWER_BYTES))
             lines = log.read().decode(errors="replace").strip().splitlines()
-        return COMPLAINT_PREFIX.sub("", lines[-1]) if lines else ""
+        return self._telling(lines) if lines else ""
+
+    def _telling(self, lines: Sequence[str]) -> str:
+        """What the lines of its log say of how it ended."""
+        return COMPLAINT_PREFIX.sub("", lines[-1])
 
     def stop(self, signum: int = signal.SIGTERM, timeout_s: float = 8.0) -> int:
         """End it and its process group: `signum` first, SIGKILL after `timeout_s`.
@@ -206,7 +211,7 @@ class Child:
             self._process.wait(timeout_s)
         with contextlib.suppress(ProcessLookupError):
             # Grandchildren share the group; a leader that is gone leaves the group to them.
-            os.killpg(self.pid, signal.SIGKILL)
+            os.killpg(self._process.pid, signal.SIGKILL)
         code = self._process.wait()
         if self._process.stdin:
             self._process.stdin.close()

@@ -1,4 +1,4 @@
-"""Runs several strategies in turn, each by a Locust of its own, and explains them together."""
+"""Runs several services in turn, each by a Locust of its own, and explains them together."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from tidemark.record.layout import SAMPLES
 from tidemark.record.metadata import ABORTED
 from tidemark.run.children import Child, python_module, say
 from tidemark.run.errors import ChildError
-from tidemark.run.options import RunOptions
+from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress, RunView
 
 LOCUST_LOG = "locust.log"
@@ -26,6 +26,8 @@ POLL_S = 0.25
 STOP_TIMEOUT_S = 40.0  # requests in flight, the last sample, the target's own shutdown
 # Exit codes of a run. Requests that failed, and a death, are the broken strategies' normal end.
 LOAD_FAILED, CANNOT_TELL = 1, 3
+_VARIABLES = frozenset(option.environment_variable for option in OPTIONS)
+"""All that they say is on the command line of each run."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,17 @@ class Comparison:
         duration: seconds of load on each.
         users: Locust users; matters to the closed workload only.
         options: everything else, the same for all.
+        are_services: whether the names are those of services, of tidemark.toml or built in.
+        told: names of options that somebody gave, and that are handed on even where they are
+            what they would be anyway.
     """
 
     strategies: tuple[str, ...]
     duration: float
     users: int
     options: RunOptions
+    are_services: bool = False
+    told: frozenset[str] = frozenset()
 
 
 class HurriedError(KeyboardInterrupt):
@@ -60,16 +67,87 @@ def run_all(comparison: Comparison, folder: Path, progress: Progress) -> None:
         _run_one(comparison, folder / strategy, progress)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Drive:
+    """One run, by a Locust of its own.
+
+    Attributes:
+        options: what runs.
+        duration: seconds of load.
+        users: Locust users.
+        told: names of options that are handed on even where they are what they would be anyway.
+        path: the run directory, made and empty.
+    """
+
+    options: RunOptions
+    duration: float
+    users: int
+    told: frozenset[str]
+    path: Path
+
+    def command(self) -> list[str]:
+        """The command line of Locust."""
+        options = replace(
+            self.options, results=self.path.parent, run_name=self.path.name, no_report=True
+        )
+        handed_on = [
+            option.name
+            for option in OPTIONS
+            if option.name in self.told or getattr(options, option.name) != option.default_value
+        ]
+        return python_module(
+            "locust",
+            f"--locustfile={files('tidemark.locustfiles') / 'ingest.py'}",
+            "--headless",
+            "--only-summary",
+            f"--users={self.users}",
+            f"--spawn-rate={self.users}",
+            f"--run-time={self.duration:g}s",
+            *options.as_arguments(*handed_on),
+        )
+
+
 def _run_one(comparison: Comparison, path: Path, progress: Progress) -> None:
-    make_folder(path, shared=comparison.options.share_files)
+    options = comparison.options
+    make_folder(path, shared=options.share_files)
+    if comparison.are_services:
+        options = replace(options, service=path.name)
+    else:
+        options = replace(options, strategy=path.name)
+    one = Drive(
+        options=options,
+        duration=comparison.duration,
+        users=comparison.users,
+        told=comparison.told,
+        path=path,
+    )
+    drive(one, progress)
+
+
+def drive(one: Drive, progress: Progress) -> None:
+    """Run it to its end.
+
+    Args:
+        one: what is run.
+        progress: shows how it gets on.
+
+    Raises:
+        ChildError: it could not be started; the message is the run's own.
+        HurriedError: interrupted twice.
+    """
+    path = one.path
     locust = Child(
         "load generator",
-        _locust_command(comparison, path),
+        one.command(),
         path / LOCUST_LOG,
-        # Nothing may steer Locust behind the comparison's back.
-        {key: value for key, value in os.environ.items() if not key.startswith("LOCUST_")},
+        # Nothing may steer Locust behind our back.
+        {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("LOCUST_") and key not in _VARIABLES
+        },
     )
-    view = RunView(path, comparison.duration)
+    view = RunView(path, one.duration)
     progress.begin(view)
     try:
         while locust.returncode is None:
@@ -97,26 +175,6 @@ def _stop_in_order(locust: Child) -> None:
             signal.signal(number, signal.SIG_IGN)  # a third one could only leave things behind
         locust.stop(signal.SIGINT, STOP_TIMEOUT_S)  # its second too
         raise HurriedError from again
-
-
-def _locust_command(comparison: Comparison, path: Path) -> list[str]:
-    options = replace(
-        comparison.options,
-        strategy=path.name,
-        results=path.parent,
-        run_name=path.name,
-        no_report=True,
-    )
-    return python_module(
-        "locust",
-        f"--locustfile={files('tidemark.locustfiles') / 'ingest.py'}",
-        "--headless",
-        "--only-summary",
-        f"--users={comparison.users}",
-        f"--spawn-rate={comparison.users}",
-        f"--run-time={comparison.duration:g}s",
-        *options.as_arguments(),
-    )
 
 
 def explain(

@@ -151,11 +151,13 @@ def describe_target(
     """`target` and `targets` of run.json."""
     options = plan.options
     url = without_secrets(url) if url else None
-    target = {"url": url, "command": command, "fds_limit": None if plan.host else options.fds_limit}
-    if not plan.host:
+    service = plan.service
+    fds_limit = options.fds_limit if service else None
+    target: dict[str, Any] = {"url": url, "command": command, "fds_limit": fds_limit}
+    if service and service.announces:
+        target |= {"workers": options.workers, "threads": options.threads}
+    if service and plan.has_brokers:
         target |= {
-            "workers": options.workers,
-            "threads": options.threads,
             "topic": plan.topic,
             "broker_kind": None if options.bootstrap else options.broker,
         }

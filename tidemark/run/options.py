@@ -9,6 +9,8 @@ from tidemark.record import options as value
 from tidemark.record.errors import TidemarkError
 from tidemark.record.options import Option, read_all
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
+from tidemark.services.keys import ready_path, service_url, words
+from tidemark.services.service import READY_TIMEOUT_S
 from tidemark.targets.client_options import ALLOW_KAFKA_PLUGINS, KAFKA_CONFIG, KAFKA_OPTION
 from tidemark.targets.strategies import ALIASES, STRATEGIES, resolve
 
@@ -23,6 +25,14 @@ def _faults(given: Any) -> tuple[Fault, ...]:
     return check_apart(
         tuple(one if isinstance(one, Fault) else parse_fault(str(one)) for one in each)
     )
+
+
+def _command(given: Any) -> str:
+    """A command line as a text; empty for none."""
+    text = str(given or "")
+    if text:
+        words(text)
+    return text
 
 
 def _option(*description: Any, **more: Any) -> Any:
@@ -40,6 +50,51 @@ class RunOptions:
         "how the target makes its Kafka producer",
         "NAME",
         choices=(*STRATEGIES, *ALIASES),
+    )
+    service: str = _option(
+        value.one_word,
+        "",
+        "the service of tidemark.toml, or the built-in one, that is started and driven",
+        "NAME",
+        in_form=False,
+    )
+    tidemark_config: str = _option(
+        value.file,
+        "",
+        "file that says what services there are; tidemark.toml of this folder if none",
+        "FILE",
+        in_form=False,
+        alias="--config",
+    )
+    command: str = _option(
+        _command,
+        "",
+        "command line of a service that is in no file: split like a shell does, {port} and the "
+        "like as in tidemark.toml",
+        "COMMAND",
+        in_form=False,
+    )
+    url: str = _option(
+        service_url,
+        "",
+        "where the requests to --service or --command go, if that cannot be found out",
+        "URL",
+        in_form=False,
+    )
+    ready: str = _option(
+        ready_path,
+        "",
+        "path that answers below 400 when --service or --command is up; if none, its port accepts",
+        "PATH",
+        in_form=False,
+    )
+    ready_timeout: float = _option(
+        value.number(0, 86_400),
+        0.0,
+        f"seconds until --service or --command has to be up (0: what it says itself, or "
+        f"{READY_TIMEOUT_S:g})",
+        "S",
+        in_form=False,
     )
     workload: str = _option(
         value.choice(*WORKLOADS),
@@ -130,13 +185,44 @@ class RunOptions:
         value.number(0, LONGEST_S, exclusive=True), 5.0, "seconds until a request has failed", "S"
     )
     target_port: int = _option(
-        value.integer(0, 65535), 0, "port of the target on 127.0.0.1 (0: any free one)"
+        value.integer(0, 65535),
+        0,
+        "port of the target on 127.0.0.1 (0: any free one); with --host: watch who listens there",
+        alias="--port",
     )
     target_pid: int = _option(
         value.integer(0),
         0,
-        "with --host: the process to sample, children included (0: none)",
+        "with --host: the process to sample, children included (0: who listens there)",
         "PID",
+    )
+    target_command: str = _option(
+        value.line,
+        "",
+        "with --host: sample the process whose command line this regular expression matches",
+        "PATTERN",
+        in_form=False,
+    )
+    target_unit: str = _option(
+        value.one_word,
+        "",
+        "with --host: sample the processes of this systemd unit",
+        "NAME",
+        in_form=False,
+    )
+    target_container: str = _option(
+        value.one_word,
+        "",
+        "with --host: sample the processes of this container",
+        "ID",
+        in_form=False,
+    )
+    pid_file: str = _option(
+        value.file,
+        "",
+        "with --host: sample the process whose id stands in this file",
+        "FILE",
+        in_form=False,
     )
     keep_going: bool = _option(
         value.flag,

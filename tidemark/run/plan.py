@@ -1,17 +1,20 @@
 """What a run is going to be, checked as a whole before anything of it is started."""
 
 import uuid
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import TidemarkError
 from tidemark.record.options import url
+from tidemark.run.configuration import file_of, routes_of, service_of
+from tidemark.run.faults import KINDS
+from tidemark.run.finding import CLUES, watched_process
 from tidemark.run.folders import new_folder
 from tidemark.run.listening import doubt_of, who_answers
 from tidemark.run.options import RunOptions
+from tidemark.services.service import Service
 from tidemark.targets.client_options import client_options
-from tidemark.targets.strategies import STRATEGIES
 
 MOST_BODY_BYTES = 16 * 2**20
 """A request is a batch of messages, not a file; beyond, the load generator is what is measured."""
@@ -26,28 +29,51 @@ class Plan:
         host: URL of a service that is already there; None when the target is started here.
         run_id: eight hexadecimal digits, which stand in every message.
         topic: what the target writes to.
+        service: what is started; None when somebody else has started it.
+        routes: what `tidemark.toml` says is driven, see `tidemark.routes`; empty if nothing.
     """
 
     options: RunOptions
     host: str | None
     run_id: str
     topic: str
+    service: Service | None = None
+    routes: tuple[Any, ...] = ()
 
     @classmethod
     def of(cls, options: RunOptions, host: str | None) -> Self:
         """The plan of a new run.
 
         Raises:
-            TidemarkError: options that are good each do not go together; says which.
+            TidemarkError: options that are good each do not go together, or the process to watch
+                is not there; says which.
         """
         _check(options, host)
+        if host is not None and not options.no_target:
+            options = replace(options, target_pid=watched_process(options, host))
+        configuration = file_of(vars(options))
+        routes = routes_of(configuration)
+        service = None if host else service_of(options, configuration)
+        if service:
+            _check_service(options, service)
         run_id = uuid.uuid4().hex[:8]
-        return cls(options, host, run_id, options.topic or f"tidemark-{run_id}")
+        topic = options.topic or f"tidemark-{run_id}"
+        return cls(options, host, run_id, topic, service, routes)
 
     @property
     def strategy(self) -> str | None:
         """What the target is; None when somebody else has started it."""
-        return None if self.host else self.options.strategy
+        return self.service.name if self.service else None
+
+    @property
+    def has_brokers(self) -> bool:
+        """Whether there are brokers that connections are counted towards."""
+        return bool(self.options.bootstrap or (self.service and self.service.needs_brokers))
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether what is in the topic at the end can be held against what was sent."""
+        return self.has_brokers and (self.service is None or self.service.is_told_topic)
 
     @property
     def topic_is_shared(self) -> bool:
@@ -57,7 +83,7 @@ class Plan:
     @property
     def is_reference(self) -> bool:
         """Whether the target is known to be clean: others are measured against it."""
-        return not self.host and STRATEGIES[self.options.strategy].is_reference
+        return bool(self.service and self.service.reference)
 
     def look_at_host(self) -> str | None:
         """Why it cannot be known whether the watched process serves the host; None if it does.
@@ -92,9 +118,9 @@ def _check(options: RunOptions, host: str | None) -> None:
     client_options(vars(options))
     if host is not None:
         _check_host(options, host)
-    elif options.target_pid or options.no_target:
-        name = "--target-pid" if options.target_pid else "--no-target"
-        raise TidemarkError(f"{name} needs --host: without it, the target is started here")
+    elif given := [name for name in (*CLUES, "no_target") if getattr(options, name)]:
+        flag = "--" + given[0].replace("_", "-")
+        raise TidemarkError(f"{flag} needs --host: without it, the target is started here")
     if options.fault and (host or options.bootstrap):
         raise TidemarkError(
             "--fault needs the embedded brokers and a target that is started here: "
@@ -111,20 +137,34 @@ def _check(options: RunOptions, host: str | None) -> None:
         )
 
 
+def _check_service(options: RunOptions, service: Service) -> None:
+    """Check what depends on the service that is started."""
+    if service.needs_brokers or options.bootstrap:
+        return
+    if any(KINDS[fault.kind] for fault in options.fault):
+        raise TidemarkError(
+            f"--fault: service {service.name} needs no brokers that could fail: "
+            "give it {bootstrap}, or leave out all but target-kill"
+        )
+    if options.verify_messages:
+        raise TidemarkError(
+            f"--verify-messages: service {service.name} is told no brokers to write to: "
+            "give it {bootstrap} and {topic}"
+        )
+
+
 def _check_host(options: RunOptions, host: str) -> None:
     try:
         url(host)
     except ValueError as error:
         raise TidemarkError(f"--host: {error}") from error
-    if options.no_target and options.target_pid:
-        raise TidemarkError("--no-target and --target-pid contradict each other: leave out one")
-    if not options.target_pid and not options.no_target:
+    ways = ("no_target", "target_port", *CLUES)
+    given = ["--" + name.replace("_", "-") for name in ways if getattr(options, name)]
+    if len(given) > 1:
+        raise TidemarkError(f"{given[0]} and {given[1]} contradict each other: leave out one")
+    if not options.no_target and not options.bootstrap:
         raise TidemarkError(
-            "--host: name the process to watch with --target-pid PID and its brokers with "
-            "--bootstrap HOST:PORT,..., or say --no-target to drive it without watching any"
-        )
-    if options.target_pid and not options.bootstrap:
-        raise TidemarkError(
-            "--target-pid needs --bootstrap HOST:PORT,...: "
-            "connections are counted towards the brokers of that cluster"
+            "--host: name the brokers of the service with --bootstrap HOST:PORT,..., towards "
+            "which connections are counted, or say --no-target to drive it without watching "
+            "a process"
         )

@@ -1,23 +1,37 @@
 """The processes of one run: brokers, target, sampler, and the reader of the ledger."""
 
 import json
+import os
 import tempfile
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from tidemark.record.events import TargetStarted
-from tidemark.record.layout import BROKER_LOG, LEDGER_LOG, ONLY_TARGET, SAMPLER_LOG, TARGET_LOG
-from tidemark.record.secrets import shown_command
+from tidemark.record.layout import (
+    BROKER_LOG,
+    BUILD_LOG,
+    LEDGER_LOG,
+    ONLY_TARGET,
+    SAMPLER_LOG,
+    TARGET_LOG,
+)
 from tidemark.run.children import Child, python_module
 from tidemark.run.errors import ChildError
 from tidemark.run.journal import Journal
+from tidemark.run.kept import KeptChild, wait_until_up
 from tidemark.run.ledger import Ledger
+from tidemark.run.listening import taken_by
 from tidemark.run.plan import Plan
+from tidemark.services.placeholders import PORTS
+from tidemark.services.service import Service
+from tidemark.services.starting import CommandLine, Start, free_ports, start_of
 from tidemark.targets.client_options import CLIENT_OPTIONS, client_options
 from tidemark.targets.metadata import cluster_brokers
 
 READY_TIMEOUT_S = 30.0
+BUILD_TIMEOUT_S = 900.0  # of everything that it fetches and compiles, the first time
 BROKER_TIMEOUT_S = 90.0  # two JVMs on a busy machine
 CLUSTER_TIMEOUT_S = 5.0
 LEDGER_TIMEOUT_S = 120.0
@@ -38,6 +52,7 @@ class Services:
         broker: the embedded cluster, which takes commands; None for somebody else's.
         target: the target; None for somebody else's.
         offsets: the topic's high watermarks by partition; None without brokers to ask.
+        redacted: takes what the target was told from our own environment out of a text.
     """
 
     url: str
@@ -45,6 +60,7 @@ class Services:
     broker: Child | None
     target: Child | None
     offsets: dict[str, Any] | None
+    redacted: Callable[[str], str] = str
 
 
 class Processes:
@@ -61,6 +77,7 @@ class Processes:
         self._children: list[Child] = []
         self.sampler: Child | None = None
         self._watched_pid = 0
+        self._redacted: Callable[[str], str] = str
         self._is_stopped = False
         self._changing = threading.Lock()  # nothing is started once stopping has begun
 
@@ -72,13 +89,13 @@ class Processes:
         """
         broker, brokers = self._cluster()
         # Asked for while the target starts: a Kafka client takes its time.
-        reader = self._begin_reading("offsets", brokers) if brokers else None
+        reader = self._begin_reading("offsets", brokers) if self._plan.has_ledger else None
         url, target = self._service(brokers)
         offsets = reader.wait_ready(READY_TIMEOUT_S) if reader else None
         self._watched_pid = target.pid if target else self._options.target_pid
         if self._watched_pid:
             self._start_sampler(brokers)
-        return Services(url, brokers, broker, target, offsets)
+        return Services(url, brokers, broker, target, offsets, self._redacted)
 
     def restart_sampler(self, brokers: list[str]) -> None:
         """Let another sampler go on with the files of one that is gone.
@@ -134,7 +151,7 @@ class Processes:
             brokers = cluster_brokers(",".join(options.bootstrap), CLUSTER_TIMEOUT_S, clients)
             self._journal.tell(brokers=brokers)
             return None, brokers
-        if self._plan.host:
+        if not self._plan.has_brokers:
             return None, []
         command = python_module(
             "tidemark.targets.brokers",
@@ -150,31 +167,70 @@ class Processes:
 
     def _service(self, brokers: list[str]) -> tuple[str, Child | None]:
         """The URL of the target; its process when it is started here."""
-        options = self._options
-        if self._plan.host:
-            self._journal.target_found(self._plan.host, options.target_pid or None, None)
-            return self._plan.host, None
-        command = python_module(
-            "tidemark.targets.serve",
-            options.strategy,
-            f"--bootstrap={','.join(brokers)}",
-            f"--topic={self._plan.topic}",
-            f"--bind=127.0.0.1:{options.target_port}",
-            *options.as_arguments("workers", "threads", "fds_limit", *_OF_CLIENTS),
-        )
-        target = self._begin("target", command, TARGET_LOG)
-        url = str(target.wait_ready(READY_TIMEOUT_S)["url"])
-        shown = shown_command(["python", *command[1:]])  # wherever that one lives
-        self._journal.target_found(url, target.pid, shown)
+        service = self._plan.service
+        if service is None:
+            url = self._plan.host or ""
+            self._journal.target_found(url, self._options.target_pid or None, None)
+            return url, None
+        start = self._start_of(service, brokers)
+        self._redacted = start.redacted
+        url, target = (self._announced if service.announces else self._kept)(service, start)
+        self._journal.target_found(url, target.pid, start.shown)
         self._journal.event(TargetStarted(pid=target.pid, url=url, target=ONLY_TARGET))
         return url, target
+
+    def _start_of(self, service: Service, brokers: list[str]) -> Start:
+        """What it takes to start the service."""
+        port = self._options.target_port
+        return start_of(
+            service,
+            [port] * len(PORTS) if service.announces else free_ports(port),
+            {
+                "bootstrap": ",".join(brokers),
+                "topic": self._plan.topic,
+                "run_id": self._plan.run_id,
+            },
+            os.environ,
+            self._options.fds_limit,
+        )
+
+    def _announced(self, _service: Service, start: Start) -> tuple[str, Child]:
+        """A service that says itself when it is up, and ends with us by itself."""
+        target = self._begin("target", list(start.command.arguments), TARGET_LOG)
+        return str(target.wait_ready(READY_TIMEOUT_S)["url"]), target
+
+    def _kept(self, service: Service, start: Start) -> tuple[str, Child]:
+        """A service of somebody else's, once it answers."""
+        if start.build:
+            build = self._keep("build", start.build, start, BUILD_LOG)
+            build.wait_ended(BUILD_TIMEOUT_S)
+        url = start.url or self._told_url
+        if url and (holder := taken_by(url)):
+            raise ChildError(
+                f"service {service.name}: {url} is taken by {start.redacted(holder)}: "
+                "end that first, or choose another port"
+            )
+        target = self._keep("target", start.command, start, TARGET_LOG)
+        return wait_until_up(target, url, service.ready, service.ready_timeout), target
+
+    @property
+    def _told_url(self) -> str | None:
+        """Where a service listens that is not told its port, if the user was."""
+        port = self._options.target_port
+        return f"http://127.0.0.1:{port}" if port else None
+
+    def _keep(self, name: str, command: CommandLine, start: Start, log: str) -> KeptChild:
+        child = KeptChild(name, command, self._journal.directory.file(log), start.redacted)
+        self._children.append(child)
+        child.wait_started(READY_TIMEOUT_S)
+        return child
 
     def _start_sampler(self, brokers: list[str]) -> None:
         interval_s = self._options.interval
         command = python_module(
             "tidemark.sampler",
             f"--pid={self._watched_pid}",
-            f"--brokers={','.join(brokers)}",
+            *([f"--brokers={','.join(brokers)}"] if brokers else []),
             f"--out={self._journal.directory.path}",
             f"--interval={interval_s}",
             f"--budget={SAMPLER_BUDGET_PERCENT * max(1.0, 1.0 / interval_s):g}",

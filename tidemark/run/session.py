@@ -58,7 +58,7 @@ class Session:
         self._processes = processes
         self._services = services
         self._tables = RequestTables(journal, self.record)
-        self._watch = Watch(journal, self.record, plan.options, self._load_s)
+        self._watch = Watch(journal, self.record, plan.options, self._load_s, services.redacted)
         watched = plan.options.target_pid
         stranger = Stranger(watched) if watched and not services.target else None
         self._lives = Lives(journal, processes, services, stranger)

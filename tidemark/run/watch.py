@@ -8,6 +8,7 @@ from tidemark.record.events import Emfile, RefusedByBroker, Stalled
 from tidemark.record.layout import BROKER_LOG, ONLY_TARGET, TARGET_LOG
 from tidemark.record.metadata import ABORTED, COMPLETED, EXHAUSTED
 from tidemark.record.stream import LineStream
+from tidemark.run.full import FullWatch
 from tidemark.run.journal import Ending, Journal
 from tidemark.run.options import RunOptions
 from tidemark.run.requests_record import RequestRecord
@@ -70,6 +71,7 @@ class Watch:
         record: what has been answered.
         options: how long silence and an exhausted target are borne.
         load_s: seconds since the load began.
+        redacted: takes secrets out of what is quoted of the target's log.
     """
 
     def __init__(
@@ -78,7 +80,10 @@ class Watch:
         record: RequestRecord,
         options: RunOptions,
         load_s: Callable[[], float],
+        redacted: Callable[[str], str] = str,
     ) -> None:
+        self._redacted = redacted
+        self._full = FullWatch(journal.directory.path)
         self._target_log = LogWatch(journal.directory.file(TARGET_LOG), OUT_OF_DESCRIPTORS)
         self._broker_log = LogWatch(journal.directory.file(BROKER_LOG), REFUSED_BY_BROKER)
         self._journal = journal
@@ -116,11 +121,18 @@ class Watch:
     def _look_into_logs(self) -> None:
         """A broker that keeps the target out is the broker's limit, not the target's."""
         if line := self._target_log.first_match():
+            self._ran_out(self._redacted(line))
+        failures = self._record.failures
+        if self._emfile_elapsed_s is None and (sight := self._full.first_sight(failures)):
+            self._ran_out(sight)  # its log does not say so
+        if line := self._broker_log.first_match():
+            self._journal.event(RefusedByBroker(line=line))
+
+    def _ran_out(self, line: str) -> None:
+        if self._emfile_elapsed_s is None:
             self._emfile_elapsed_s = self._journal.clock.now().elapsed_s
             answered = self._record.requests - self._record.failures
             self._journal.event(Emfile(line=line, requests=answered, target=ONLY_TARGET))
-        if line := self._broker_log.first_match():
-            self._journal.event(RefusedByBroker(line=line))
 
     def _look_for_stall(self) -> None:
         silent_s = self._record.silent_s()

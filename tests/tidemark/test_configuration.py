@@ -1,0 +1,206 @@
+"""What tidemark.toml, the command line and the environment make of a run together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidemark.record.errors import TidemarkError
+from tidemark.record.options import Unsaid, was_given
+from tidemark.run.configuration import (
+    completed,
+    configured,
+    file_of,
+    read_file,
+    routes_of,
+    service_of,
+)
+from tidemark.run.options import OPTIONS, RunOptions
+from tidemark.run.plan import Plan
+
+FILE = """
+[service.mine]
+command = "./mine {port}"
+ready = "/up"
+fds_limit = 77
+[service.shared]
+command = "./not-the-built-in-one {port}"
+[load]
+rate = 20
+batch_size = 3
+fault = ["target-kill@3"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tidemark.toml").write_text(FILE)
+    return tmp_path
+
+
+def unsaid() -> dict[str, Any]:
+    """What a command line that keeps texts hands over when nobody says anything."""
+    return {
+        option.name: option.default
+        if option.is_flag
+        else None
+        if option.is_repeatable
+        else Unsaid(option.as_text(option.default))
+        for option in OPTIONS
+    }
+
+
+def read(values: Mapping[str, Any]) -> RunOptions:
+    return RunOptions.parse(completed({**unsaid(), **values}, has_host=False))
+
+
+@pytest.mark.parametrize(
+    ("value", "given"),
+    [
+        ("x", True), ("0", True), (0, True), (0.0, True), (True, True), (("x",), True),
+        (None, False), (Unsaid("x"), False), (False, False), ((), False), ([], False), ("", False),
+    ],
+)  # fmt: skip
+def test_what_somebody_gave(value: Any, given: bool) -> None:
+    assert was_given(value) is given
+
+
+def test_the_file_says_what_nobody_else_says() -> None:
+    options = read({"service": "mine"})
+    assert (options.rate, options.batch_size, options.fds_limit) == (20.0, 3, 77)
+    assert [str(fault) for fault in options.fault] == ["target-kill@3"]
+
+
+def test_the_command_line_wins_over_the_file_even_with_a_default() -> None:
+    options = read(
+        {"service": "mine", "rate": "10.0", "fds_limit": "1024", "fault": ["outage@1+1"]}
+    )
+    assert (options.rate, options.batch_size, options.fds_limit) == (10.0, 3, 1024)
+    assert [str(fault) for fault in options.fault] == ["outage@1+1"]
+
+
+def test_who_names_no_service_is_not_told_by_a_file(folder: Path) -> None:
+    assert read({}).rate == 10.0
+    assert read({"tidemark_config": str(folder / "tidemark.toml")}).rate == 20.0
+    assert read({"command": "x"}).rate == 20.0
+    assert read_file("", is_asked_for=False) is None
+
+
+def test_a_service_of_the_file_goes_before_the_built_in_one() -> None:
+    options = read({"service": "shared"})
+    service = service_of(options, file_of(vars(options)))
+    assert service.command == ("./not-the-built-in-one", "{port}")
+    assert not service.reference
+    assert service_of(read({"strategy": "shared"}), None).reference
+
+
+def test_the_command_line_says_how_a_service_is_found_ready() -> None:
+    options = read(
+        {
+            "service": "mine",
+            "ready": "/live",
+            "ready_timeout": "3",
+            "url": "http://127.0.0.1:{port2}",
+        }
+    )
+    service = service_of(options, file_of(vars(options)))
+    assert (service.ready, service.ready_timeout) == ("/live", 3.0)
+    assert service.url == "http://127.0.0.1:{port2}"
+    options = read({"service": "mine"})
+    assert service_of(options, file_of(vars(options))).ready == "/up"
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("./ingest-v1 -addr {port}", "ingest-v1"),
+        ("python -m http.server {port}", "http.server"),
+        ("node --expose-gc server.js", "server.js"),
+        ("sh -c 'x y'", "sh"),
+        ("/opt/a\u00e9b", "ab"),
+        ("/opt/\u00e9", "service"),
+        ("./..", "service"),
+    ],
+)
+def test_a_command_is_called_as_its_program_is(command: str, name: str) -> None:
+    assert service_of(RunOptions.parse({"command": command}), None).name == name
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ({"service": "mine", "strategy": "shared"}, "--strategy: has no effect on a service that"),
+        ({"service": "fixed", "strategy": "shared"}, "--strategy: has no effect on --service"),
+        ({"service": "mine", "threads": "2"}, "--threads: has no effect"),
+        ({"service": "mine", "broker_option": ["a=b"]}, "--broker-option: has no effect"),
+        ({"service": "fixed", "ready": "/x"}, "--ready: has no effect on a built-in service"),
+        ({"service": "mine", "command": "x"}, "contradict each other"),
+        ({"service": "non", "tidemark_config": ""}, "tidemark.toml has mine, shared; built in are"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(values: dict[str, Any], wanted: str) -> None:
+    with pytest.raises(TidemarkError) as caught:
+        read(values)
+    assert wanted in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["fds_limit", "workers", "brokers", "strategy", "service", "ready"]
+)
+def test_with_a_host_nothing_is_started(name: str) -> None:
+    values = {**unsaid(), name: "1"}
+    with pytest.raises(TidemarkError, match=rf"^--{name.replace('_', '-')}: has no effect on a"):
+        completed(values, has_host=True)
+    completed(unsaid(), has_host=True)
+
+
+def test_with_brokers_of_ones_own_they_may_be_told_of() -> None:
+    assert read({"service": "mine", "bootstrap": "a:1"}).bootstrap == ("a:1",)
+
+
+def test_routes_that_cannot_be_read_are_told_with_their_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+    from types import SimpleNamespace
+
+    from tidemark.record.errors import OptionError
+
+    (folder / "tidemark.toml").write_text("[load]\nrate = 1\nroutes = [{path = 1}]\n")
+    configuration = read_file("tidemark.toml", is_asked_for=True)
+
+    def read_routes(given: object, where: Path) -> tuple[str, ...]:
+        assert (given, where) == ([{"path": 1}], Path())
+        raise OptionError("load.routes[0].path: must be a path")
+
+    monkeypatch.setitem(sys.modules, "tidemark.routes", SimpleNamespace(read_routes=read_routes))
+    with pytest.raises(TidemarkError) as caught:
+        routes_of(configuration)
+    assert str(caught.value) == "tidemark.toml:3: load.routes[0].path: must be a path"
+    monkeypatch.setitem(
+        sys.modules, "tidemark.routes", SimpleNamespace(read_routes=lambda *_: ("a", "b"))
+    )
+    assert routes_of(configuration) == ("a", "b")
+    assert routes_of(None) == ()
+
+
+def test_a_plan_knows_what_it_needs() -> None:
+    def plan(**values: Any) -> Plan:
+        return Plan.of(RunOptions.parse(values), None)
+
+    assert plan().has_brokers
+    assert plan().has_ledger
+    assert not plan(command="x {port}").has_brokers
+    assert plan(command="x {port}", bootstrap="a:1").has_brokers
+    assert not plan(command="x {port} {bootstrap}").has_ledger  # its topic is its own
+    assert plan(command="x {port} {bootstrap} {topic}").has_ledger
+    assert plan(service="mine").strategy == "mine"
+
+
+def test_nothing_is_configured_without_a_file() -> None:
+    values = {"rate": Unsaid("10")}
+    assert configured(values, None) == values
