@@ -6,7 +6,7 @@ import importlib.util
 
 import pytest
 
-from .workshop import EXAMPLES, Growth, compared, free_port, missing, port_of, toolchain
+from .workshop import EXAMPLES, Growth, compared, missing, port_of, toolchain
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -33,7 +33,7 @@ def database(database_module):
         database_module.programs()
     except database_module.NoDatabaseError as error:
         missing(str(error))
-    with database_module.database(free_port(), max_connections=500) as url:
+    with database_module.database(database_module.free_port(), max_connections=500) as url:
         yield url
 
 

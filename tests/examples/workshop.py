@@ -8,12 +8,9 @@ import http.client
 import json
 import os
 import re
-import shlex
 import shutil
-import socket
 import subprocess
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -24,10 +21,12 @@ import pytest
 from tests.e2e.conftest import Workbench
 from tests.eventually import eventually
 from tidemark.record.process import before_exec
+from tidemark.run.configuration import LOAD_OPTIONS
+from tidemark.services.file import FILE_NAME, Configuration, read_configuration
+from tidemark.services.starting import free_ports, start_of
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "examples"
-FILE = "tidemark.toml"
 PATIENCE_S = 60.0
 BUILD_TIMEOUT_S = 600.0
 BATCH = ["message"] * 40
@@ -55,27 +54,31 @@ def missing(what: str) -> NoReturn:
 
 @dataclass(frozen=True)
 class Example:
-    """An example, built in a folder of its own; `settings` is its tidemark.toml."""
+    """An example, built in a folder of its own."""
 
     folder: Path
-    settings: Mapping[str, Any]
+
+    @property
+    def configuration(self) -> Configuration:
+        """Its tidemark.toml."""
+        return read_configuration(self.folder / FILE_NAME, LOAD_OPTIONS)
 
     @contextlib.contextmanager
     def started(self, name: str, bootstrap: str = "", **environment: str) -> Iterator[Service]:
         """One of its services, answering; it ends with the block."""
-        service = self.settings["service"][name]
-        ports = {"port": free_port(), "port2": free_port()}
-        values = {**ports, "bootstrap": bootstrap, "topic": "tidemark"}
-        command = [word.format_map(values) for word in shlex.split(service["command"])]
+        ports, ours = free_ports(), {**os.environ, **environment}
+        service = self.configuration.services[name]
+        values = {"bootstrap": bootstrap, "topic": "tidemark", "run_id": name}
+        start = start_of(service, ports, values, ours).command
         with (self.folder / f"{name}.log").open("w") as log:
             process = subprocess.Popen(
-                command, cwd=self.folder, env={**os.environ, **environment},
+                start.arguments, cwd=start.directory, env={**ours, **start.environment},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 preexec_fn=before_exec(),  # noqa: PLW1509 - a system call or two
             )  # fmt: skip
-        running = Service(process, **ports)
+        running = Service(process, *ports[:2])
         try:
-            eventually(lambda: running.answers(service["ready"]), f"that {name} is up", PATIENCE_S)
+            eventually(lambda: running.answers(service.ready), f"that {name} is up", PATIENCE_S)
             yield running
         finally:
             process.kill()
@@ -201,13 +204,6 @@ def port_of(address: str) -> int:
     return int(address.rpartition(":")[2])
 
 
-def free_port() -> int:
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        port: int = tried.getsockname()[1]
-        return port
-
-
 def built(name: str, into: Path) -> Example:
     """Copy an example into a folder and build it there, unless its present content was already."""
     listed = subprocess.run(
@@ -221,22 +217,21 @@ def built(name: str, into: Path) -> Example:
     for path in files:
         digest.update(f"{path}\n".encode() + (EXAMPLES / name / path).read_bytes())
     folder, stamp = into / name, into / f"{name}.built"
-    settings = tomllib.loads((EXAMPLES / name / FILE).read_text())
     if not (stamp.exists() and stamp.read_text() == digest.hexdigest()):
         stamp.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         for path in files:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(EXAMPLES / name / path, folder / path)
-        for command in {service["build"]: None for service in settings["service"].values()}:
+        for command in {one.build for one in Example(folder).configuration.services.values()}:
             _build(command, folder)
         stamp.write_text(digest.hexdigest())
-    return Example(folder, settings)
+    return Example(folder)
 
 
-def _build(command: str, folder: Path) -> None:
+def _build(command: Sequence[str], folder: Path) -> None:
     done = subprocess.run(
-        shlex.split(command), cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         timeout=BUILD_TIMEOUT_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"{command!r}: {done.stdout[-2000:]}{done.stderr[-2000:]}"

@@ -1,4 +1,4 @@
-"""What the READMEs of the examples say, as far as it can be told without building them."""
+"""The examples, as far as it can be told without building them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from .workshop import EXAMPLES
+from .workshop import EXAMPLES, Example
 
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/tidemark.toml"))
 
@@ -25,3 +25,14 @@ def test_the_lines_that_are_named_are_those_of_the_bug_and_the_fix(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_each_example_is_in_the_list(name):
     assert f"[{name}]({name}/)" in (EXAMPLES / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_services_of_each(name):
+    services = Example(EXAMPLES / name).configuration.services
+    assert {one: service.reference for one, service in services.items()} == {
+        "broken": False,
+        "fixed": False,
+        "shared": True,
+    }
+    assert {service.needs_brokers for service in services.values()} == {name != "postgres"}
