@@ -27,7 +27,7 @@ from tidemark.services.starting import free_ports, start_of
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "examples"
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 BUILD_TIMEOUT_S = 600.0
 BATCH = ["message"] * 40
 """So many that each broker leads a partition that is written to."""
@@ -35,7 +35,7 @@ WARM_UP = 20
 """Requests that go before: a server makes its own threads with the first ones."""
 REQUESTS = 20
 COMPARE_TIMEOUT_S = 600.0
-CALM = 25
+CALM = 10
 """Looks without a change after which a service has settled."""
 
 
