@@ -15,6 +15,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from tests.eventually import eventually
 from tidemark.record.options import REQUIRED
 from tidemark.sampler.options import OPTIONS as SAMPLER_OPTIONS
 
@@ -208,6 +209,34 @@ def test_nothing_of_a_service_outlives_us(
     bench.expect_nothing_left()
 
 
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_reported(
+    bench: Workbench, writing: Path, signum: signal.Signals
+) -> None:
+    command = bench.start("tidemark", "run", "deep", *SHORT)
+    run = bench.run_under_way(40)
+    command.signal(signum)
+    finished = command.wait()
+    assert finished.code == 130, finished.err
+    bench.expect_nothing_left()
+    assert metadata(run)["outcome"] == "aborted"
+    assert "File descriptors" in finished.out
+    assert (run / "report.html").exists()
+
+
+def test_a_second_signal_leaves_nothing_behind_either(bench: Workbench, writing: Path) -> None:
+    locust = bench.locust("--service=deep", "--run-time=60s", "--no-report")
+    bench.run_under_way()
+
+    def insist() -> bool:
+        locust.signal(signal.SIGINT)
+        return locust.process.poll() is not None
+
+    eventually(insist, "the end")
+    locust.wait()
+    bench.expect_nothing_left()
+
+
 def test_a_service_that_ends_has_died(bench: Workbench, writing: Path) -> None:
     locust = bench.locust("--service=deep", "--run-time=60s", "--no-report")
     run = bench.run_under_way()
@@ -303,7 +332,7 @@ def test_a_build_that_fails_is_told(bench: Workbench) -> None:
         ("", ("--strategy=shared", "--ready=/x"), "--ready: has no effect on a built-in service"),
         ("", ("--command=x {prt}",), "--command: {prt} is no placeholder: did you mean {port}?"),
         ("", ("--command=x", "--fault=outage@1"), "--fault: service x needs no brokers"),
-        ("", ("--command=x", "--verify-messages"), "--verify-messages: service x is told no"),
+        ("", ("--command=x", "--verify-messages"), "--verify-messages: where service x writes to"),
     ],
 )
 def test_what_is_wrong_is_one_line_before_anything_is_started(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tidemark.record.options import Option, integer, number
@@ -214,6 +214,32 @@ def test_lines_of_keys_in_every_way_of_writing() -> None:
         ("r",): 13,
         ("r", "y"): 14,
     }
+
+
+JUNK = st.sampled_from(
+    ["", "[", "]", '"', "'", "{", "}", "=", "\n", "[service.x]\n", "true", "1e999", "-1", "\x00",
+     "é", "{port}", "${X}", "[1, 2]", "{a = 1}", "1979-05-27", '"""', "#", ".", "inf", "nan"]
+)  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.tuples(st.integers(0, len(GOOD)), st.integers(0, 40)), junk=JUNK)
+def test_a_damaged_file_is_read_or_refused_in_one_line(
+    tmp_path: Path, cuts: tuple[int, int], junk: str
+) -> None:
+    at, length = cuts
+    path = tmp_path / "tidemark.toml"
+    path.write_text(GOOD[:at] + junk + GOOD[at + length :], encoding="utf-8")
+    told = refusal(path)
+    assert told is None or (told.isprintable() and told.startswith(f"{path}:"))
+
+
+def refusal(path: Path) -> str | None:
+    try:
+        read_configuration(path, LOAD)
+    except ServiceError as error:
+        return str(error)
+    return None
 
 
 @given(st.text(max_size=200))

@@ -198,7 +198,14 @@ def test_a_plan_knows_what_it_needs() -> None:
     assert plan(command="x {port}", bootstrap="a:1").has_brokers
     assert not plan(command="x {port} {bootstrap}").has_ledger  # its topic is its own
     assert plan(command="x {port} {bootstrap} {topic}").has_ledger
+    assert plan(command="x {port} {bootstrap}", topic="orders").has_ledger
     assert plan(service="mine").strategy == "mine"
+    for command in ("x {port}", "x {port} {bootstrap}"):
+        with pytest.raises(TidemarkError, match=r"^--verify-messages: where service x writes to"):
+            plan(command=command, verify_messages=True)
+    with pytest.raises(TidemarkError, match=r"^--fault: service x needs no brokers that could"):
+        plan(command="x {port}", fault="outage@1+1")
+    assert plan(command="x {port}", fault="target-kill@1").options.fault
 
 
 def test_nothing_is_configured_without_a_file() -> None:

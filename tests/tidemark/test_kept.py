@@ -97,7 +97,9 @@ def test_the_port_that_it_listens_on_is_found(
 
 def test_which_of_several_ports_is_meant_must_be_said(keep: Callable[..., KeptChild]) -> None:
     child = keep("127.0.0.1", "0", "127.0.0.1", "0")
-    with pytest.raises(ChildError, match=r"it listens on \d+, \d+: say which, with \{port\}"):
+    with pytest.raises(
+        ChildError, match=r"the thing listens on \d+, \d+: say which, with \{port\}"
+    ):
         wait_until_up(child, None, "", 1)
 
 
@@ -137,6 +139,18 @@ def test_a_secret_is_not_quoted(tmp_path: Path) -> None:
     with pytest.raises(ChildError, match=r"exited with code 1: error: bad token xxxxx; see "):
         child.wait_ended(30)
     child.stop()
+
+
+def test_a_line_that_goes_on_for_ever_is_cut(tmp_path: Path) -> None:
+    script = "print('error: \\x1b[31m' + 'x' * 30_000); raise SystemExit(1)"
+    command = CommandLine((sys.executable, "-c", script), tmp_path, {})
+    child = KeptChild("thing", command, tmp_path / "log", str)
+    child.wait_started(30)
+    with pytest.raises(ChildError, match=r"exited with code 1: error: .*xxx\.\.\.; see ") as caught:
+        child.wait_ended(30)
+    child.stop()
+    assert len(str(caught.value)) < 1000
+    assert str(caught.value).isprintable()
 
 
 def test_a_build_may_not_take_for_ever(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from tidemark.record.options import (
 )
 from tidemark.run.applicable import check_service
 from tidemark.run.compare import Comparison, HurriedError, exit_code, explain, run_all
-from tidemark.run.configuration import configured, named_service, read_file
+from tidemark.run.configuration import configured, named_service, read_file, routes_of
+from tidemark.run.finding import CLUES
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress
@@ -55,7 +56,7 @@ OWN_OPTIONS = (
     Option("users", integer(1), 1, "users of the closed workload; the open one needs only one"),
 )
 
-NOT_OURS = ("strategy", "service", "command", "target_pid", "no_target", "no_report")
+NOT_OURS = ("strategy", "service", "command", *CLUES, "no_target", "no_report")
 """Options of a run that a comparison sets itself."""
 
 
@@ -117,6 +118,7 @@ def _comparison(values: Mapping[str, Any]) -> Comparison:
         raise OptionError("--strategies and --services: name built-in ones in --services as well")
     configuration = read_file(values["tidemark_config"] or "", is_asked_for=bool(services))
     said = configured(values, configuration)
+    routes_of(configuration)  # what is wrong with them is told now
     if not was_given(said["duration"]):
         said["duration"] = said.get("run_time")
     options, own = RunOptions.parse(said), read_all(OWN_OPTIONS, said)
@@ -127,7 +129,7 @@ def _comparison(values: Mapping[str, Any]) -> Comparison:
     if not chosen:
         check_service(values, is_builtin=True, has_brokers=True)
     return Comparison(
-        tuple(service.name for service in chosen) or own["strategies"],
+        tuple(dict.fromkeys(service.name for service in chosen)) or own["strategies"],
         own["duration"],
         own["users"],
         options,

@@ -1,5 +1,6 @@
 """`tidemark run`: start a service, drive it, judge it."""
 
+import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,21 @@ from tidemark.record.layout import SAMPLES
 from tidemark.record.options import check_flags_of_environment, read_all, was_given
 from tidemark.run.compare import Drive, HurriedError, drive
 from tidemark.run.configuration import RUN_TIME, USERS, completed, file_of, service_of
+from tidemark.run.finding import CLUES
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress
 
 OWN_OPTIONS = (RUN_TIME, USERS)
-NOT_OURS = ("strategy", "service", "command", "target_pid", "no_target", "no_report")
+NOT_OURS = ("strategy", "service", "command", *CLUES, "no_target", "no_report")
 """Options of a run that are told otherwise, or are not for a service that is started here."""
 DASHES = "--"
+SUBJECTS = {
+    option.name: option.environment_variable
+    for option in OPTIONS
+    if option.name in {"service", "command"}
+}
+"""What the environment may name instead -> its variable."""
 
 
 class CommandAfterDashes(click.Command):
@@ -81,6 +89,8 @@ def _subject(
         raise OptionError(f"put -- before a command: tidemark run -- {shlex.join(words)}")
     if words:
         return {"service": words[0]}
+    if said := {name: text for name in SUBJECTS if (text := os.environ.get(SUBJECTS[name]))}:
+        return said
     configuration = file_of({**values, "service": "?"})
     services = list(configuration.services) if configuration else []
     if len(services) == 1:

@@ -125,6 +125,7 @@ def completed(values: Mapping[str, Any], *, has_host: bool) -> dict[str, Any]:
     check_applicable(values, has_host=has_host)
     configuration = file_of(values)
     said = configured(values, configuration, str(values.get("service") or ""))
+    routes_of(configuration)  # what is wrong with them is told now
     if not has_host:
         service = service_of(RunOptions.parse(said), configuration)
         brokers = service.needs_brokers or bool(said.get("bootstrap"))

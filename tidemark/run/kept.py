@@ -11,15 +11,16 @@ from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tidemark.record.objects import shown_text
 from tidemark.run.children import Child, python_module
 from tidemark.run.errors import ChildError
 from tidemark.run.listening import PORTS, own_listeners
 from tidemark.services.starting import CommandLine
 
 KEEPER = "tidemark.services.keeper"
-STOP_TIMEOUT_S = 10.0
-"""A keeper asks first and has its own patience; see there."""
 POLL_S = 0.05
+LONGEST_QUOTE = 300
+"""Characters of a line of a log that are quoted."""
 PROBE_TIMEOUT_S = 2.0
 SETTLED_S = 0.5
 """So long a set of ports stays the same before it is believed: a service may open several."""
@@ -99,7 +100,7 @@ class KeptChild(Child):
         return f"the {self.name} {what}{f'; it said: {line}' if line else ''}; see {self.log}"
 
     def _last_line(self) -> str:
-        return self._redacted(super()._last_line())
+        return shown_text(self._redacted(super()._last_line()), LONGEST_QUOTE)
 
     def _telling(self, lines: Sequence[str]) -> str:
         return telling_line(lines).removeprefix("keeper: error: ")
@@ -135,15 +136,16 @@ def wait_until_up(child: KeptChild, url: str | None, ready: str, timeout_s: floa
             trouble = _trouble(candidate, ready) or ""
             if not trouble and (url or ready or len(ports.numbers) == 1):
                 return candidate
-        if len(ports.numbers) > 1 and not ready:
-            listed = ", ".join(map(str, sorted(ports.numbers)))
-            trouble = f"it listens on {listed}: say which, with {{port}}, a url, --port, or ready"
-        if time.monotonic() > deadline or ports.stay_many:
+        if time.monotonic() > deadline or (ports.stay_many and not ready):
             break
         time.sleep(POLL_S)
-    late = child.told_late(f"was not up within {timeout_s:g} s: {trouble}{_instead(child, url)}")
+    late = f"was not up within {timeout_s:g} s: {trouble}{_instead(child, url)}"
+    if len(ports.numbers) > 1 and not ready:
+        listed = ", ".join(map(str, sorted(ports.numbers)))
+        late = f"listens on {listed}: say which, with {{port}}, a url, --port, or ready"
+    told = child.told_late(late)
     child.stop()
-    raise ChildError(late)
+    raise ChildError(told)
 
 
 class _Ports:

@@ -73,7 +73,8 @@ class Plan:
     @property
     def has_ledger(self) -> bool:
         """Whether what is in the topic at the end can be held against what was sent."""
-        return self.has_brokers and (self.service is None or self.service.is_told_topic)
+        is_known = self.service is None or _has_known_topic(self.options, self.service)
+        return self.has_brokers and is_known
 
     @property
     def topic_is_shared(self) -> bool:
@@ -139,18 +140,21 @@ def _check(options: RunOptions, host: str | None) -> None:
 
 def _check_service(options: RunOptions, service: Service) -> None:
     """Check what depends on the service that is started."""
-    if service.needs_brokers or options.bootstrap:
-        return
-    if any(KINDS[fault.kind] for fault in options.fault):
+    has_brokers = service.needs_brokers or bool(options.bootstrap)
+    if not has_brokers and any(KINDS[fault.kind] for fault in options.fault):
         raise TidemarkError(
             f"--fault: service {service.name} needs no brokers that could fail: "
             "give it {bootstrap}, or leave out all but target-kill"
         )
-    if options.verify_messages:
+    if options.verify_messages and not (has_brokers and _has_known_topic(options, service)):
         raise TidemarkError(
-            f"--verify-messages: service {service.name} is told no brokers to write to: "
-            "give it {bootstrap} and {topic}"
+            f"--verify-messages: where service {service.name} writes to is not known: "
+            "give it {bootstrap} and {topic}, or name its topic with --topic"
         )
+
+
+def _has_known_topic(options: RunOptions, service: Service) -> bool:
+    return service.is_told_topic or bool(options.topic)
 
 
 def _check_host(options: RunOptions, host: str) -> None:

@@ -17,6 +17,7 @@ from tidemark.record.layout import (
     SAMPLER_LOG,
     TARGET_LOG,
 )
+from tidemark.record.secrets import without_secrets
 from tidemark.run.children import Child, python_module
 from tidemark.run.errors import ChildError
 from tidemark.run.journal import Journal
@@ -172,11 +173,14 @@ class Processes:
             url = self._plan.host or ""
             self._journal.target_found(url, self._options.target_pid or None, None)
             return url, None
-        start = self._start_of(service, brokers)
+        if service.build:
+            self._build(self._start_of(service, brokers))
+        start = self._start_of(service, brokers)  # its ports are free now
         self._redacted = start.redacted
         url, target = (self._announced if service.announces else self._kept)(service, start)
         self._journal.target_found(url, target.pid, start.shown)
-        self._journal.event(TargetStarted(pid=target.pid, url=url, target=ONLY_TARGET))
+        event = TargetStarted(pid=target.pid, url=without_secrets(url), target=ONLY_TARGET)
+        self._journal.event(event)
         return url, target
 
     def _start_of(self, service: Service, brokers: list[str]) -> Start:
@@ -194,6 +198,11 @@ class Processes:
             self._options.fds_limit,
         )
 
+    def _build(self, start: Start) -> None:
+        """Run the command that builds a service, to its end."""
+        assert start.build is not None, "asked for"  # noqa: S101
+        self._keep("build", start.build, start, BUILD_LOG).wait_ended(BUILD_TIMEOUT_S)
+
     def _announced(self, _service: Service, start: Start) -> tuple[str, Child]:
         """A service that says itself when it is up, and ends with us by itself."""
         target = self._begin("target", list(start.command.arguments), TARGET_LOG)
@@ -201,14 +210,11 @@ class Processes:
 
     def _kept(self, service: Service, start: Start) -> tuple[str, Child]:
         """A service of somebody else's, once it answers."""
-        if start.build:
-            build = self._keep("build", start.build, start, BUILD_LOG)
-            build.wait_ended(BUILD_TIMEOUT_S)
         url = start.url or self._told_url
         if url and (holder := taken_by(url)):
             raise ChildError(
-                f"service {service.name}: {url} is taken by {start.redacted(holder)}: "
-                "end that first, or choose another port"
+                f"service {service.name}: {without_secrets(url)} is taken by "
+                f"{start.redacted(holder)}: end that first, or choose another port"
             )
         target = self._keep("target", start.command, start, TARGET_LOG)
         return wait_until_up(target, url, service.ready, service.ready_timeout), target
