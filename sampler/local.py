@@ -10,7 +10,7 @@ from tidemark.sampler.figures import FiguresReader
 from tidemark.sampler.limits import LimitsProbe
 from tidemark.sampler.options import Options
 from tidemark.sampler.root import RootWatch
-from tidemark.sampler.runtime_watch import RuntimeWatch, Telling
+from tidemark.sampler.runtime_watch import Page, RuntimeWatch
 from tidemark.sampler.source import Probe, Sample
 from tidemark.sampler.stopped import StoppedWatch
 from tidemark.sampler.tree import ProcessTree, identify
@@ -89,7 +89,7 @@ class LocalSource:
         self._connections.close()
 
 
-def _endpoint(url: str | None) -> Telling | None:
+def _endpoint(url: str | None) -> Page | None:
     if url is None:
         return None
     from tidemark.sampler.metrics_endpoint import MetricsEndpoint  # noqa: PLC0415 (slow to load)

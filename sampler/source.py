@@ -24,12 +24,14 @@ class Sample:
         connections: Their broker connections; None if they were not due or not readable.
         composition: Rows of composition.csv, of the processes whose turn it was.
         events: What was noticed meanwhile, in that order.
+        requests: A row of requests.csv, where the source counts what was answered.
     """
 
     processes: list[ProcessFigures]
     connections: Connections | None = None
     composition: list[Row] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    requests: Row | None = None
 
     def process_rows(self, cost_s: float) -> Iterator[Row]:
         """The rows of samples.csv.
@@ -81,4 +83,8 @@ class Source(Protocol):
             now_s: Monotonic time, seconds.
             full: Read the connections whether or not the budget allows for it.
         """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
         ...

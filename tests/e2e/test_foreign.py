@@ -125,6 +125,34 @@ def test_a_service_that_ends_has_died(bench: Workbench, service: Service) -> Non
     assert "target_exited" in event_names(run)
 
 
+def test_a_service_that_is_started_again_is_followed(bench: Workbench, service: Service) -> None:
+    """On the same port, by another command line."""
+    port = service.url.rpartition(":")[2]
+    locust = bench.locust(
+        "--run-time=15s", "--rate=20", f"--host={service.url}", f"--bootstrap={service.bootstrap}",
+        "--interval=0.2", "--no-report",
+    )  # fmt: skip
+    run = bench.run_under_way()
+    eventually(lambda: sampled(run, 10))
+    os.kill(service.pid, signal.SIGKILL)
+    again = bench.start(
+        "tidemark",
+        "target",
+        "pooled",
+        f"--bootstrap={service.bootstrap}",
+        f"--bind=127.0.0.1:{port}",
+    )
+    pid = _ready(again)["pid"]
+    finished = locust.wait()
+    assert "has taken its place" in finished.err
+    assert metadata(run)["outcome"] == "completed"
+    assert {"target_exited", "target_restarted"} <= set(event_names(run))
+    samples = pd.read_csv(run / "samples.csv")
+    assert {service.pid, pid} <= set(samples["pid"])
+    again.signal(signal.SIGTERM)
+    again.wait()
+
+
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [

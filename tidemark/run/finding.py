@@ -71,12 +71,11 @@ def watched_process(options: RunOptions, host: str) -> int:
     Raises:
         TidemarkError: it is not there, or cannot be told from others; one line.
     """
-    if options.target_pid:
-        return options.target_pid
-    return _clue(options, host).process()
+    return options.target_pid or clue(options, host).process()
 
 
-def _clue(options: RunOptions, host: str) -> Clue:
+def clue(options: RunOptions, host: str) -> Clue:
+    """What tells the process to watch, now and after a restart: at least who listens there."""
     if options.target_port:
         return by_port(options.target_port)
     if options.target_command:

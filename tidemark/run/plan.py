@@ -9,7 +9,7 @@ from tidemark.record.errors import TidemarkError
 from tidemark.record.options import url
 from tidemark.run.configuration import file_of, routes_of, service_of
 from tidemark.run.faults import KINDS
-from tidemark.run.finding import CLUES, watched_process
+from tidemark.run.finding import CLUES, clue, watched_process
 from tidemark.run.folders import new_folder
 from tidemark.run.listening import doubt_of, who_answers
 from tidemark.run.options import RunOptions
@@ -97,6 +97,13 @@ class Plan:
         if self.host:
             who_answers(self.host)
         return None
+
+    def successor(self) -> int | None:
+        """The process that is what the watched one was, which has ended; None while none is."""
+        try:
+            return clue(self.options, self.host).process() if self.host else None
+        except TidemarkError:
+            return None  # not yet, or it cannot be told which
 
     def make_directory(self) -> RunDirectory:
         """Make the run directory: named by the user, or by the time and what is run.
