@@ -20,7 +20,7 @@ demo: $(RUNTIME) ## compare every strategy on the embedded broker, in under 5 mi
 test: $(DEV) ## run the tests, in under 12 minutes
 	$(BIN)/python -m pytest -m "not long"
 
-test-long: $(DEV) ## run what takes longer: whole runs through every fault
+test-long: $(DEV) ## run what takes longer: whole runs through every fault, the services of examples/
 	$(BIN)/python -m pytest -m long
 
 lint: $(DEV) ## check style, types and who imports whom

@@ -92,7 +92,7 @@ class KafkaNode:
 
     def begin_format(self, cluster_id: str) -> None:
         """Begin to make its empty data directory part of the cluster."""
-        arguments = ["format", "--cluster-id", cluster_id, "--config", str(self._properties)]
+        arguments = ["format", f"--cluster-id={cluster_id}", "--config", str(self._properties)]
         self._formatting = subprocess.Popen(
             self._java(_TOOL_HEAP, "kafka.tools.StorageTool", *arguments),
             stdin=subprocess.DEVNULL,

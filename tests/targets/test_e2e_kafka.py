@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import uuid
 from contextlib import ExitStack
 
 import confluent_kafka
@@ -101,6 +102,14 @@ def test_nobody_but_this_host_can_connect(kafka_brokers):
     ]
     assert len(listening) == 5, "clients' and brokers' listener of each, and one controller"
     assert set(listening) == {"127.0.0.1"}
+
+
+def test_an_id_that_looks_like_an_option_is_one_too(scratch, monkeypatch):
+    """One random cluster id in 64 begins with a dash."""
+    monkeypatch.setattr("uuid.uuid4", lambda: uuid.UUID(bytes=b"\xfb" * 16))
+    cluster = KafkaCluster(1)
+    assert len(cluster.bootstrap) == 1
+    cluster.close()
 
 
 # What the strategies do there
