@@ -27,9 +27,19 @@ def _target_id(value: Any) -> str:
     return one_word(value)
 
 
+def _brokers(value: Any) -> tuple[str, ...]:
+    return some_endpoints(value) if value else ()
+
+
 OPTIONS: tuple[Option, ...] = (
     Option("pid", integer(1), REQUIRED, "root of the target's tree", "PID"),
-    Option("brokers", some_endpoints, REQUIRED, "host:port, separated by commas", "LIST"),
+    Option(
+        "brokers",
+        _brokers,
+        (),
+        "host:port, separated by commas: connections to these are counted; none: to anywhere",
+        "LIST",
+    ),
     Option("out", path, REQUIRED, "the run directory", "DIR"),
     Option("target", _target_id, ONLY_TARGET, "the target's id in the tables", "ID"),
     Option("interval", number(0.01), 1.0, "seconds between ticks", "SECONDS"),

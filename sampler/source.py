@@ -1,7 +1,7 @@
 """Where samples come from, and what a sample is."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Protocol
 
 from tidemark.record.events import Event
@@ -21,15 +21,17 @@ class Sample:
 
     Attributes:
         processes: The living processes of the target.
-        connections: Their broker connections; None if they were not due or not readable.
+        connections: Their connections that count; None if they were not due or not readable.
         composition: Rows of composition.csv, of the processes whose turn it was.
         events: What was noticed meanwhile, in that order.
+        others: Their other connections; None as above, or if all count.
     """
 
     processes: list[ProcessFigures]
     connections: Connections | None = None
     composition: list[Row] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    others: Connections | None = None
 
     def process_rows(self, cost_s: float) -> Iterator[Row]:
         """The rows of samples.csv.
@@ -48,9 +50,9 @@ class Sample:
 
     def endpoint_rows(self) -> Iterator[Row]:
         """The rows of endpoints.csv; none if connections were not told by endpoint."""
-        found = (self.connections.by_endpoint if self.connections else None) or {}
-        for name, count in found.items():
-            yield {"endpoint": name, "held": count.held, "time_wait": count.time_wait}
+        for connections in (self.connections, self.others):
+            for name, count in ((connections and connections.by_endpoint) or {}).items():
+                yield {"endpoint": name, **asdict(count)}
 
 
 class Probe(Protocol):

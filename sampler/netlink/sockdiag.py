@@ -61,6 +61,21 @@ def filter_bytecode(remotes: Iterable[tuple[IPAddress, int]]) -> bytes:
     return program
 
 
+def exclusion_bytecode(remotes: Iterable[tuple[IPAddress, int]]) -> bytes:
+    """The program that lets through all sockets but those whose remote end is one of these.
+
+    A condition that holds leads to a jump beyond the end, which is to refuse; one that does not
+    passes over that jump. Without a remote end it is empty, and lets everything through.
+    """
+    program = b""
+    for address, port in remotes:
+        condition = _condition(address, port)
+        size = _OP.size + len(condition)
+        jump = _OP.pack(_BC_JMP, _OP.size, _OP.size + len(program) + _OP.size)
+        program = _OP.pack(_BC_D_COND, size, size + _OP.size) + condition + jump + program
+    return program
+
+
 def _condition(address: IPAddress, port: int) -> bytes:
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     return _HOST_CONDITION.pack(family, address.max_prefixlen, 0, port) + address.packed
@@ -70,12 +85,14 @@ def dump_request(bytecode: bytes, sequence: int, states: int = ALL_STATES) -> by
     """The whole message that asks for a dump.
 
     Args:
-        bytecode: See `filter_bytecode`.
+        bytecode: See `filter_bytecode`; empty for all sockets.
         sequence: Comes back in every answer.
         states: Bit N asks for TCP state N.
     """
-    attribute = ATTRIBUTE.pack(ATTRIBUTE.size + len(bytecode), _INET_DIAG_REQ_BYTECODE)
-    body = _REQUEST.pack(states, 0) + attribute + bytecode
+    body = _REQUEST.pack(states, 0)
+    if bytecode:
+        attribute = ATTRIBUTE.pack(ATTRIBUTE.size + len(bytecode), _INET_DIAG_REQ_BYTECODE)
+        body += attribute + bytecode
     flags = NLM_F_REQUEST | NLM_F_DUMP
     return HEADER.pack(HEADER.size + len(body), TCPDIAG_GETSOCK, flags, sequence, 0) + body
 

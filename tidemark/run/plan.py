@@ -120,11 +120,6 @@ def _check_host(options: RunOptions, host: str) -> None:
         raise TidemarkError("--no-target and --target-pid contradict each other: leave out one")
     if not options.target_pid and not options.no_target:
         raise TidemarkError(
-            "--host: name the process to watch with --target-pid PID and its brokers with "
-            "--bootstrap HOST:PORT,..., or say --no-target to drive it without watching any"
-        )
-    if options.target_pid and not options.bootstrap:
-        raise TidemarkError(
-            "--target-pid needs --bootstrap HOST:PORT,...: "
-            "connections are counted towards the brokers of that cluster"
+            "--host: name the process to watch with --target-pid PID, and its brokers, if it has "
+            "any, with --bootstrap HOST:PORT,...; or say --no-target to watch none"
         )

@@ -174,7 +174,7 @@ class Processes:
         command = python_module(
             "tidemark.sampler",
             f"--pid={self._watched_pid}",
-            f"--brokers={','.join(brokers)}",
+            *([f"--brokers={','.join(brokers)}"] if brokers else []),
             f"--out={self._journal.directory.path}",
             f"--interval={interval_s}",
             f"--budget={SAMPLER_BUDGET_PERCENT * max(1.0, 1.0 / interval_s):g}",
