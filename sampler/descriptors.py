@@ -32,7 +32,8 @@ _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _HEXADECIMAL = r"(?=[0-9a-fA-F]*[0-9])(?=[0-9a-fA-F]*[a-fA-F])[0-9a-fA-F]{8,}"
 _NUMBER = r"[0-9]+(?:[.:_-][0-9]+)*"
 _PYTHON_TEMPORARY = r"(?<![0-9A-Za-z])tmp[a-z0-9_]{8}(?![0-9A-Za-z])"
-_VARYING = re.compile("|".join((_UUID, _PYTHON_TEMPORARY, _HEXADECIMAL, _NUMBER)))
+_FORMED = re.compile(f"{_UUID}|{_PYTHON_TEMPORARY}")
+_DIGITS = re.compile(f"{_HEXADECIMAL}|{_NUMBER}")
 _TOKEN = re.compile(r"[0-9A-Za-z]{6,40}")
 _CHANGE = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])")
 _RANDOM_CHANGES = 3
@@ -48,7 +49,7 @@ def _unless_word(token: re.Match[str]) -> str:
     return "*" if len(_CHANGE.findall(token[0])) >= _RANDOM_CHANGES else token[0]
 
 
-def _varying(found: re.Match[str]) -> str:
+def _unless_prefix(found: re.Match[str]) -> str:
     return "tmp*" if found[0].startswith("tmp") else "*"
 
 
@@ -57,8 +58,8 @@ def fold_path(path: str) -> str:
     """A path without what varies: `/proc/17/stat` -> `/proc/*/stat`, `/tmp/a-3f9c21d0.tmp`
     -> `/tmp/a-*.tmp`.
     """  # noqa: D205 - an example each
-    folded = _TOKEN.sub(_unless_word, _VARYING.sub(_varying, path))
-    return shown_text(_STARS.sub("*", folded), _LONGEST)
+    folded = _TOKEN.sub(_unless_word, _FORMED.sub(_unless_prefix, path))
+    return shown_text(_STARS.sub("*", _DIGITS.sub("*", folded)), _LONGEST)
 
 
 def descriptor_kind(link: str) -> str:

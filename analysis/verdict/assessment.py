@@ -306,10 +306,11 @@ def assess_directory(
 def _on_resources(verdict: Verdict, thresholds: Mapping[str, float]) -> Iterator[Finding]:
     for name, found in verdict.resources.items():
         dead = verdict.exhausted is not None and verdict.exhausted.resource == name
+        heading = found.metric.title if found.all_remotes else ""
         if name in thresholds:
-            yield _on_threshold(found, thresholds[name])
+            yield replace(_on_threshold(found, thresholds[name]), heading=heading)
         if dead or name not in thresholds:
-            yield _on_verdict(found, dead=dead)
+            yield replace(_on_verdict(found, dead=dead), heading=heading)
 
 
 _KINDS = {

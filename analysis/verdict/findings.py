@@ -61,6 +61,7 @@ class Finding:
         reason: A sentence that can be checked against the picture.
         evidence: The figures that it rests on, by name; None is unknown.
         remedy: What to do about it; empty where nothing has to be done.
+        heading: What a reader knows the subject as, where that is not the resource's title.
     """
 
     kind: Kind
@@ -69,8 +70,11 @@ class Finding:
     reason: str
     evidence: Mapping[str, float | None] = field(default_factory=dict)
     remedy: str = ""
+    heading: str = ""
 
     @property
     def title(self) -> str:
         """The subject as a reader knows it."""
+        if self.heading:
+            return self.heading
         return metric(self.subject).title if self.kind in ON_RESOURCES else self.subject

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tidemark.analysis.run import Run
+from tidemark.analysis.verdict.culprits import names_of
 from tidemark.analysis.verdict.limits import read_limits
 from tidemark.analysis.verdict.model import (
     LOCAL_PORTS,
@@ -18,6 +19,7 @@ from tidemark.analysis.verdict.model import (
 from tidemark.analysis.verdict.ports import NEAR, judge_ports
 from tidemark.analysis.verdict.resource import Subject, judge_resource
 from tidemark.analysis.verdict.series import bin_run
+from tidemark.analysis.verdict.unnamed import find_unnamed, warnings_on
 from tidemark.analysis.verdict.window import Window, find_window
 from tidemark.record.errors import UnusableRunError
 from tidemark.record.events import GeneratorSaturated
@@ -65,7 +67,11 @@ def _subject(run: Run) -> Subject:
     window = find_window(run, bins, processes)
     brokers, never_seen = run.metadata.brokers, _never_seen(run)
     strategy = run.metadata.strategy
-    return Subject(window, processes, read_limits(run), brokers, never_seen, strategy)
+    names = {name: names_of(run, name) for name in RESOURCES}
+    anywhere = run.counts_all_remotes
+    never_seen = never_seen and not anywhere
+    limits = read_limits(run)
+    return Subject(window, processes, limits, brokers, never_seen, strategy, names, anywhere)
 
 
 def _never_seen(run: Run) -> bool:
@@ -154,6 +160,7 @@ def _warnings(
         found.append("the load generator was saturated: less was sent than was asked for")
     if control is not None and control.window.per_request != subject.window.per_request:
         found.append("the control run counts growth in another unit: compare like with like")
+    found += warnings_on(find_unnamed(run, subject.window), subject.window)
     found += [
         f"local ports toward {p.endpoint}: {p.reason}"
         for p in ports

@@ -1,12 +1,14 @@
 """The verdict on one resource, put together from its tracks, its limit and its forecast."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from tidemark.analysis.verdict import reasons
+from tidemark.analysis.verdict.culprits import Names, with_culprits
 from tidemark.analysis.verdict.control import Rate, beyond_control
 from tidemark.analysis.verdict.decision import Judgement, Pattern, decide
 from tidemark.analysis.verdict.forecast import check_early_forecast, forecast_limit
@@ -54,6 +56,8 @@ class Subject:
         brokers: The endpoints towards which connections are counted.
         never_seen: Whether all columns of connections are 0 throughout.
         strategy: What was run; None where the run was not told.
+        names: What each resource is made of, by its name.
+        all_remotes: Whether connections to anywhere are counted: no broker was named.
     """
 
     window: Window
@@ -62,6 +66,8 @@ class Subject:
     brokers: tuple[str, ...] = ()
     never_seen: bool = False
     strategy: str | None = None
+    names: Mapping[str, Sequence[Names]] = field(default_factory=dict)
+    all_remotes: bool = False
 
     @property
     def memory(self) -> MemorySeries:
@@ -316,9 +322,11 @@ def _assemble(
         fit=fit_of(own, per_request=window.per_request) if own else None,
         excluded_per_request=chosen.excluded if window.per_request else None,
         forecast_check=check,
+        all_remotes=subject.all_remotes and metric(resource).columns == TCP_STATES,
         **_rates(rate, window),
         **_end(scope, subject, resolution, leaks=leaks),
     )
+    found = with_culprits(found, subject.names.get(resource, ()), window, subject.processes)
     return reasons.explained(found, chosen, window, subject.memory, subject.brokers)
 
 
