@@ -19,8 +19,8 @@ MOST_FILES, MOST_SOCKETS = 40, 40
 `tcp`."""
 _ALIKE = 4
 """So many names of a folder may differ in a word alone before that is folded."""
-_MIXED = 16
-"""So many patterns may be in a folder before they are one."""
+_OF_A_KIND, _MIXED = 8, 16
+"""So many patterns of one ending, and of any, may be in a folder before they are one."""
 _MOST_GROUPS = 4096
 _LONGEST = 200
 """Characters of a pattern."""
@@ -35,11 +35,11 @@ _PYTHON_TEMPORARY = r"(?<![0-9A-Za-z])tmp[a-z0-9_]{8}(?![0-9A-Za-z])"
 _FORMED = re.compile(f"{_UUID}|{_PYTHON_TEMPORARY}")
 _DIGITS = re.compile(f"{_HEXADECIMAL}|{_NUMBER}")
 _TOKEN = re.compile(r"[0-9A-Za-z]{6,40}")
-_CHANGE = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])")
+_CHANGE = re.compile(r"[a-z](?=[A-Z](?![a-z])|[0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])")
 _RANDOM_CHANGES = 3
 """A word that changes so often between small letters, capitals and digits looks random."""
 _STARS = re.compile(r"\*+")
-_HEAD = re.compile(r"[A-Za-z]+[-_.]|[A-Za-z]+(?=\*)")
+_HEAD = re.compile(r"[A-Za-z]+[-_]|[A-Za-z]+(?=\*)")
 _TAIL = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 _BRACKETED = re.compile(r"(?:anon_inode:)?\[?([a-zA-Z_]+)\]?(?::.*)?")
 _PROTOCOLS = (("TCP", OTHER_TCP), ("UDP", "udp"), ("UNIX", "unix"))
@@ -99,6 +99,7 @@ class FilePatterns:
         head, tail = _HEAD.match(base), _TAIL.search(base)
         first, last = head[0] if head else "", tail[0] if tail else ""
         base = self._fold((folder, first, last), base, f"{first}*{last}", _ALIKE)
+        base = self._fold((folder, last), base, f"*{last}", _OF_A_KIND)
         base = self._fold((folder,), base, "*", _MIXED)
         return f"{folder}/{base}{DELETED if link.endswith(DELETED) else ''}"
 

@@ -19,7 +19,7 @@ from tidemark.analysis.verdict.model import Culprit, Floats, ResourceVerdict
 from tidemark.analysis.verdict.series import ProcessSeries
 from tidemark.analysis.verdict.trend import theil_sen
 from tidemark.analysis.verdict.window import Window
-from tidemark.record.layout import BROKER, REMOTE
+from tidemark.record.layout import BROKER, OTHER_ENDPOINTS, REMOTE
 
 KINDS = {"fds": "fd", "threads": "thread"}
 """Resource -> `kind` of the rows of composition.csv that say what it is made of."""
@@ -185,7 +185,7 @@ def phrase(resource: str, name: str) -> str:
     if resource == "threads":
         return f"named {shown}"
     if resource == "connections":
-        return f"to {shown}"
+        return "to other ends" if name == OTHER_ENDPOINTS else f"to {shown}"
     if name.startswith("/"):
         kind = "deleted files" if name.endswith(_DELETED) else "files"
         return f"{kind} {shown.removesuffix(_DELETED)}"
