@@ -80,6 +80,7 @@ class ConnectionWatch:
         source: ConnectionSource,
         simple: Callable[[], ConnectionSource],
         cadence: Cadence,
+        *,
         say: Say,
         unreadable: Unreadable,
         least_s: float = 0.0,
@@ -165,6 +166,7 @@ class AllConnections:
         pid: int,
         wanted: str,
         budget: Budget,
+        *,
         say: Say,
         unreadable: Unreadable,
         least_s: float,
@@ -173,13 +175,15 @@ class AllConnections:
         self.name = source.name
         simple = partial(_simple_source, brokers, others=not brokers.endpoints)
         cadence = Cadence(budget, _BUDGET_PART)
-        self._counted = ConnectionWatch(source, simple, cadence, say, unreadable)
+        self._counted = ConnectionWatch(source, simple, cadence, say=say, unreadable=unreadable)
         self._others: ConnectionWatch | None = None
         if brokers.endpoints:
             source, _ = open_source(brokers, pid, wanted, others=True)
             simple = partial(_simple_source, brokers, others=True)
             cadence = Cadence(budget, _OTHERS_PART)
-            self._others = ConnectionWatch(source, simple, cadence, _unsaid, unreadable, least_s)
+            self._others = ConnectionWatch(
+                source, simple, cadence, say=_unsaid, unreadable=unreadable, least_s=least_s
+            )
         self._refresh = BrokerRefresh(brokers)
 
     def read(

@@ -57,9 +57,9 @@ class LocalSource:
             options.pid,
             options.source,
             budget,
-            say,
-            self._unreadable,
-            composition_s,
+            say=say,
+            unreadable=self._unreadable,
+            least_s=composition_s,
         )
         self.name, self.shortcoming = self._connections.name, self._connections.shortcoming
         endpoint = _endpoint(options.metrics_url)

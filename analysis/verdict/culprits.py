@@ -79,11 +79,13 @@ def names_of(run: Run, resource: str) -> list[Names]:
     else:
         return []
     rows = rows.astype({"name": "str", "target": "str"})
-    groups = rows.groupby(["target", "pid"], observed=True, dropna=False)
-    return [_names(target, pid, each) for (target, pid), each in groups]
+    keys = rows[["target", "pid"]].drop_duplicates().itertuples(index=False)
+    return [_names(str(target), float(pid), rows) for target, pid in keys]
 
 
 def _names(target: str, pid: float, rows: pd.DataFrame) -> Names:
+    mine = rows["pid"].isna() if np.isnan(pid) else rows["pid"] == pid
+    rows = rows[(rows["target"] == target) & mine]
     counts = rows.groupby(["elapsed_s", "name"])["count"].sum().unstack(fill_value=0)
     return Names(
         (target, None if np.isnan(pid) else int(pid)),
@@ -198,7 +200,7 @@ def phrase(resource: str, name: str) -> str:
 
 def told(found: ResourceVerdict) -> str:
     """What of the growth is whose: ", of which 1 a request are files /tmp/upload-*.tmp"."""
-    parts = []
+    parts: list[str] = []
     for one in found.culprits[:MOST_TOLD]:
         per_request = one.per_request is not None
         per = "" if parts else (" a request are" if per_request else " an hour are")

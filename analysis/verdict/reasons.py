@@ -39,7 +39,8 @@ _SENTENCES = {
     Pattern.UNREAD: "0 in every sample, which no living process has: this was not read",
     Pattern.FLAT: "level at {level} since {since}; growth above {excluded} is excluded",
     Pattern.AS_CONTROL: "{grow} by {rate}, which is no more than the control run does",
-    Pattern.BEYOND_CONTROL: "{grow} by {rate}{whose}, surely more than the control run does{outlook}",
+    Pattern.BEYOND_CONTROL: "{grow} by {rate}{whose}, surely more than the control run "
+    "does{outlook}",
 }
 _HEAP_IS_FLAT = (
     "what collections leave of the heap is level at {left} since {since}; "

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tidemark.analysis.verdict import reasons
-from tidemark.analysis.verdict.culprits import Names, with_culprits
 from tidemark.analysis.verdict.control import Rate, beyond_control
+from tidemark.analysis.verdict.culprits import Names, with_culprits
 from tidemark.analysis.verdict.decision import Judgement, Pattern, decide
 from tidemark.analysis.verdict.forecast import check_early_forecast, forecast_limit
 from tidemark.analysis.verdict.limits import Limits

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from tidemark.analysis import units
 from tidemark.analysis.run import Run
@@ -50,23 +49,32 @@ def find_unnamed(run: Run, window: Window) -> list[Unnamed]:
     at = held.index.to_numpy(dtype=float)
     late = at >= at[-1] - LATE_SHARE * (at[-1] - at[0]) if len(at) else at > 0
     found = [
-        Unnamed(str(name), float(np.median(held.loc[late, name])), _growth(at, held[name], window))
-        for name in held
+        Unnamed(str(name), float(np.median(counts[late])), _growth(at, counts, window))
+        for name, counts in ((name, held[name].to_numpy(dtype=float)) for name in held)
     ]
     named = [one for one in found if one.endpoint != OTHER_ENDPOINTS and one.held >= 1]
     return sorted(named, key=lambda one: (-one.growth, -one.held, one.endpoint))
 
 
-def _growth(at: Floats, held: "pd.Series[float]", window: Window) -> float:
+def _growth(at: Floats, held: Floats, window: Window) -> float:
     inside = (at >= window.settled_s) & (at <= window.end_s)
     known = np.isfinite(window.x) & np.isfinite(window.bins.elapsed_s)
     scale = metric("connections").judged
     if inside.sum() < 4 or scale is None:
         return 0.0
     x = np.interp(at[inside], window.bins.elapsed_s[known], window.x[known])
-    size, value = int(inside.sum()), held.to_numpy(dtype=float)[inside]
-    none, life = np.empty((size, 0)), np.zeros(size, dtype=np.intp)
-    track = Track("endpoint", None, at[inside], x, value, value, life, none, np.zeros(size))
+    size, value = int(inside.sum()), held[inside]
+    track = Track(
+        "endpoint",
+        None,
+        at[inside],
+        x,
+        value,
+        value,
+        np.zeros(size, dtype=np.intp),
+        np.empty((size, 0)),
+        np.zeros(size),
+    )
     judged = decide(track, scale, None)
     return judged.growth.slope if judged.decision == "leak" and judged.growth else 0.0
 

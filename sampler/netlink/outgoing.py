@@ -152,9 +152,7 @@ class OutgoingReader:
             columns.listening.extend(compress(_words(run, INODE, stride), listening))
         came_in = [port in self._listened for port in ports]
         if any(came_in):
-            accepted = [
-                one and state != LISTEN for one, state in zip(came_in, states, strict=True)
-            ]
+            accepted = [one and state != LISTEN for one, state in zip(came_in, states, strict=True)]
             columns.accepted.extend(compress(_words(run, INODE, stride), accepted))
             columns.accepted_ports.extend(compress(ports, accepted))
         opened = [
@@ -254,6 +252,7 @@ class NetlinkOutgoing(NetlinkSource):
         names = [socket_name(name) for name in self._remotes.names]
         yield columns.inodes, map(names.__getitem__, columns.endpoints)
         if isinstance(columns, OutgoingColumns):
-            ports = {port: accepted_name(socket.ntohs(port)) for port in set(columns.accepted_ports)}
-            yield columns.accepted, map(ports.__getitem__, columns.accepted_ports)
+            ports = columns.accepted_ports
+            accepted = {port: accepted_name(socket.ntohs(port)) for port in set(ports)}
+            yield columns.accepted, map(accepted.__getitem__, ports)
             yield columns.listening, (LISTENING for _ in columns.listening)

@@ -21,7 +21,7 @@ KIND, FOLDER, PORT = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 
 
 def leak_files():
-    KEPT.append(tempfile.NamedTemporaryFile(prefix="upload-", suffix=".tmp", dir=FOLDER))
+    KEPT.append(tempfile.mkstemp(prefix="upload-", suffix=".tmp", dir=FOLDER))
 
 
 def leak_deleted_files():
@@ -70,7 +70,8 @@ LEAKS = {
 
 if __name__ == "__main__":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # ends with whoever has started it
-    print("begun", flush=True)
+    sys.stdout.write("begun\n")
+    sys.stdout.flush()
     due_s = time.monotonic()
     while True:
         LEAKS[KIND]()
