@@ -5,8 +5,9 @@ the judged part is the Theil-Sen slope of its counts, as that of the resource it
 told whose part of the resource's growth is worth telling.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -78,17 +79,15 @@ def names_of(run: Run, resource: str) -> list[Names]:
         rows = run.composition[run.composition["kind"] == KINDS[resource]]
     else:
         return []
-    rows = rows.astype({"name": "str", "target": "str"})
-    keys = rows[["target", "pid"]].drop_duplicates().itertuples(index=False)
-    return [_names(str(target), float(pid), rows) for target, pid in keys]
+    groups = rows.groupby(["target", "pid"], observed=True, dropna=False)
+    return [_names(*cast("tuple[str, float]", key), each) for key, each in groups]
 
 
 def _names(target: str, pid: float, rows: pd.DataFrame) -> Names:
-    mine = rows["pid"].isna() if np.isnan(pid) else rows["pid"] == pid
-    rows = rows[(rows["target"] == target) & mine]
-    counts = rows.groupby(["elapsed_s", "name"])["count"].sum().unstack(fill_value=0)
+    counts = rows.groupby(["elapsed_s", "name"], observed=True)["count"].sum()
+    counts = counts.unstack(fill_value=0)
     return Names(
-        (target, None if np.isnan(pid) else int(pid)),
+        (str(target), None if np.isnan(pid) else int(pid)),
         counts.index.to_numpy(dtype=float),
         {str(name): counts[name].to_numpy(dtype=float) for name in counts},
     )
@@ -216,11 +215,19 @@ def told(found: ResourceVerdict) -> str:
 
 def with_culprits(
     found: ResourceVerdict,
-    names: Sequence[Names],
+    names: Callable[[str], Sequence[Names]],
     window: Window,
     processes: Sequence[ProcessSeries],
 ) -> ResourceVerdict:
-    """The verdict on a resource with what makes up its growth, if it leaks."""
+    """The verdict on a resource with what makes up its growth, if it leaks.
+
+    Args:
+        found: The verdict.
+        names: Tells what a resource is made of, by its name.
+        window: What is judged of the run.
+        processes: Its processes.
+    """
     if found.verdict != "leak":
         return found
-    return replace(found, culprits=find_culprits(found, names, window, processes))
+    made_of = names(found.resource)
+    return replace(found, culprits=find_culprits(found, made_of, window, processes))

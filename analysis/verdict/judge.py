@@ -1,6 +1,7 @@
 """The verdict on a run: what leaks, how fast, and when the run dies of it."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
@@ -67,7 +68,7 @@ def _subject(run: Run) -> Subject:
     window = find_window(run, bins, processes)
     brokers, never_seen = run.metadata.brokers, _never_seen(run)
     strategy = run.metadata.strategy
-    names = {name: names_of(run, name) for name in RESOURCES}
+    names = partial(names_of, run)
     anywhere = run.counts_all_remotes
     never_seen = never_seen and not anywhere
     limits = read_limits(run)

@@ -1,8 +1,8 @@
 """The verdict on one resource, put together from its tracks, its limit and its forecast."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,7 @@ class Subject:
         brokers: The endpoints towards which connections are counted.
         never_seen: Whether all columns of connections are 0 throughout.
         strategy: What was run; None where the run was not told.
-        names: What each resource is made of, by its name.
+        names: Tells what a resource is made of, by its name.
         all_remotes: Whether connections to anywhere are counted: no broker was named.
     """
 
@@ -66,7 +66,7 @@ class Subject:
     brokers: tuple[str, ...] = ()
     never_seen: bool = False
     strategy: str | None = None
-    names: Mapping[str, Sequence[Names]] = field(default_factory=dict)
+    names: Callable[[str], Sequence[Names]] = lambda _: ()
     all_remotes: bool = False
 
     @property
@@ -326,7 +326,7 @@ def _assemble(
         **_rates(rate, window),
         **_end(scope, subject, resolution, leaks=leaks),
     )
-    found = with_culprits(found, subject.names.get(resource, ()), window, subject.processes)
+    found = with_culprits(found, subject.names, window, subject.processes)
     return reasons.explained(found, chosen, window, subject.memory, subject.brokers)
 
 

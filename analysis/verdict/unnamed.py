@@ -20,7 +20,7 @@ from tidemark.record.layout import OTHER_ENDPOINTS, REMOTE
 from tidemark.record.metrics import metric
 
 LATE_SHARE = 0.25
-"""What is held is the median of the looks in this last share of the run."""
+"""What is held in the end is the median of the looks in this last share of the run."""
 MOST_NAMED = 3
 
 
@@ -48,10 +48,12 @@ def find_unnamed(run: Run, window: Window) -> list[Unnamed]:
     held = rows.pivot_table("held", "elapsed_s", "endpoint", "sum", fill_value=0.0)
     at = held.index.to_numpy(dtype=float)
     late = at >= at[-1] - LATE_SHARE * (at[-1] - at[0]) if len(at) else at > 0
-    found = [
-        Unnamed(str(name), float(np.median(counts[late])), _growth(at, counts, window))
-        for name, counts in ((name, held[name].to_numpy(dtype=float)) for name in held)
-    ]
+    found = []
+    for name in held:
+        counts = held[name].to_numpy(dtype=float)
+        growth = _growth(at, counts, window)
+        level = counts[-1] if growth else np.median(counts[late])
+        found.append(Unnamed(str(name), float(level), growth))
     named = [one for one in found if one.endpoint != OTHER_ENDPOINTS and one.held >= 1]
     return sorted(named, key=lambda one: (-one.growth, -one.held, one.endpoint))
 
