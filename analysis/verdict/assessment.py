@@ -142,7 +142,7 @@ class Assessment:
     @property
     def _unsure(self) -> str:
         doubts = [one for one in self.findings if one.severity is Severity.DOUBT]
-        return _but_for([one.subject for one in doubts if one.kind is Kind.CANNOT_TELL])
+        return _but_for([one.phrase for one in doubts if one.kind is Kind.CANNOT_TELL])
 
     @property
     def reason(self) -> str:
@@ -224,8 +224,8 @@ def weigh(
 
 def _naming_doubts(verdict: Verdict) -> Verdict:
     """The verdict with a reason that names what cannot be told beside what is clean."""
-    resources = verdict.resources.items()
-    doubts = [name for name, found in resources if found.verdict == "inconclusive"]
+    resources = verdict.resources.values()
+    doubts = [found.metric.phrase for found in resources if found.verdict == "inconclusive"]
     unsure = _but_for(doubts) if verdict.verdict == "clean" else ""
     if not unsure or verdict.reason.startswith("no resource leaks but"):
         return verdict
@@ -233,9 +233,8 @@ def _naming_doubts(verdict: Verdict) -> Verdict:
     return replace(verdict, reason=f"no resource leaks{unsure}; {clean}")
 
 
-def _but_for(resources: Sequence[str]) -> str:
+def _but_for(phrases: Sequence[str]) -> str:
     """What is not known beside what is clean: of resources that have no limit to run into."""
-    phrases = [metric(name).phrase for name in resources]
     return f" but for {headline.listed(phrases)}, which cannot be told" if phrases else ""
 
 

@@ -78,3 +78,8 @@ class Finding:
         if self.heading:
             return self.heading
         return metric(self.subject).title if self.kind in ON_RESOURCES else self.subject
+
+    @property
+    def phrase(self) -> str:
+        """The same as a sentence goes on with it."""
+        return self.title[0].lower() + self.title[1:]
