@@ -197,6 +197,20 @@ def test_the_kernel_leaves_out_what_it_is_told_to(servers):
             assert there == [end not in left_out for end in ends]
 
 
+def test_the_far_ends_of_brokers_on_this_host_are_left_out_too(servers):
+    host, port = servers[0].getsockname()
+    with socket.create_connection((host, port)), servers[0].accept()[0]:
+        for left_out, expected in (([], 2), ([(ipaddress.ip_address(host), port)], 0)):
+            diag = SockDiag()
+            found = sum(
+                port in (int.from_bytes(run[at + side : at + side + 2], "big") for side in (20, 22))
+                for length, run in diag.dump(exclusion_bytecode(left_out), 1 << ESTABLISHED)
+                for at in range(0, len(run), (length + 3) & ~3)
+            )
+            diag.close()
+            assert found == expected
+
+
 def test_many_remote_ends_are_bounded():
     ends = [(f"10.0.0.{n}:80", EndpointCount(n, 1, 0, REMOTE)) for n in range(200)]
     found = most_used(ends)
