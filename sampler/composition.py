@@ -106,8 +106,9 @@ class CompositionWatch:
         try:
             rows += _rows(pid, "thread", count_threads(procfs.read_thread_names(pid)))
             links = procfs.read_fd_links(pid)
-            named = {**self._named_by_protocol(pid, links, sockets), **sockets}
-            rows += _rows(pid, "fd", count_descriptors(links.values(), named, self._patterns))
+            others = self._named_by_protocol(pid, links, sockets)
+            counts = count_descriptors(links.values(), sockets, others, self._patterns)
+            rows += _rows(pid, "fd", counts)
         except NoSuchProcessError:
             pass  # it went while it was read: what was read before stands
         except (DeniedError, ShortageError) as error:

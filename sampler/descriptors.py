@@ -126,13 +126,17 @@ def limited(counts: Mapping[str, int], most: int, rest: str) -> Counter[str]:
 
 
 def count_descriptors(
-    links: Iterable[str], sockets: Mapping[int, str], patterns: FilePatterns
+    links: Iterable[str],
+    sockets: Mapping[int, str],
+    others: Mapping[int, str],
+    patterns: FilePatterns,
 ) -> Counter[str]:
     """Descriptors by name.
 
     Args:
         links: What each links to.
-        sockets: Inode -> name of a socket; one that is not there is a `socket`.
+        sockets: Inode -> name of the sockets that connections are known of.
+        others: The same of others; one that is in neither is a `socket`.
         patterns: What has been folded so far.
     """
     files: Counter[str] = Counter()
@@ -143,7 +147,8 @@ def count_descriptors(
         if kind == OTHER_FILES:
             files[patterns.name(link)] += 1
         elif kind == "socket":
-            name = sockets.get(socket_inode(link), kind)
+            inode = socket_inode(link)
+            name = sockets.get(inode) or others.get(inode, kind)
             (remotes if name.startswith(OTHER_TCP) else kinds)[name] += 1
         else:
             kinds[kind] += 1

@@ -84,8 +84,8 @@ def names_of(run: Run, resource: str) -> list[Names]:
 
 
 def _names(target: str, pid: float, rows: pd.DataFrame) -> Names:
-    counts = rows.groupby(["elapsed_s", "name"], observed=True)["count"].sum()
-    counts = counts.unstack(fill_value=0)
+    each = rows.groupby(["elapsed_s", "name"], observed=True)["count"].sum()
+    counts = each.unstack(fill_value=0)
     return Names(
         (str(target), None if np.isnan(pid) else int(pid)),
         counts.index.to_numpy(dtype=float),
