@@ -45,6 +45,9 @@ class CompositionWatch:
         budget: What it may cost, shared with other dear parts.
         unreadable: Is told what cannot be read.
         least_s: Seconds from the beginning of one round through all processes to the next.
+
+    Attributes:
+        tcp: pid -> TCP sockets by name, of the processes that were read since it was cleared.
     """
 
     def __init__(self, budget: Budget, unreadable: Unreadable, least_s: float) -> None:
@@ -56,6 +59,12 @@ class CompositionWatch:
         self._pending: list[int] = []
         self._patterns = FilePatterns()
         self._protocols: dict[int, dict[int, str]] = {}
+        self.tcp: dict[int, Counter[str]] = {}
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a round has begun that is not through all processes yet."""
+        return bool(self._pending)
 
     def pause(self) -> None:
         """Leave it out from now on, whatever the budget allows."""
@@ -76,6 +85,7 @@ class CompositionWatch:
             self._pending = [one.pid for one in processes]
             there = set(self._pending)
             self._protocols = {pid: of for pid, of in self._protocols.items() if pid in there}
+            self.tcp = {pid: counts for pid, counts in self.tcp.items() if pid in there}
         step = self._step(processes)
         if not step or not self._cadence.due(now_s, sum(step.values())):
             return []
@@ -107,11 +117,13 @@ class CompositionWatch:
             rows += _rows(pid, "thread", count_threads(procfs.read_thread_names(pid)))
             links = procfs.read_fd_links(pid)
             others = self._named_by_protocol(pid, links, sockets)
-            counts = count_descriptors(links.values(), sockets, others, self._patterns)
-            rows += _rows(pid, "fd", counts)
+            found = count_descriptors(links.values(), sockets, others, self._patterns)
+            rows += _rows(pid, "fd", found.told)
+            self.tcp[pid] = found.tcp
         except NoSuchProcessError:
             pass  # it went while it was read: what was read before stands
         except (DeniedError, ShortageError) as error:
+            self.tcp.pop(pid, None)
             self._unreadable.tell(error, pid)
         return rows
 

@@ -2,17 +2,24 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Generic, TypeVar
 
 from tidemark.record.events import Event, SourceChanged
 from tidemark.sampler.brokers import BrokerRefresh, Brokers
 from tidemark.sampler.budget import Budget, Cadence
-from tidemark.sampler.connections import Connections, ConnectionSource
+from tidemark.sampler.connections import (
+    Connections,
+    ConnectionSource,
+    EndpointCount,
+    OthersSource,
+)
 from tidemark.sampler.errors import DeniedError, NetlinkError, SamplerError
-from tidemark.sampler.netlink.outgoing import NetlinkOutgoing
+from tidemark.sampler.netlink.outgoing import NetlinkOthers, NetlinkOutgoing
 from tidemark.sampler.netlink.source import NetlinkSource
-from tidemark.sampler.procfs_source import ProcfsOutgoing, ProcfsSource
+from tidemark.sampler.procfs_source import ProcfsOthers, ProcfsOutgoing, ProcfsSource
 from tidemark.sampler.tree import Process
 from tidemark.sampler.unreadable import Say, Unreadable
 
@@ -26,8 +33,11 @@ _STRIKES = 3
 _SLACK_S = 1e-3
 
 
+Kind = TypeVar("Kind", bound=ConnectionSource)
+
+
 def open_source(
-    brokers: Brokers, pid: int, wanted: str, *, others: bool = False
+    brokers: Brokers, pid: int, wanted: str
 ) -> tuple[ConnectionSource, SamplerError | None]:
     """Open the source that is wanted, or the best one.
 
@@ -35,7 +45,6 @@ def open_source(
         brokers: The remote ends that count; if there is none, all do.
         pid: A process of the target.
         wanted: One of `SOURCES`.
-        others: Whether it is to read the connections that are not towards brokers.
 
     Returns:
         The source, and why a better one could not be had (None if it is the best).
@@ -43,27 +52,29 @@ def open_source(
     Raises:
         SamplerError: The wanted one does not work here.
     """
-    others = others or not brokers.endpoints
+    if brokers.endpoints:
+        return _best(partial(NetlinkSource, brokers, pid), partial(ProcfsSource, brokers), wanted)
+    return _best(partial(NetlinkOutgoing, brokers, pid), partial(ProcfsOutgoing, brokers), wanted)
+
+
+def _best(
+    good: Callable[[], Kind], simple: Callable[[], Kind], wanted: str
+) -> tuple[Kind, SamplerError | None]:
     if wanted == "procfs":
-        return _simple_source(brokers, others=others), None
+        return simple(), None
     try:
-        return (NetlinkOutgoing if others else NetlinkSource)(brokers, pid), None
+        return good(), None
     except (NetlinkError, DeniedError) as error:
         if wanted == "netlink":
             raise
-        return _simple_source(brokers, others=others), error
-
-
-def _simple_source(brokers: Brokers, *, others: bool) -> ProcfsSource:
-    """The source that works everywhere."""
-    return (ProcfsOutgoing if others else ProcfsSource)(brokers)
+        return simple(), error
 
 
 def _unsaid(_: Event) -> None:
     """Of the others nothing is said: what cannot be read is the same for both."""
 
 
-class ConnectionWatch:
+class ConnectionWatch(Generic[Kind]):
     """Reads the connections when they are due; takes another source when one fails.
 
     Args:
@@ -73,19 +84,22 @@ class ConnectionWatch:
         say: Is given the event that the source was changed.
         unreadable: Is told what cannot be read.
         least_s: Seconds from one reading to the next, at least.
+
+    Attributes:
+        source: How they are read now.
     """
 
     def __init__(
         self,
-        source: ConnectionSource,
-        simple: Callable[[], ConnectionSource],
+        source: Kind,
+        simple: Callable[[], Kind],
         cadence: Cadence,
         *,
         say: Say,
         unreadable: Unreadable,
         least_s: float = 0.0,
     ) -> None:
-        self._source = source
+        self.source = source
         self._simple = simple
         self._cadence = cadence
         self._least_s = least_s
@@ -109,7 +123,7 @@ class ConnectionWatch:
         self._due_s = now_s + self._least_s - _SLACK_S
         before_s = time.process_time()
         try:
-            found = self._source.read(members)
+            found = self.source.read(members)
         except SamplerError as error:
             self._cadence.done(now_s, time.process_time() - before_s)
             self._unreadable.tell(error)
@@ -124,24 +138,21 @@ class ConnectionWatch:
     def _strike(self, error: SamplerError) -> None:
         self._strikes += 1
         if isinstance(error, NetlinkError) and self._strikes >= _STRIKES:
-            self._source.close()
-            self._source = self._simple()
-            self._say(SourceChanged(self._source.name, str(error)))
-
-    def sockets(self) -> dict[int, str]:
-        """Inode -> name of the TCP sockets of the last reading."""
-        return self._source.sockets()
+            self.source.close()
+            self.source = self._simple()
+            self._say(SourceChanged(self.source.name, str(error)))
 
     def close(self) -> None:
         """Close the source."""
-        self._source.close()
+        self.source.close()
 
 
 class AllConnections:
     """The connections that count, and beside them those towards ends that nobody named.
 
     Where no broker was named all of them count, and there are no others. The others are read no
-    more often than `least_s`.
+    more often than `least_s`, and whose they are is told by the names of descriptors, which are
+    read about as often: that costs no second look at each descriptor.
 
     Args:
         brokers: The remote ends that count; their names are looked up again now and then.
@@ -173,32 +184,57 @@ class AllConnections:
     ) -> None:
         source, self.shortcoming = open_source(brokers, pid, wanted)
         self.name = source.name
-        simple = partial(_simple_source, brokers, others=not brokers.endpoints)
+        simple: Callable[[], ConnectionSource] = partial(
+            ProcfsSource if brokers.endpoints else ProcfsOutgoing, brokers
+        )
         cadence = Cadence(budget, _BUDGET_PART)
         self._counted = ConnectionWatch(source, simple, cadence, say=say, unreadable=unreadable)
-        self._others: ConnectionWatch | None = None
+        self._others: ConnectionWatch[OthersSource] | None = None
+        self._are_others_told = True
         if brokers.endpoints:
-            source, _ = open_source(brokers, pid, wanted, others=True)
-            simple = partial(_simple_source, brokers, others=True)
+            plain: Callable[[], OthersSource] = partial(ProcfsOthers, brokers)
+            others, _ = _best(partial(NetlinkOthers, brokers, pid), plain, wanted)
             cadence = Cadence(budget, _OTHERS_PART)
             self._others = ConnectionWatch(
-                source, simple, cadence, say=_unsaid, unreadable=unreadable, least_s=least_s
+                others, plain, cadence, say=_unsaid, unreadable=unreadable, least_s=least_s
             )
         self._refresh = BrokerRefresh(brokers)
 
     def read(
         self, now_s: float, members: Mapping[int, Process], *, full: bool
-    ) -> tuple[Connections | None, Connections | None]:
-        """Those that count, and the others; each as `ConnectionWatch.read` has it."""
+    ) -> Connections | None:
+        """Those that count, as `ConnectionWatch.read` has it."""
         self._refresh.apply()
-        counted = self._counted.read(now_s, members, full=full)
-        others = self._others.read(now_s, members, full=full) if self._others else None
-        return counted, others
+        return self._counted.read(now_s, members, full=full)
+
+    def read_others(self, now_s: float, members: Mapping[int, Process]) -> bool:
+        """Read the others if they are due; whether they were: whose they are is to be told anew."""
+        if self._others is None or self._others.read(now_s, members, full=False) is None:
+            return False
+        self._are_others_told = False
+        return True
+
+    def others(
+        self, tcp: Mapping[int, Counter[str]], members: Mapping[int, Process]
+    ) -> dict[str, EndpointCount]:
+        """The others by remote end, once after each reading; none before all is known.
+
+        Args:
+            tcp: pid -> TCP sockets by name, of the processes looked at since that reading.
+            members: pid -> process of the target.
+        """
+        if self._others is None or self._are_others_told or not members.keys() <= tcp.keys():
+            return {}
+        self._are_others_told = True
+        held: Counter[str] = Counter()
+        for pid in members:
+            held.update(tcp[pid])
+        return self._others.source.count(held)
 
     def sockets(self) -> dict[int, str]:
         """Inode -> name for composition.csv of the TCP sockets of the last readings."""
-        others = self._others.sockets() if self._others else {}
-        return others | self._counted.sockets()
+        others = self._others.source.sockets() if self._others else {}
+        return others | self._counted.source.sockets()
 
     def close(self) -> None:
         """Close the sources, and end the look-ups."""

@@ -90,6 +90,18 @@ class ConnectionSource(Protocol):
         ...
 
 
+class OthersSource(ConnectionSource, Protocol):
+    """A way to read the connections beside those that count, whose owners are told to it."""
+
+    def count(self, held: Mapping[str, int]) -> dict[str, EndpointCount]:
+        """The connections of the last reading by remote end.
+
+        Args:
+            held: Name of a socket in composition.csv -> how many of them the target has.
+        """
+        ...
+
+
 def state_columns(counts: Mapping[int, int]) -> dict[str, int]:
     """Counts by the kernel's state number -> counts by column, all columns there."""
     return {name: counts.get(number, 0) for name, number in TCP_STATE_NUMBERS.items()}

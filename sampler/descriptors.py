@@ -8,8 +8,8 @@ words as soon as several names of a folder differ in nothing else.
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 
 from tidemark.record.objects import shown_text
 from tidemark.sampler.procfs import socket_inode
@@ -125,13 +125,34 @@ def limited(counts: Mapping[str, int], most: int, rest: str) -> Counter[str]:
     return chosen
 
 
+@dataclass(frozen=True, slots=True)
+class Descriptors:
+    """Descriptors of a process by name.
+
+    Attributes:
+        files: By pattern of the path.
+        tcp: TCP sockets by remote end.
+        others: By kind.
+    """
+
+    files: Counter[str]
+    tcp: Counter[str]
+    others: Counter[str]
+
+    @property
+    def told(self) -> Counter[str]:
+        """The counts as they are written: with a bounded number of names."""
+        files = limited(self.files, MOST_FILES, OTHER_FILES)
+        return files + limited(self.tcp, MOST_SOCKETS, OTHER_TCP) + self.others
+
+
 def count_descriptors(
     links: Iterable[str],
     sockets: Mapping[int, str],
     others: Mapping[int, str],
     patterns: FilePatterns,
-) -> Counter[str]:
-    """Descriptors by name.
+) -> Descriptors:
+    """Count descriptors by name.
 
     Args:
         links: What each links to.
@@ -139,18 +160,15 @@ def count_descriptors(
         others: The same of others; one that is in neither is a `socket`.
         patterns: What has been folded so far.
     """
-    files: Counter[str] = Counter()
-    remotes: Counter[str] = Counter()
-    kinds: Counter[str] = Counter()
+    found = Descriptors(Counter(), Counter(), Counter())
     for link in links:
         kind = descriptor_kind(link)
         if kind == OTHER_FILES:
-            files[patterns.name(link)] += 1
+            found.files[patterns.name(link)] += 1
         elif kind == "socket":
             inode = socket_inode(link)
             name = sockets.get(inode) or others.get(inode, kind)
-            (remotes if name.startswith(OTHER_TCP) else kinds)[name] += 1
+            (found.tcp if name.startswith(OTHER_TCP) else found.others)[name] += 1
         else:
-            kinds[kind] += 1
-    told = (limited(files, MOST_FILES, OTHER_FILES), limited(remotes, MOST_SOCKETS, OTHER_TCP))
-    return Counter(dict(chain.from_iterable(counts.items() for counts in (*told, kinds))))
+            found.others[kind] += 1
+    return found

@@ -70,8 +70,12 @@ class LocalSource:
         self._look(now_s)
         processes = self._figures.read(self._tree)
         self._runtimes.add_heaps(processes)
-        connections, others = self._connections.read(now_s, self._tree.members, full=full)
+        members = self._tree.members
+        connections = self._connections.read(now_s, members, full=full)
+        if not self.composition.is_under_way and self._connections.read_others(now_s, members):
+            self.composition.tcp.clear()
         composition = self.composition.read(now_s, processes, self._connections.sockets)
+        others = self._connections.others(self.composition.tcp, members)
         events = self._events.copy()
         self._events.clear()
         return Sample(processes, connections, composition, events, others)

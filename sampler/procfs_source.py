@@ -196,6 +196,20 @@ class ProcfsOutgoing(ProcfsSource):
         """Read the connections of these processes, pid -> process."""
         result = Connections({KERNEL_PID: {}})
         owners = self._owners(tree, result)
+        opened = self._look(tree)
+        self._used.update(name for name, one in opened if one.inode and one.inode in owners)
+        ends: dict[str, EndpointCount] = {}
+        undecided = False
+        for name, one in opened:
+            if one.inode or name in self._used:
+                end = ends.setdefault(name, EndpointCount(kind=REMOTE))
+                undecided |= _count(one, end, owners, result)
+        if not (result.denied and undecided):
+            result.by_endpoint = self._told(ends)
+        return result
+
+    def _look(self, tree: Mapping[int, Process]) -> list[tuple[str, Connection]]:
+        """Read the tables: what was opened here with the name of its remote end."""
         table = list(self._table(tree, None))
         listened = {one.local_port for one in table if one.state == LISTEN}
         self._names = {}
@@ -206,20 +220,47 @@ class ProcfsOutgoing(ProcfsSource):
             elif one.local_port in listened:
                 self._names[one.inode] = accepted_name(one.local_port)
             elif one.state in _CONNECTION_STATES and one.remote not in self._brokers.addresses:
-                opened.append((shown_endpoint(str(one.remote[0]), one.remote[1]), one))
-        ends: dict[str, EndpointCount] = {}
-        undecided = False
-        self._used.update(name for name, one in opened if one.inode and one.inode in owners)
-        for name, one in opened:
-            self._names[one.inode] = socket_name(name)
-            if one.inode or name in self._used:
-                end = ends.setdefault(name, EndpointCount(kind=REMOTE))
-                undecided |= _count(one, end, owners, result)
-        if not (result.denied and undecided):
-            result.by_endpoint = most_used(
-                (name, end) for name, end in ends.items() if name in self._used
-            )
-        return result
+                name = shown_endpoint(str(one.remote[0]), one.remote[1])
+                self._names[one.inode] = socket_name(name)
+                opened.append((name, one))
+        return opened
+
+    def _told(self, ends: Mapping[str, EndpointCount]) -> dict[str, EndpointCount]:
+        return most_used((name, end) for name, end in ends.items() if name in self._used)
+
+
+class ProcfsOthers(ProcfsOutgoing):
+    """The same of connections beside those that count; an `OthersSource`.
+
+    Args:
+        brokers: The remote ends that are left out.
+    """
+
+    def __init__(self, brokers: Brokers) -> None:
+        super().__init__(brokers)
+        self._opened: list[tuple[str, Connection]] = []
+
+    def read(self, tree: Mapping[int, Process]) -> Connections:
+        """Read the tables; what they amount to is told by `count`."""
+        self._opened = self._look(tree)
+        return Connections()
+
+    def count(self, held: Mapping[str, int]) -> dict[str, EndpointCount]:
+        """The connections of the last reading by remote end.
+
+        Args:
+            held: Name of a socket -> how many of them the target has.
+        """
+        names = {name for name, _ in self._opened}
+        mine = {name: held.get(socket_name(name), 0) for name in names}
+        self._used.update(name for name, count in mine.items() if count)
+        ends = {name: EndpointCount(mine[name], kind=REMOTE) for name in names}
+        for name, one in self._opened:
+            ends[name].foreign += one.inode != 0
+            ends[name].time_wait += one.state == TIME_WAIT
+        for name, end in ends.items():
+            end.foreign = max(end.foreign - mine[name], 0)
+        return self._told(ends)
 
 
 def _count(

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Protocol
 
 from tidemark.record.events import Event
 from tidemark.record.layout import KERNEL_PID, KERNEL_PROCESS
-from tidemark.sampler.connections import Connections, state_columns
+from tidemark.sampler.connections import Connections, EndpointCount, state_columns
 from tidemark.sampler.errors import SamplerError
 from tidemark.sampler.figures import ProcessFigures
 from tidemark.sampler.tree import Process
@@ -24,14 +25,14 @@ class Sample:
         connections: Their connections that count; None if they were not due or not readable.
         composition: Rows of composition.csv, of the processes whose turn it was.
         events: What was noticed meanwhile, in that order.
-        others: Their other connections; None as above, or if all count.
+        others: Their other connections by remote end; empty as above, or if all count.
     """
 
     processes: list[ProcessFigures]
     connections: Connections | None = None
     composition: list[Row] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    others: Connections | None = None
+    others: Mapping[str, EndpointCount] = field(default_factory=dict)
 
     def process_rows(self, cost_s: float) -> Iterator[Row]:
         """The rows of samples.csv.
@@ -50,9 +51,9 @@ class Sample:
 
     def endpoint_rows(self) -> Iterator[Row]:
         """The rows of endpoints.csv; none if connections were not told by endpoint."""
-        for connections in (self.connections, self.others):
-            for name, count in ((connections and connections.by_endpoint) or {}).items():
-                yield {"endpoint": name, **asdict(count)}
+        counted = (self.connections and self.connections.by_endpoint) or {}
+        for name, count in chain(counted.items(), self.others.items()):
+            yield {"endpoint": name, **asdict(count)}
 
 
 class Probe(Protocol):

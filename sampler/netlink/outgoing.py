@@ -4,7 +4,7 @@ import ipaddress
 import socket
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import compress
 
@@ -38,6 +38,7 @@ from tidemark.sampler.netlink.dump import (
 )
 from tidemark.sampler.netlink.sockdiag import exclusion_bytecode
 from tidemark.sampler.netlink.source import NetlinkSource
+from tidemark.sampler.tree import Process
 
 _WORDS_OF_ADDRESS = {int(socket.AF_INET): 1, int(socket.AF_INET6): 4}
 _CONNECTION_STATES = frozenset(TCP_STATE_NUMBERS.values())
@@ -235,6 +236,11 @@ class NetlinkOutgoing(NetlinkSource):
     def _count_endpoints(
         self, columns: Columns, result: Connections, held: Counter[int], foreign: Counter[int]
     ) -> None:
+        result.by_endpoint = self._by_endpoint(columns, result, held, foreign)
+
+    def _by_endpoint(
+        self, columns: Columns, result: Connections, held: Counter[int], foreign: Counter[int]
+    ) -> dict[str, EndpointCount]:
         self._used.update(at for at, count in held.items() if count)
         known = [at in self._used for at in columns.orphan_endpoints]
         states = bytes(compress(columns.orphan_states, known))
@@ -243,7 +249,7 @@ class NetlinkOutgoing(NetlinkSource):
         ends = zip(states, compress(columns.orphan_endpoints, known), strict=True)
         waiting = Counter(at for state, at in ends if state == TIME_WAIT)
         names = self._remotes.names
-        result.by_endpoint = most_used(
+        return most_used(
             (names[at], EndpointCount(held[at], waiting[at], foreign[at], REMOTE))
             for at in sorted(self._used)
         )
@@ -256,3 +262,28 @@ class NetlinkOutgoing(NetlinkSource):
             accepted = {port: accepted_name(socket.ntohs(port)) for port in set(ports)}
             yield columns.accepted, map(accepted.__getitem__, ports)
             yield columns.listening, (LISTENING for _ in columns.listening)
+
+
+class NetlinkOthers(NetlinkOutgoing):
+    """The same of connections beside those that count; an `OthersSource`.
+
+    Whose they are is not looked up: composition.csv takes a look at every descriptor anyway.
+    """
+
+    def read(self, tree: Mapping[int, Process]) -> Connections:
+        """Take a dump; what it amounts to is told by `count`."""
+        self._prepare()
+        self._dump(tree, with_cgroups=False)
+        return Connections()
+
+    def count(self, held: Mapping[str, int]) -> dict[str, EndpointCount]:
+        """The connections of the last dump by remote end.
+
+        Args:
+            held: Name of a socket -> how many of them the target has.
+        """
+        mine = {at: held.get(socket_name(name), 0) for at, name in enumerate(self._remotes.names)}
+        ours = Counter({at: count for at, count in mine.items() if count and at != _OTHERS})
+        foreign = Counter(self._last.endpoints)
+        foreign.subtract(ours)
+        return self._by_endpoint(self._last, Connections(), ours, +foreign)

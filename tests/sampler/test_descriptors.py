@@ -116,7 +116,7 @@ def test_a_deleted_file_says_so():
 def test_sockets_by_remote_end_and_the_rest_by_kind():
     links = ["socket:[1]", "socket:[2]", "socket:[3]", "socket:[4]", "pipe:[1]", "/x"]
     sockets = dict.fromkeys((1, 2), "tcp 10.0.0.7:5432")
-    assert count_descriptors(links, sockets, {3: "unix"}, FilePatterns()) == {
+    assert count_descriptors(links, sockets, {3: "unix"}, FilePatterns()).told == {
         "tcp 10.0.0.7:5432": 2,
         "unix": 1,
         "socket": 1,
@@ -129,7 +129,7 @@ def test_names_are_bounded_and_nothing_is_lost():
     files = [f"/{word}/x" for word in _words(300)]
     sockets = {at: f"tcp 10.0.{at // 250}.{at % 250}:80" for at in range(1, 501)}
     links = [*files, *(f"socket:[{at}]" for at in sockets)]
-    counts = count_descriptors(links, sockets, {}, FilePatterns())
+    counts = count_descriptors(links, sockets, {}, FilePatterns()).told
     assert len(counts) <= MOST_FILES + MOST_SOCKETS + 2
     assert counts.total() == len(links)
     assert counts["file"] == 300 - MOST_FILES
