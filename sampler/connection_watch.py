@@ -187,7 +187,8 @@ class AllConnections:
         simple: Callable[[], ConnectionSource] = partial(
             ProcfsSource if brokers.endpoints else ProcfsOutgoing, brokers
         )
-        cadence = Cadence(budget, _BUDGET_PART)
+        part = _BUDGET_PART if brokers.endpoints else _BUDGET_PART + _OTHERS_PART
+        cadence = Cadence(budget, part)
         self._counted = ConnectionWatch(source, simple, cadence, say=say, unreadable=unreadable)
         self._others: ConnectionWatch[OthersSource] | None = None
         self._are_others_told = True
