@@ -42,8 +42,8 @@ from tidemark.sampler.tree import Process
 
 _WORDS_OF_ADDRESS = {int(socket.AF_INET): 1, int(socket.AF_INET6): 4}
 _CONNECTION_STATES = frozenset(TCP_STATE_NUMBERS.values())
-_MOST_REMOTES = 16_384
-"""So many remote ends are told apart in a run; what comes after them is one."""
+MOST_REMOTES = 16_384
+"""So many remote ends are told apart in a dump; what comes after them is one."""
 _REMEMBERED = 300
 """For so many dumps a port counts as one that is listened on after it was seen to be."""
 _OTHERS = 0
@@ -90,13 +90,21 @@ class Remotes(dict[tuple[int, ...], int]):
     def __missing__(self, key: tuple[int, ...]) -> int:
         name = shown_endpoint(str(_address(key[:-1])), socket.ntohs(key[-1]))
         number = self._numbers.get(name)  # also as an IPv4-mapped address
-        if number is None and len(self.names) < _MOST_REMOTES:
+        if number is None and len(self.names) < MOST_REMOTES:
             number = self._numbers[name] = len(self.names)
             self.names.append(name)
         if number is None:
             return _OTHERS
         self[key] = number
         return number
+
+    def keep(self, wanted: Iterable[int]) -> set[int]:
+        """Forget all but these, which get other numbers; returns them."""
+        names = [self.names[at] for at in sorted(wanted) if at != _OTHERS]
+        self.clear()
+        self.names = [OTHER_ENDPOINTS, *names]
+        self._numbers = {name: at for at, name in enumerate(names, start=1)}
+        return set(self._numbers.values())
 
 
 def _address(words: tuple[int, ...]) -> IPAddress:
@@ -230,6 +238,8 @@ class NetlinkOutgoing(NetlinkSource):
         return OutgoingColumns()
 
     def _reader_for(self, *, with_cgroups: bool) -> OutgoingReader:
+        if len(self._remotes.names) >= MOST_REMOTES:  # most are those of other processes
+            self._used = self._remotes.keep(self._used)
         self._reader.begin(with_cgroups=with_cgroups)
         return self._reader
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+import sys
 from collections import Counter
 from contextlib import ExitStack, closing
 
@@ -14,7 +15,8 @@ from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.budget import Budget
 from tidemark.sampler.connections import MOST_ENDPOINTS, EndpointCount, most_used
 from tidemark.sampler.local import LocalSource
-from tidemark.sampler.netlink.outgoing import NetlinkOutgoing
+from tidemark.sampler.netlink import outgoing as outgoing_module
+from tidemark.sampler.netlink.outgoing import NetlinkOutgoing, Remotes
 from tidemark.sampler.netlink.sockdiag import SockDiag, exclusion_bytecode
 from tidemark.sampler.options import OPTIONS, Options
 from tidemark.sampler.procfs_source import ProcfsOutgoing
@@ -209,6 +211,32 @@ def test_the_far_ends_of_brokers_on_this_host_are_left_out_too(servers):
             )
             diag.close()
             assert found == expected
+
+
+def test_the_ends_of_others_do_not_use_up_the_names(puppets, puppet, servers, monkeypatch):
+    monkeypatch.setattr(outgoing_module, "MOST_REMOTES", 2)
+    other = puppets()
+    connect(puppet, servers[0], 1)
+    with closing(NetlinkOutgoing(NOBODY, puppet.pid)) as source:
+        held = []
+        for server in servers[1:]:
+            connect(other, server, 1, f"kept{server.fileno()}")
+            found = source.read(members_of(puppet.pid)).by_endpoint
+            held.append({name: one.held for name, one in found.items()})
+    for told in held:
+        assert sum(told.values()) == 1
+    assert Remotes().keep(()) == set()
+
+
+def test_an_end_that_is_kept_keeps_its_name():
+    remotes = Remotes()
+    keys = [(int.from_bytes(bytes((10, 0, 0, n)), sys.byteorder), socket.htons(80)) for n in (1, 2)]
+    first, second = (remotes[key] for key in keys)
+    assert (remotes.names[first], remotes.names[second]) == ("10.0.0.1:80", "10.0.0.2:80")
+    (kept,) = remotes.keep({second})
+    assert remotes.names[kept] == "10.0.0.2:80"
+    assert remotes[keys[1]] == kept
+    assert remotes.names[remotes[keys[0]]] == "10.0.0.1:80"
 
 
 def test_many_remote_ends_are_bounded():
