@@ -9,6 +9,7 @@ import pytest
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.culprits import phrase
 from tidemark.analysis.verdict.judge import judge
+from tidemark.analysis.verdict.thresholds import check_threshold
 from tidemark.record import layout
 
 from .made import make_run
@@ -194,3 +195,10 @@ def test_ends_that_are_not_held_any_more_are_not_told():
 )
 def test_what_a_descriptor_is_called_in_a_sentence(name, wanted):
     assert phrase("fds", name) == wanted
+
+
+def test_a_threshold_that_is_exceeded_says_by_what():
+    found = leaking({"pipe": np.floor(10.0 * LOOKS)})
+    check = check_threshold(found, 0.01)
+    assert check.kept is False
+    assert ", of which 1 a request are pipes, above the threshold" in check.reason
