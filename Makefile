@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 MUTANTS := $(VENV)/.mutants-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint wheel-test format kafka bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-faults bench-ledger bench-startup fuzz mutants lock clean
+.PHONY: help demo test test-long lint wheel-test format kafka bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-faults bench-ledger bench-startup bench-prometheus fuzz mutants lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -63,6 +63,9 @@ bench-faults: $(DEV) ## break every part of a run many times over, in about an h
 
 bench-ledger: $(DEV) ## ten runs with a random fault each: nothing left running, every ledger adds up
 	$(BIN)/python -m benchmarks.faults_asked
+
+bench-prometheus: $(DEV) ## what a real Prometheus server holds of a leak beside what the sampler saw of it, ten minutes (Go)
+	$(BIN)/python -m benchmarks.prometheus
 
 fuzz: $(DEV) ## run directories, options and web forms at random: no traceback, no hang, nothing passed unseen
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz

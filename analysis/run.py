@@ -85,8 +85,13 @@ class Run:
 
     @property
     def counts(self) -> pd.DataFrame:
-        """requests.csv as times and running totals, rows without figures left out."""
-        return self.requests[["elapsed_s", "requests", "failures"]].dropna()
+        """requests.csv as times and running totals, rows without figures left out.
+
+        Where nobody counted failures, as in an import of a counter without a status, none is known.
+        """
+        rows = self.requests[["elapsed_s", "requests", "failures"]]
+        is_counted = bool(rows["failures"].notna().any())
+        return (rows if is_counted else rows.fillna({"failures": 0.0})).dropna()
 
     @property
     def counts_all_remotes(self) -> bool:

@@ -28,6 +28,7 @@ _MOST_SHOWN = 60
 _LONGEST_NAME = 200
 """Characters of the name of a run's folder: file systems take 255 bytes, and files beside it."""
 _LONGEST_PATH_BYTES = 4000
+_LONGEST_LINE = 1000
 LONGEST_MESSAGE = 300
 """Characters of what is wrong with a value, the value as it was given included."""
 
@@ -276,6 +277,14 @@ def one_word(value: Any) -> str:
     if len(word.encode(errors="replace")) > _LONGEST_NAME:
         raise ValueError(f"must be {_LONGEST_NAME} bytes at most, not {shown(word)}")
     return word
+
+
+def line(value: Any) -> str:
+    """A line of text; empty for none."""
+    text = str(value or "")
+    if not text.isprintable() or len(text) > _LONGEST_LINE:
+        raise ValueError(f"must be a line of {_LONGEST_LINE} characters at most, not {shown(text)}")
+    return text
 
 
 def topic(value: Any) -> str:

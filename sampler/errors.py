@@ -6,12 +6,14 @@ SamplerError               the sampler cannot watch what it was asked to watch
 +-- ShortageError          the sampler itself has run short of something
 +-- PerfDataError          a JVM's performance counters are not what they should be
 +-- MetricsError           the target's metrics page is not there, or does not tell
++-- PageError              the same where all figures are to come from it
 +-- BrokerAddressError     a broker whose name does not resolve, or too many of them
 +-- NetlinkError           the kernel refused a socket statistics request
     +-- DumpInterruptedError  a dump that cannot be trusted, even when repeated
 """
 
 from tidemark.record.errors import TidemarkError
+from tidemark.record.secrets import without_secrets
 
 
 class SamplerError(TidemarkError):
@@ -67,13 +69,27 @@ class PerfDataError(SamplerError):
 class MetricsError(SamplerError):
     """The metrics page of the target is not there, or does not tell what it was asked for.
 
-    Args:
+    Attributes:
         url: The page, without secrets.
         what: What is wrong with it.
     """
 
     def __init__(self, url: str, what: str) -> None:
         super().__init__(f"{url} {what}: heap_bytes and collections stay empty; check the URL")
+        self.url = url
+        self.what = what
+
+
+class PageError(SamplerError):
+    """The metrics page is not there, or says nothing of its process, and nothing else does.
+
+    Args:
+        url: The page.
+        what: What is wrong with it.
+    """
+
+    def __init__(self, url: str, what: str) -> None:
+        super().__init__(f"{without_secrets(url)} {what}; check --metrics-url")
 
 
 class BrokerAddressError(SamplerError):

@@ -1,18 +1,16 @@
-"""What a metrics page says of the heap after the latest collection.
+"""What a metrics page says of its process, and of the heap after the latest collection.
 
 Two kinds of pages: the text format of Prometheus (version 0.0.4), and the JSON object of Go's
-`expvar`. Only the few lines that tell of collections are read.
+`expvar`. Only the few lines that tell of the process, of collections and of requests are read.
 """
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tidemark.record.objects import parse_object
+from tidemark.sampler.exported import NAMES, REQUESTS, Values
 from tidemark.sampler.heap import HeapFigures
-
-Samples = Mapping[str, list[float]]
-"""Name of a metric -> its values, one for each set of labels."""
 
 _GO_LIVE = "go_gc_heap_live_bytes"
 _GO_NEXT = "go_memstats_next_gc_bytes"
@@ -22,11 +20,16 @@ _GO_COUNTS = ("go_gc_duration_seconds_count", "go_gc_cycles_total_gc_cycles_tota
 _JVM_LIVE = "jvm_gc_live_data_size_bytes"
 _JVM_COUNT = "jvm_gc_pause_seconds_count"
 
-_WANTED = (_GO_LIVE, _GO_NEXT, _GO_PERCENT, _GO_LIMIT, *_GO_COUNTS, _JVM_LIVE, _JVM_COUNT)
-_STARTS = tuple(name.encode() for name in _WANTED)
+HEAP = (_GO_LIVE, _GO_NEXT, _GO_PERCENT, _GO_LIMIT, *_GO_COUNTS, _JVM_LIVE, _JVM_COUNT)
+"""Metrics that tell of the heap after a collection."""
+
+_STARTS = tuple(name.encode() for name in {*HEAP, *NAMES})
+_REQUEST_STARTS = tuple(name.encode() for name in REQUESTS)
 _LINE = re.compile(
-    rb"([a-z_]+)(?:\{(?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*\})?[ \t]+([-+.\dA-Za-z]+)(?:[ \t]+-?\d+)?\s*"
+    rb"([a-z_]+)(?:\{((?:[^\"}]|\"(?:[^\"\\]|\\.)*\")*)\})?"
+    rb"[ \t]+([-+.\dA-Za-z]+)(?:[ \t]+-?\d+)?\s*"
 )
+_LABEL = re.compile(rb"([A-Za-z_]\w*)[ \t]*=[ \t]*\"((?:[^\"\\]|\\.)*)\"")
 
 _USUAL_PERCENT = 100.0
 _MOST_PERCENT = 1e6
@@ -35,19 +38,38 @@ _LARGEST = 2.0**48
 """No heap and no count is larger; Go shows no limit as one that is."""
 
 
-def parse_samples(page: bytes) -> Samples:
-    """The values of the metrics that tell of collections; other lines, and damaged ones, are not.
+def parse_samples(page: bytes) -> Values:
+    """The values of the metrics of the process; other lines, and damaged ones, are left out.
 
     Args:
         page: In the text format of Prometheus.
     """
     found: dict[str, list[float]] = {}
-    for line in page.splitlines():
-        match = _LINE.fullmatch(line) if line.startswith(_STARTS) else None
-        value = _number(match[2]) if match else None
-        if match and value is not None:
-            found.setdefault(match[1].decode(), []).append(value)
+    for name, _, value in _lines(page, _STARTS):
+        found.setdefault(name, []).append(value)
     return found
+
+
+def parse_requests(page: bytes) -> list[tuple[str, Mapping[str, str], float]]:
+    """The counters of requests on a page: name, labels as they are written there, and value.
+
+    Args:
+        page: In the text format of Prometheus.
+    """
+    return [
+        (name, {key.decode(): text.decode(errors="replace") for key, text in labels}, value)
+        for name, labels, value in _lines(page, _REQUEST_STARTS)
+    ]
+
+
+def _lines(
+    page: bytes, starts: tuple[bytes, ...]
+) -> Iterator[tuple[str, list[tuple[bytes, bytes]], float]]:
+    for line in page.splitlines():
+        match = _LINE.fullmatch(line) if line.startswith(starts) else None
+        value = _number(match[3]) if match else None
+        if match and value is not None:
+            yield match[1].decode(), _LABEL.findall(match[2] or b""), value
 
 
 def _number(text: bytes) -> float | None:
@@ -64,11 +86,28 @@ def heap_of(page: bytes) -> HeapFigures | None:
     Args:
         page: A whole page: the text format of Prometheus, or a JSON object.
     """
-    samples = _of_expvar(page) if page.lstrip()[:1] == b"{" else parse_samples(page)
+    return heap_in(samples_of(page))
+
+
+def samples_of(page: bytes) -> Values:
+    """The values of the metrics of the process on a page of either kind.
+
+    Args:
+        page: A whole page: the text format of Prometheus, or a JSON object.
+    """
+    return _of_expvar(page) if page.lstrip()[:1] == b"{" else parse_samples(page)
+
+
+def heap_in(samples: Values) -> HeapFigures | None:
+    """The heap after the latest collection; None if these do not tell of collections.
+
+    Args:
+        samples: Of one page, or of one scrape.
+    """
     return _of_go(samples) or _of_micrometer(samples)
 
 
-def _of_expvar(page: bytes) -> Samples:
+def _of_expvar(page: bytes) -> Values:
     memory = (parse_object(page) or {}).get("memstats")
     if not isinstance(memory, dict):
         return {}
@@ -76,7 +115,7 @@ def _of_expvar(page: bytes) -> Samples:
     return {name: [float(value)] for name, value in pairs if type(value) is int and value >= 0}
 
 
-def _of_go(samples: Samples) -> HeapFigures | None:
+def _of_go(samples: Values) -> HeapFigures | None:
     counts = (_only(samples, name) for name in _GO_COUNTS)
     count = next((one for one in counts if one is not None), None)
     if count is None:
@@ -85,7 +124,7 @@ def _of_go(samples: Samples) -> HeapFigures | None:
     return HeapFigures(_whole(_go_live(samples) if live is None else live, count), int(count))
 
 
-def _go_live(samples: Samples) -> float | None:
+def _go_live(samples: Values) -> float | None:
     """What the latest collection left, from the size at which the next one begins.
 
     Source: runtime/mgcpacer.go, `NextGC = live + (live + stacks + globals) * GOGC / 100`: a little
@@ -101,7 +140,7 @@ def _go_live(samples: Samples) -> float | None:
     return None if limit is not None else next_bytes * 100 / (100 + percent)
 
 
-def _of_micrometer(samples: Samples) -> HeapFigures | None:
+def _of_micrometer(samples: Values) -> HeapFigures | None:
     """Its counts are by action and cause; the size is one of the old generation alone."""
     live, counts = _only(samples, _JVM_LIVE), samples.get(_JVM_COUNT)
     if live is None or not counts or sum(counts) > _LARGEST:
@@ -113,7 +152,7 @@ def _whole(number: float | None, collections: float) -> int | None:
     return int(number) if number and collections else None
 
 
-def _only(samples: Samples, name: str) -> float | None:
+def _only(samples: Values, name: str) -> float | None:
     """The value of a metric that has one: several are those of several processes."""
     values = samples.get(name, ())
     return values[0] if len(values) == 1 and values[0] <= _LARGEST else None

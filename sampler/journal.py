@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from tidemark.record.appender import CsvAppender
 from tidemark.record.clock import Instant
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import DiskFullError
 from tidemark.record.events import DiskFull, DiskHasRoom, Event, encode
 from tidemark.record.files import reserve
-from tidemark.record.layout import COMPOSITION, ENDPOINTS, SAMPLES, TIME_COLUMNS
+from tidemark.record.layout import COMPOSITION, ENDPOINTS, REQUESTS, SAMPLES, TIME_COLUMNS
 from tidemark.sampler.source import Row
 
 _TABLES = (SAMPLES, COMPOSITION, ENDPOINTS)
@@ -56,6 +57,7 @@ class Journal:
         self._directory = directory
         self._events = directory.events_writer()  # kept open: descriptors can run out
         self._tables = tuple(directory.writer(table) for table in _TABLES)
+        self._requests: CsvAppender | None = None
         self.last = _last_instant(directory.file(SAMPLES.file))
         self._reserve()
 
@@ -82,7 +84,9 @@ class Journal:
         with contextlib.suppress(DiskFullError):
             self._events.append(encode(instant, event))
 
-    def write(self, instant: Instant, target: str, *tables: Iterable[Row]) -> None:
+    def write(
+        self, instant: Instant, target: str, *tables: Iterable[Row], requests: Row | None = None
+    ) -> None:
         """Append one tick, all its rows in one write a file, or count it as lost on a full disk.
 
         Every file ends with a whole line all the same.
@@ -91,6 +95,7 @@ class Journal:
             instant: When.
             target: The target's id.
             tables: Rows of samples.csv, composition.csv and endpoints.csv.
+            requests: The row of requests.csv, where the sampler is the one that counts them.
 
         Raises:
             RunDirectoryError: A file cannot be written for another reason.
@@ -99,10 +104,18 @@ class Journal:
         try:
             for writer, rows in zip(self._tables, tables, strict=True):
                 writer.append_all({**common, **row} for row in rows)
+            if requests is not None:
+                self._count(instant, requests)
         except DiskFullError as error:
             self._lose(instant, str(error))
         else:
             self._recover(instant)
+
+    def _count(self, instant: Instant, requests: Row) -> None:
+        if self._requests is None:
+            self._requests = self._directory.writer(REQUESTS)
+        times = {"time_s": instant.time_s, "elapsed_s": instant.elapsed_s}
+        self._requests.append({**times, **requests})
 
     def _lose(self, instant: Instant, reason: str) -> None:
         self._lost_in_a_row += 1
@@ -122,5 +135,5 @@ class Journal:
         """Close the files and give the reserve back."""
         self._release()
         self._events.close()
-        for writer in self._tables:
+        for writer in (*self._tables, *([self._requests] if self._requests else [])):
             writer.close()

@@ -1,7 +1,7 @@
 """The live line in a terminal."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -22,8 +22,8 @@ class Glance:
         elapsed_s: When, seconds since the run began.
         processes: Living processes of the tree.
         fds: Descriptors of all of them; None if one could not be read.
-        threads: Threads of all of them.
-        rss_bytes: Resident memory of all of them, bytes.
+        threads: Threads of all of them; None if nobody says.
+        rss_bytes: Resident memory of all of them, bytes; None if nobody says.
         connections: Connections that count, held, when last read; None if never.
         time_wait: The same in TIME_WAIT, when last read; None if never.
         cost_share: CPU time of the sampler since it began, as a share of one core.
@@ -32,8 +32,8 @@ class Glance:
     elapsed_s: float = 0.0
     processes: int = 0
     fds: Figure = None
-    threads: float = 0
-    rss_bytes: float = 0
+    threads: Figure = 0
+    rss_bytes: Figure = 0
     connections: int | None = None
     time_wait: int | None = None
     cost_share: float = 0.0
@@ -47,7 +47,7 @@ class Glance:
             for column in ("fds", "threads", "rss_bytes")
         )
         self.fds = None if None in fds else _sum(fds)
-        self.threads, self.rss_bytes = _sum(threads), _sum(rss_bytes)
+        self.threads, self.rss_bytes = _known(threads), _known(rss_bytes)
         if sample.connections is not None:
             states = sample.connections.by_process
             mine = [counts for pid, counts in states.items() if pid != KERNEL_PID]
@@ -59,13 +59,18 @@ def _sum(figures: Iterable[Figure]) -> float:
     return sum(figure for figure in figures if figure is not None)
 
 
+def _known(figures: Sequence[Figure]) -> Figure:
+    """The sum of what is known; a process that has gone meanwhile has no figures."""
+    return None if figures and not any(one is not None for one in figures) else _sum(figures)
+
+
 def describe(glance: Glance) -> str:
     """The last sample in one line; what could not be read is a dash."""
     minutes, seconds = divmod(int(glance.elapsed_s), 60)
     return (
         f"{minutes:3d}:{seconds:02d}  {glance.processes} processes"
-        f"  fds {_figure(glance.fds)}  threads {glance.threads:,}"
-        f"  rss {glance.rss_bytes / MIB:,.0f} MiB"
+        f"  fds {_figure(glance.fds)}  threads {_figure(glance.threads)}"
+        f"  rss {'-' if glance.rss_bytes is None else f'{glance.rss_bytes / MIB:,.0f} MiB'}"
         f"  connections {_figure(glance.connections)}  TIME_WAIT {_figure(glance.time_wait)}"
         f"  (sampler {glance.cost_share:.1%} of a core)"
     )

@@ -10,7 +10,7 @@ from tidemark.sampler.figures import FiguresReader
 from tidemark.sampler.limits import LimitsProbe
 from tidemark.sampler.options import Options
 from tidemark.sampler.root import RootWatch
-from tidemark.sampler.runtime_watch import RuntimeWatch, Telling
+from tidemark.sampler.runtime_watch import Page, RuntimeWatch
 from tidemark.sampler.source import Probe, Sample
 from tidemark.sampler.stopped import StoppedWatch
 from tidemark.sampler.tree import ProcessTree, identify
@@ -78,7 +78,7 @@ class LocalSource:
         others = self._connections.others(self.composition.tcp, members)
         events = self._events.copy()
         self._events.clear()
-        return Sample(processes, connections, composition, events, others)
+        return Sample(processes, connections, composition, events, others=others)
 
     def _look(self, now_s: float) -> None:
         """See who is there; if the sampler has run short, those who were there before."""
@@ -99,7 +99,7 @@ class LocalSource:
         self._connections.close()
 
 
-def _endpoint(url: str | None) -> Telling | None:
+def _endpoint(url: str | None) -> Page | None:
     if url is None:
         return None
     from tidemark.sampler.metrics_endpoint import MetricsEndpoint  # noqa: PLC0415 (slow to load)

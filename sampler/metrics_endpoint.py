@@ -4,12 +4,14 @@ import contextlib
 import http.client
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from tidemark.record.secrets import without_secrets
 from tidemark.sampler.errors import MetricsError
-from tidemark.sampler.exposition import heap_of
+from tidemark.sampler.exported import PAGE_COLUMNS, figures_of
+from tidemark.sampler.exposition import heap_in, samples_of
+from tidemark.sampler.figures import Figure
 from tidemark.sampler.heap import HeapFigures
 
 EVERY_S = 2.0
@@ -74,6 +76,7 @@ class MetricsEndpoint:
         self._read = read
         self._every_s = every_s
         self._latest: HeapFigures | MetricsError | None = None
+        self._beside: Mapping[str, Figure] = {}
         self._looked_s = time.monotonic()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
@@ -91,7 +94,14 @@ class MetricsEndpoint:
                 return
 
     def _look(self) -> HeapFigures:
-        found = heap_of(self._read(self._url))
+        try:
+            samples = samples_of(self._read(self._url))
+        except MetricsError:
+            self._beside = {}
+            raise
+        told = figures_of(samples)
+        self._beside = {name: told[name] for name in PAGE_COLUMNS if name in told}
+        found = heap_in(samples)
         if found is None:
             raise self._error("tells of no collections")
         return found
@@ -109,9 +119,18 @@ class MetricsEndpoint:
         if isinstance(latest, MetricsError):
             raise latest
         silent_s = time.monotonic() - self._looked_s
-        if silent_s > self._every_s + _PATIENCE_S:
+        if silent_s > self._patience_s:
             raise self._error(f"has not been read for {silent_s:.0f} s")
         return latest
+
+    def beside(self) -> Mapping[str, Figure]:
+        """What else the page said that is read nowhere else; nothing if it could not be read."""
+        is_old = time.monotonic() - self._looked_s > self._patience_s
+        return {} if is_old else self._beside
+
+    @property
+    def _patience_s(self) -> float:
+        return self._every_s + _PATIENCE_S
 
     def close(self) -> None:
         """End the thread; one that waits for an answer ends with the process."""

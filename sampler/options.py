@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tidemark.record.errors import OptionError
 from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.options import (
     REQUIRED,
@@ -32,7 +33,7 @@ def _brokers(value: Any) -> tuple[str, ...]:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("pid", integer(1), REQUIRED, "root of the target's tree", "PID"),
+    Option("pid", integer(1), None, "root of the target's tree", "PID"),
     Option(
         "brokers",
         _brokers,
@@ -72,16 +73,24 @@ OPTIONS: tuple[Option, ...] = (
         "metrics_url",
         url,
         None,
-        "a metrics page of the target's root: Prometheus text or expvar",
+        "a metrics page of the target's root: Prometheus text or expvar; without --pid all figures "
+        "are read from it",
         "URL",
     ),
     SHARE_FILES,
 )
 
 
+OF_A_PROCESS = ("brokers", "budget", "source", "no_follow", "pid_file")
+"""Options that say how to look at a process that is named by its id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """A checked value for each of `OPTIONS`, which say what it means and in which unit."""
+    """A checked value for each of `OPTIONS`, which say what it means and in which unit.
+
+    A `pid` of 0 is none.
+    """
 
     pid: int
     brokers: tuple[str, ...]
@@ -96,3 +105,19 @@ class Options:
     pid_file: Path | None
     metrics_url: str | None = None
     share_files: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            OptionError: Nothing is named, or what says how to look at a process that is not.
+        """
+        if self.pid:
+            return
+        if self.metrics_url is None:
+            raise OptionError("--pid must be given, or --metrics-url where nobody may look at it")
+        usual = {option.name: option.default for option in OPTIONS}
+        for name in OF_A_PROCESS:
+            if getattr(self, name) != usual[name]:
+                flag_of = "--" + name.replace("_", "-")
+                raise OptionError(f"{flag_of} does not apply to --metrics-url without --pid")

@@ -123,6 +123,6 @@ class Recorder:
                 self._journal.event(instant, event)
         cost_s = self._meter.lap()
         tables = sample.process_rows(cost_s), sample.composition, sample.endpoint_rows()
-        self._journal.write(instant, self._source.target, *tables)
+        self._journal.write(instant, self._source.target, *tables, requests=sample.requests)
         self._budget.settle(cost_s, self._interval_s)
         self.glance.update(instant.elapsed_s, sample, self._meter.share(self._interval_s))

@@ -1,5 +1,6 @@
 """Which runtimes the processes of a tree have, and the heaps that they tell of themselves."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +13,7 @@ from tidemark.sampler.errors import (
     PerfDataError,
     ShortageError,
 )
-from tidemark.sampler.figures import ProcessFigures
+from tidemark.sampler.figures import Figure, ProcessFigures
 from tidemark.sampler.heap import HeapFigures
 from tidemark.sampler.jvm import JvmCounters
 from tidemark.sampler.tree import Process, ProcessTree
@@ -44,6 +45,14 @@ class Telling(Protocol):
         ...
 
 
+class Page(Telling, Protocol):
+    """What tells more of a process than its heap."""
+
+    def beside(self) -> Mapping[str, Figure]:
+        """Further columns of samples.csv, as far as they are known now."""
+        ...
+
+
 @dataclass(slots=True)
 class _Seen:
     """What is known of a process.
@@ -69,7 +78,7 @@ class RuntimeWatch:
         target: The target's id.
         say: Is given the event `runtime_seen`.
         unreadable: Is told what cannot be read.
-        of_root: Tells of the heap of the root, where its runtime does not; it is closed with this.
+        of_root: Tells of the root: of its heap where its runtime does not; it is closed with this.
     """
 
     def __init__(
@@ -78,7 +87,7 @@ class RuntimeWatch:
         target: str,
         say: Say,
         unreadable: Unreadable,
-        of_root: Telling | None = None,
+        of_root: Page | None = None,
     ) -> None:
         self._tree = tree
         self._target = target
@@ -172,6 +181,8 @@ class RuntimeWatch:
             if seen.counters is not None:
                 told[process.pid] = seen.counters
         for one in processes if told else ():
+            if self._of_root is not None and one.pid == self._tree.root.pid:
+                one.figures.update(self._of_root.beside())
             if one.pid in told:
                 self._add_heap(one, told[one.pid])
 

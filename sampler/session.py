@@ -16,7 +16,7 @@ from tidemark.record.errors import DiskFullError
 from tidemark.record.events import Gap
 from tidemark.record.metadata import ABORTED, COMPLETED, Target, utc_now
 from tidemark.record.process import raise_descriptor_limit
-from tidemark.record.secrets import shown_command
+from tidemark.record.secrets import shown_command, without_secrets
 from tidemark.sampler import procfs
 from tidemark.sampler.budget import Budget
 from tidemark.sampler.errors import SamplerError
@@ -25,6 +25,7 @@ from tidemark.sampler.live import LiveLine
 from tidemark.sampler.local import LocalSource
 from tidemark.sampler.options import Options
 from tidemark.sampler.recorder import Recorder
+from tidemark.sampler.source import Source
 from tidemark.sampler.ticks import Hurried, StopSignal, Ticker
 
 
@@ -44,9 +45,9 @@ def watch(values: Mapping[str, Any]) -> None:
     """
     if sys.platform != "linux":
         raise SamplerError(f"the sampler reads what Linux tells of processes, not {sys.platform}")
-    options = Options(**values)
+    options = Options(**{**values, "pid": values["pid"] or 0})
     budget = Budget(options.budget / 100)
-    source = LocalSource(options, budget)
+    source = _source(options, budget)
     with ExitStack() as stack:
         stack.callback(source.close)
         stop = stack.enter_context(StopSignal())  # before anything is written
@@ -68,6 +69,14 @@ def watch(values: Mapping[str, Any]) -> None:
         )
 
 
+def _source(options: Options, budget: Budget) -> Source:
+    if options.pid:
+        return LocalSource(options, budget)
+    from tidemark.sampler.page_source import PageSource  # noqa: PLC0415 (slow to load)
+
+    return PageSource(options.metrics_url or "", options.target, counts=not options.join)
+
+
 def _begin(options: Options, stack: ExitStack) -> RunDirectory:
     """Make the run directory; how the run ended is added to `run.json` when the stack is left."""
     metadata = _metadata(options)
@@ -83,12 +92,15 @@ def _begin(options: Options, stack: ExitStack) -> RunDirectory:
 
 
 def _metadata(options: Options) -> dict[str, object]:
-    command = shown_command(procfs.read_command(options.pid))
+    command = shown_command(procfs.read_command(options.pid)) if options.pid else None
+    pids = (options.pid,) if options.pid else ()
+    page = without_secrets(options.metrics_url) if options.metrics_url else None
     return {
         "started_at": utc_now(),
         "brokers": list(options.brokers),
-        "target": {"pid": options.pid, "command": command},
-        "targets": [Target(options.target, pids=(options.pid,), command=command).to_json()],
+        "target": {"pid": options.pid or None, "command": command, "metrics_url": page},
+        "targets": [Target(options.target, pids=pids, command=command).to_json()],
+        "sampling": {"interval_s": options.interval},
         "host": {
             "system": platform.system(),
             "kernel": platform.release(),

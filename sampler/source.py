@@ -25,6 +25,7 @@ class Sample:
         connections: Their connections that count; None if they were not due or not readable.
         composition: Rows of composition.csv, of the processes whose turn it was.
         events: What was noticed meanwhile, in that order.
+        requests: A row of requests.csv, where the source counts what was answered.
         others: Their other connections by remote end; empty as above, or if all count.
     """
 
@@ -32,6 +33,7 @@ class Sample:
     connections: Connections | None = None
     composition: list[Row] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    requests: Row | None = None
     others: Mapping[str, EndpointCount] = field(default_factory=dict)
 
     def process_rows(self, cost_s: float) -> Iterator[Row]:
@@ -84,4 +86,8 @@ class Source(Protocol):
             now_s: Monotonic time, seconds.
             full: Read the connections whether or not the budget allows for it.
         """
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
         ...

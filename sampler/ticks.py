@@ -1,11 +1,15 @@
 """Ticks that do not drift, and a wait that a signal ends."""
 
 import contextlib
+import math
 import os
 import select
 import signal
 import time
 from collections.abc import Iterator
+
+_ROUNDING = 1e-6
+"""Of an interval: what the sum of many of them may be off by."""
 
 
 class Ticker:
@@ -36,7 +40,7 @@ class Ticker:
         A tick is missed when the next one is already due before it could begin. Asked when a
         tick is about to begin: whoever was stopped while it waited takes one, not two.
         """
-        late = int((now_s - self.due_s) // self.interval_s)
+        late = math.floor((now_s - self.due_s) / self.interval_s + _ROUNDING)
         missed = max(late, 0)
         self._number += missed
         return missed

@@ -33,6 +33,7 @@ with pytest.MonkeyPatch.context() as patch:
         plain_leaks,
         report,
         report_beside,
+        shown_leaks,
         write_csv,
     )
 
@@ -340,6 +341,9 @@ def test_a_leak_is_plain_where_it_grows_by_three_times_what_the_clean_service_do
     assert plain_leaks([*grown, leak]) == [leak], "the median counts"
     small = replace(leak, requests=300)  # 150 KiB
     assert plain_leaks([said("clean", grown_bytes=0.0), small]) == []
+    assert shown_leaks([said("clean"), leak]) == [], "it grew by 100 KB alone"
+    grew = replace(leak, grown_bytes=300_001.0)
+    assert shown_leaks([said("clean"), grew]) == [grew]
     elsewhere = replace(said("clean"), recording=Recording("one", 4, 60))
     assert plain_leaks([elsewhere, leak]) == [], "nobody knows how it grows when clean"
 

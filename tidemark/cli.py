@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -23,11 +24,12 @@ COMMANDS: Mapping[str, str] = {
     "check": (
         "Say whether the run in DIR leaks; exit 0 clean, 1 leak, 3 cannot tell, 2 unusable input."
     ),
+    "import": "Make a run directory of what somebody else has recorded.",
     "sample": "Watch a process and everything below it, without driving it.",
     "target": "Serve one of the built-in targets in the foreground.",
     "broker": "Run the embedded broker in the foreground and print its address.",
 }
-"""Name -> what it does; `tidemark.commands.NAME` has it as `NAME`."""
+"""Name -> what it does; `tidemark.commands.NAME` has it as `NAME` (`import_`, for Python's own)."""
 
 
 class LazyGroup(click.Group):
@@ -44,7 +46,8 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if name not in COMMANDS:
             return super().get_command(ctx, name)
-        command = getattr(import_module(f"tidemark.commands.{name}"), name)
+        module = f"{name}_" if iskeyword(name) else name
+        command = getattr(import_module(f"tidemark.commands.{module}"), module)
         assert isinstance(command, click.Command)  # noqa: S101 - a bug of our own
         return command
 

@@ -12,6 +12,8 @@ DENSE = 4000
 """A series of more readings than this is drawn as an envelope: lines would fill the panel."""
 
 CADENCE_TOLERANCE = 1.8
+TICKS_A_BIN = 1.5
+"""A bin of a rate is wider than a tick: one as wide is empty where a tick is a little late."""
 
 
 def with_gaps(time_s: Floats, values: Floats) -> tuple[Floats, Floats]:
@@ -96,7 +98,8 @@ def rate(time_s: Floats, cumulative: Floats, bins: int) -> tuple[Floats, Floats]
     if time_s.size < 2 or time_s[-1] <= time_s[0]:
         return np.empty(0), np.empty(0)
     span = float(time_s[-1] - time_s[0])
-    width = max(span / bins, float(np.median(np.diff(time_s))), min(1.0, span))
+    tick_s = float(np.median(np.diff(time_s)))
+    width = max(span / bins, TICKS_A_BIN * tick_s, min(1.0, span))
     edges = np.linspace(time_s[0], time_s[-1], max(1, round(span / width)) + 1)
     last = np.searchsorted(time_s, edges, side="right") - 1
     risen, between = np.diff(cumulative[last]), np.diff(time_s[last])

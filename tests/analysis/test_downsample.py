@@ -88,6 +88,14 @@ def test_a_rate_is_unknown_where_nothing_was_recorded():
     assert rates[middles > 65] == pytest.approx(8.0)
 
 
+def test_a_tick_that_is_late_or_early_leaves_no_hole_in_a_rate():
+    random = np.random.default_rng(7)
+    for ticks in (10, 85, 145, 158):
+        times = 5.0 * np.arange(ticks) + random.uniform(-0.02, 0.02, ticks)
+        _, rates = downsample.rate(times, 8.0 * times, 160)
+        assert rates == pytest.approx(8.0), "no bin is empty"
+
+
 @pytest.mark.parametrize("size", [0, 1])
 def test_no_rate_of_fewer_than_two_readings(size):
     edges, rates = downsample.rate(np.zeros(size), np.zeros(size), 10)

@@ -440,7 +440,7 @@ def test_a_title_that_does_not_fit_is_cut():
     assert title.get_window_extent().x1 <= figure.canvas.get_width_height()[0]
 
 
-@pytest.mark.parametrize("spoilt", [{"elapsed_s": 1.0}, {"failures": np.nan}])
+@pytest.mark.parametrize("spoilt", [{"elapsed_s": 1.0}, {"requests": np.nan}])
 def test_requests_that_have_no_rate_have_no_panel(tmp_path, spoilt):
     run = load_run(write_run(tmp_path, requests=40))
     panels = len(draw_run(weigh(run, clean(run))).axes)

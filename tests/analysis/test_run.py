@@ -173,6 +173,28 @@ def test_requests_of_another_time_are_refused(run_path):
     assert load_run(run_path).first(SamplerLost), "it did not live to see the load"
 
 
+def without_failures(path, share):
+    """requests.csv with an empty field for the failures of the last rows."""
+    table = pd.read_csv(path / "requests.csv")
+    table["failures"] = table["failures"].astype("Int64")
+    table.loc[len(table) - int(share * len(table)) :, "failures"] = pd.NA
+    table.to_csv(path / "requests.csv", index=False)
+    return len(table)
+
+
+def test_where_nobody_counted_failures_the_requests_count_all_the_same(run_path):
+    rows = without_failures(run_path, 1.0)
+    run = load_run(run_path)
+    assert len(run.counts) == rows
+    assert not run.counts["failures"].any()
+    assert assess(run).leading.kind.value != "not a test"
+
+
+def test_a_row_that_lacks_its_failures_is_left_out(run_path):
+    rows = without_failures(run_path, 0.5)
+    assert len(load_run(run_path).counts) == rows - rows // 2
+
+
 def test_more_failures_than_requests_are_refused(run_path):
     edit(run_path / "requests.csv", lambda rows: rows.assign(failures=rows["requests"] + 1))
     assert "requests.csv, line 2: more requests failed than were sent" in refusal(run_path)

@@ -65,6 +65,27 @@ def test_a_foreign_service_is_driven_and_sampled(bench: Workbench, service: Serv
     assert (run / "report.png").exists()
 
 
+@pytest.mark.parametrize("clue", ["none", "--target-port", "--pid-file", "--target-command"])
+def test_the_process_of_a_foreign_service_is_found(
+    bench: Workbench, service: Service, clue: str
+) -> None:
+    port = service.url.rpartition(":")[2]
+    (bench.folder / "it.pid").write_text(str(service.pid))
+    given = {
+        "none": [],
+        "--target-port": [f"--target-port={port}"],
+        "--pid-file": [f"--pid-file={bench.folder / 'it.pid'}"],
+        "--target-command": [f"--target-command=target shared --bootstrap={service.bootstrap}"],
+    }[clue]
+    finished = bench.locust(
+        "--run-time=2s", f"--host={service.url}", f"--bootstrap={service.bootstrap}",
+        "--no-report", *given,
+    ).wait()  # fmt: skip
+    assert finished.code == 0, finished.err
+    (run,) = bench.runs()
+    assert service.pid in set(pd.read_csv(run / "samples.csv")["pid"])
+
+
 def test_a_service_is_left_running(bench: Workbench, service: Service) -> None:
     run = bench.locust("--run-time=2s", f"--host={service.url}", "--no-target").wait()
     assert run.code == 0, run.err
@@ -104,10 +125,38 @@ def test_a_service_that_ends_has_died(bench: Workbench, service: Service) -> Non
     assert "target_exited" in event_names(run)
 
 
+def test_a_service_that_is_started_again_is_followed(bench: Workbench, service: Service) -> None:
+    """On the same port, by another command line."""
+    port = service.url.rpartition(":")[2]
+    locust = bench.locust(
+        "--run-time=15s", "--rate=20", f"--host={service.url}", f"--bootstrap={service.bootstrap}",
+        "--interval=0.2", "--no-report",
+    )  # fmt: skip
+    run = bench.run_under_way()
+    eventually(lambda: sampled(run, 10))
+    os.kill(service.pid, signal.SIGKILL)
+    again = bench.start(
+        "tidemark",
+        "target",
+        "pooled",
+        f"--bootstrap={service.bootstrap}",
+        f"--bind=127.0.0.1:{port}",
+    )
+    pid = _ready(again)["pid"]
+    finished = locust.wait()
+    assert "has taken its place" in finished.err
+    assert metadata(run)["outcome"] == "completed"
+    assert {"target_exited", "target_restarted"} <= set(event_names(run))
+    samples = pd.read_csv(run / "samples.csv")
+    assert {service.pid, pid} <= set(samples["pid"])
+    again.signal(signal.SIGTERM)
+    again.wait()
+
+
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (("--host=http://127.0.0.1:1",), "--no-target"),
+        (("--host=http://127.0.0.1:1",), "nobody answers at 127.0.0.1 port 1"),
         (("--host=http://127.0.0.1:1", "--target-pid=1"), "nobody answers at 127.0.0.1 port 1"),
         (("--host=http://127.0.0.1:1", "--no-target"), "nobody answers at 127.0.0.1 port 1"),
         (("--host=http://[::1", "--no-target"), "--host: must be"),

@@ -35,7 +35,7 @@ def names(cell):
 
 def test_every_file_is_named():
     files = {name for row in rows(PAGE.partition("\n## ")[0]) for name in names(row[0])}
-    written = {*layout.RECORDED_FILES, layout.TARGET_LOG, layout.BROKER_LOG}
+    written = {*layout.RECORDED_FILES, layout.TARGET_LOG, layout.BROKER_LOG, layout.TARGET_PID}
     rebuilt = {layout.VERDICT_JSON, layout.REPORT_PNG, layout.REPORT_HTML}
     assert files == written | rebuilt | {"sampler.log", "ledger.log"}
 

@@ -283,6 +283,21 @@ def test_a_page_of_something_else_says_so(reading, eventually):
     assert "tells of no collections" in eventually(lambda: fails(endpoint))
 
 
+def test_what_nobody_else_can_tell_is_told_as_long_as_it_is_true(eventually):
+    is_gone = threading.Event()
+
+    def read(url):
+        if is_gone.is_set():
+            raise MetricsError(url, "answers 500")
+        return NODE + b"nodejs_active_handles_total 5\nprocess_open_fds 9\n"
+
+    endpoint = MetricsEndpoint("http://localhost/metrics", read, every_s=0.01)
+    eventually(lambda: endpoint.beside() == {"handles": 5})
+    is_gone.set()
+    eventually(lambda: endpoint.beside() == {})
+    endpoint.close()
+
+
 def test_old_figures_are_not_told(monkeypatch, eventually):
     monkeypatch.setattr(metrics_endpoint, "_PATIENCE_S", 0.05)
     may_end = threading.Event()
@@ -365,6 +380,9 @@ class Told:
         self.given = given
         self.is_closed = False
 
+    def beside(self):
+        return {"goroutines": 9}
+
     def heap(self):
         if isinstance(self.given, Exception):
             raise self.given
@@ -394,14 +412,15 @@ def test_they_are_those_of_the_root(puppet):
     child = puppet.do("result = fork()")
     told = Told(HeapFigures(5000, 3))
     rows, _ = heaps(puppet.pid, told)
-    assert rows[1] == {puppet.pid: {"heap_bytes": 5000, "collections": 3}, child: {}}
+    root = {"goroutines": 9, "heap_bytes": 5000, "collections": 3}
+    assert rows[1] == {puppet.pid: root, child: {}}
     assert told.is_closed
 
 
 def test_a_page_that_is_not_there_is_told_once(puppet):
     told = Told(MetricsError("http://localhost/metrics", "answers 404"))
     rows, said = heaps(puppet.pid, told)
-    assert rows == [{puppet.pid: {}}] * 2
+    assert rows == [{puppet.pid: {"goroutines": 9}}] * 2
     (unread,) = (event for event in said if isinstance(event, Unread))
     assert unread.pid == puppet.pid
     assert "answers 404" in unread.reason

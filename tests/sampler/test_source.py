@@ -15,6 +15,7 @@ from tidemark.sampler import limits, procfs
 from tidemark.sampler.budget import Budget
 from tidemark.sampler.connections import Connections, EndpointCount
 from tidemark.sampler.errors import DeniedError, NetlinkError, NoSuchProcessError, ShortageError
+from tidemark.sampler.exported import PAGE_COLUMNS
 from tidemark.sampler.figures import IN_STAT, READINGS, FiguresReader, ProcessFigures
 from tidemark.sampler.journal import Journal
 from tidemark.sampler.limits import LimitsProbe
@@ -109,11 +110,12 @@ def test_why_there_is_no_better_source_is_said(record):
 
 def test_every_column_is_written_by_something():
     by_recorder = {*TIME_COLUMNS, "target", "pid", "process", "sample_cost_s"}
-    assert set(SAMPLES.columns) == by_recorder | set(TCP_STATES) | READ | set(HEAP_COLUMNS)
+    told = {*HEAP_COLUMNS, *PAGE_COLUMNS}
+    assert set(SAMPLES.columns) == by_recorder | set(TCP_STATES) | READ | told
 
 
 def test_every_metric_is_read():
-    read = READ | set(TCP_STATES) | set(HEAP_COLUMNS)
+    read = READ | {*TCP_STATES, *HEAP_COLUMNS, *PAGE_COLUMNS}
     assert {column for metric in METRICS for column in metric.sampled} == read
 
 
@@ -124,7 +126,7 @@ def test_no_column_of_a_first_sample_is_empty(puppet, address, record):
     directory, _ = record(source)
     source.close()
     (mine,) = (row for row in rows(directory, SAMPLES) if row["pid"] == str(puppet.pid))
-    assert {column for column, text in mine.items() if not text} == set(HEAP_COLUMNS)
+    assert {column for column, text in mine.items() if not text} == {*HEAP_COLUMNS, *PAGE_COLUMNS}
     assert mine["fds_limit"] == "512"
 
 

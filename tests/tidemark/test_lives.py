@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -17,20 +18,20 @@ from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.metadata import ABORTED, DIED
 from tidemark.run.errors import ChildError
 from tidemark.run.journal import Ending, Journal
-from tidemark.run.lives import MOST_RESTARTS, Lives, Stranger
+from tidemark.run.lives import MOST_RESTARTS, SEARCH_INTERVAL_S, SUCCESSOR_S, Lives, Stranger
 from tidemark.run.options import RunOptions
 from tidemark.run.plan import Plan
 from tidemark.run.processes import Services
 
 
+@dataclass(frozen=True)
 class FrozenClock(RunClock):
-    """It is always 41 s after the run began."""
+    """It is always as long after the run began."""
 
-    def __init__(self) -> None:
-        super().__init__(0.0)
+    elapsed_s: float
 
     def now(self) -> Instant:
-        return Instant(1e9, 41.0)
+        return Instant(1e9, self.elapsed_s)
 
 
 @dataclass
@@ -51,6 +52,10 @@ class FakeProcesses:
     error: str = ""
     sampler: FakeChild | None = field(default_factory=FakeChild)
     restarts: int = 0
+    watched: list[int] = field(default_factory=list)
+
+    def watch(self, pid: int) -> None:
+        self.watched.append(pid)
 
     def restart_sampler(self, brokers: list[str]) -> None:
         assert brokers == ["a:1", "b:2"]
@@ -78,7 +83,7 @@ class Room:
 def room(tmp_path: Path) -> Room:
     plan = Plan.of(RunOptions.parse({"results": tmp_path}), None)
     journal = Journal(plan, plan.make_directory())
-    journal.clock = FrozenClock()
+    journal.clock = FrozenClock(0.0, 41.0)
     processes, target, broker = FakeProcesses(), FakeChild(), FakeChild()
     services = Services("http://x", ["a:1", "b:2"], cast("Any", broker), cast("Any", target), None)
     lives = Lives(journal, cast("Any", processes), services, None)
@@ -161,18 +166,63 @@ def test_a_stranger_is_gone_once_it_has_ended_even_if_nobody_waits_for_it() -> N
     assert Stranger(process.pid).is_gone()
 
 
-def test_a_stranger_that_ends_has_died(room: Room) -> None:
-    class Gone:
-        pid, name = 17, "java"
+class Gone:
+    """A process that has ended."""
 
-        def is_gone(self) -> bool:
-            return True
+    pid, name = 17, "java"
 
-        def close(self) -> None:
-            pass
+    def is_gone(self) -> bool:
+        return True
 
+    def close(self) -> None:
+        pass
+
+
+def lives_of_a_stranger(room: Room, successor: Callable[[], int | None]) -> Lives:
     services = Services("http://x", ["a:1"], None, None, None)
     stranger = cast("Stranger", Gone())
-    lives = Lives(room.journal, cast("Any", room.processes), services, stranger)
-    assert lives.look() == Ending(DIED, "java (17) has ended after 41 s")
+    return Lives(room.journal, cast("Any", room.processes), services, stranger, successor)
+
+
+def later(room: Room, by_s: float) -> None:
+    room.journal.clock = FrozenClock(0.0, room.journal.clock.now().elapsed_s + by_s)
+
+
+def test_a_stranger_that_ends_and_does_not_come_back_has_died(room: Room) -> None:
+    looks = iter([None, 17])  # nobody, and the one that has ended
+    lives = lives_of_a_stranger(room, lambda: next(looks))
+    assert lives.look() is None
+    assert lives.look() is None, "it was looked for just now"
+    later(room, SEARCH_INTERVAL_S)
+    assert lives.look() is None
+    lives = lives_of_a_stranger(room, lambda: None)
+    assert lives.look() is None
+    later(room, SUCCESSOR_S)
+    assert lives.look() == Ending(DIED, "java (17) has ended after 42 s")
     assert room.events() == [TargetExited(17, "java", None, None, ONLY_TARGET)]
+    assert room.processes.watched == []
+
+
+def test_a_stranger_that_has_not_come_back_when_the_load_ends_has_died(room: Room) -> None:
+    lives = lives_of_a_stranger(room, lambda: None)
+    assert lives.look(is_last=True) == Ending(DIED, "java (17) has ended after 41 s")
+
+
+def test_a_stranger_that_is_started_again_is_followed(room: Room) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        lives = lives_of_a_stranger(room, lambda: process.pid)
+        assert lives.look() is None
+        assert room.processes.watched == [process.pid]
+        later(room, 100.0)
+        assert lives.look() is None
+        assert room.events() == []
+        process.kill()
+    assert lives.look() is None, "it may come back once more"
+    later(room, SUCCESSOR_S)
+    ending = lives.look()
+    assert ending is not None
+    assert (ending.outcome, f"({process.pid}) has ended after 141 s" in ending.reason) == (
+        DIED,
+        True,
+    )
+    lives.close()

@@ -30,8 +30,12 @@ HOST = "http://127.0.0.1:8080"
                 "http://a\n",
             )
         ],
-        (HOST, {}, "--no-target"),
         (HOST, {"no_target": True, "target_pid": 1, "bootstrap": "a:1"}, "contradict"),
+        (HOST, {"target_pid": 1, "target_command": "x"}, "--target-pid and --target-command"),
+        (HOST, {"target_port": 1, "no_target": True}, "--no-target and --target-port contradict"),
+        (HOST, {"bootstrap": "a:1", "target_command": "("}, "no regular expression"),
+        (HOST, {"bootstrap": "a:1", "target_container": "x"}, "id of a container"),
+        (None, {"target_unit": "ingest"}, "--target-unit needs --host"),
         (None, {"no_target": True}, "--no-target needs --host"),
         (None, {"batch_size": 10_000, "payload_bytes": 800_000}, "7,629 MiB: .* 16 MiB"),
         (None, {"target_pid": 1}, "--target-pid needs --host"),

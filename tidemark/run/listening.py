@@ -7,7 +7,7 @@ inodes in `/proc/PID/fd`: an inode is one socket, whichever network namespace it
 import itertools
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
@@ -116,8 +116,66 @@ def doubt_of(url: str, pid: int) -> str | None:
         return f"who listens on port {port} cannot be read ({error.strerror})"
 
 
+def holders_of(url: str) -> list[int]:
+    """The processes that answer at `url`, as far as this one may see them.
+
+    Raises:
+        TidemarkError: nobody answers, or it is not known who; one line.
+    """
+    address = who_answers(url)
+    parts = urlsplit(url)
+    port = parts.port or PORTS[parts.scheme]
+    if _namespace_of(address, os.getpid()) is None:
+        raise TidemarkError(
+            f"--host: {address} is not an address of this machine: say --no-target to drive it "
+            "without watching a process"
+        )
+    return _seen_holding(_listening(os.getpid(), address, port), port)
+
+
+def holders_of_port(port: int) -> list[int]:
+    """The processes that listen on a TCP port of this machine, on whichever address.
+
+    Raises:
+        TidemarkError: nobody does, or it is not known who; one line.
+    """
+    found = {
+        listener.inode
+        for table in ("net/tcp", "net/tcp6")
+        for listener in _listeners(procfs.read_file(os.getpid(), table).splitlines(), port)
+    }
+    return _seen_holding(found, port)
+
+
+def _seen_holding(inodes: set[int], port: int) -> list[int]:
+    """The processes that hold a listening socket, which must not all be hidden or fronts."""
+    if not inodes:
+        raise TidemarkError(f"nobody listens on port {port} here: start the service first")
+    found = _holders(inodes, parents_of_all())
+    if not found:
+        raise TidemarkError(
+            f"which process listens on port {port} cannot be seen: run as its owner or root, "
+            "or name it with --target-pid"
+        )
+    front = next((pid for pid in found if _is_front(pid)), None)
+    if front is not None:
+        raise TidemarkError(
+            f"port {port} is served by {shown_process(front)}, which may pass requests on: "
+            "name the process of the service with --target-pid"
+        )
+    return found
+
+
+def _holders(inodes: set[int], among: Iterable[int]) -> list[int]:
+    return [pid for pid in among if _is_readable(pid) and inodes & _sockets(pid)]
+
+
+def _is_front(pid: int) -> bool:
+    return identify(pid).name in FRONTS or procfs.read_stat(pid).name in FRONTS
+
+
 def _doubt(address: IPAddress, port: int, pid: int) -> str | None:
-    parents = _parents()
+    parents = parents_of_all()
     family = descendants(parents, {pid})
     namespace = _namespace_of(address, pid)
     if namespace is None:
@@ -136,22 +194,22 @@ def _doubt(address: IPAddress, port: int, pid: int) -> str | None:
 def _doubt_about_others(
     wanted: set[int], port: int, pid: int, parents: dict[int, int]
 ) -> str | None:
-    holders = [other for other in parents if _is_readable(other) and wanted & _sockets(other)]
+    holders = _holders(wanted, parents)
     if not holders:
         return f"which process listens on port {port} cannot be seen: another namespace or user"
     listener = min(holders)
-    who = f"port {port} is served by {_shown(listener)}"
-    if identify(listener).name in FRONTS or procfs.read_stat(listener).name in FRONTS:
+    who = f"port {port} is served by {shown_process(listener)}"
+    if _is_front(listener):
         return f"{who}, which may pass requests on to process {pid}"
     if any(_are_related(pid, holder, parents) for holder in holders):
         return f"{who}, which belongs together with process {pid}"
     raise TidemarkError(
-        f"--target-pid: {who}, not by {_shown(pid)}: "
+        f"--target-pid: {who}, not by {shown_process(pid)}: "
         "name the process that serves it, or with --host the port of this one"
     )
 
 
-def _parents() -> dict[int, int]:
+def parents_of_all() -> dict[int, int]:
     """Process -> parent, of all that are there."""
     found = {}
     for pid in procfs.list_pids():
@@ -162,7 +220,8 @@ def _parents() -> dict[int, int]:
     return found
 
 
-def _ancestors(pid: int, parents: dict[int, int]) -> list[int]:
+def ancestors(pid: int, parents: Mapping[int, int]) -> list[int]:
+    """A process, its parent, and so on; without the one that all descend from."""
     line = [pid]
     while (parent := parents.get(line[-1], 0)) > 1:
         line.append(parent)
@@ -175,9 +234,9 @@ def _are_related(pid: int, other: int, parents: dict[int, int]) -> bool:
     A master hands connections to its workers; a shell in which two services were started makes
     them no one service.
     """
-    ours = set(_ancestors(os.getpid(), parents))
-    above = _ancestors(pid, parents)
-    common = [one for one in _ancestors(other, parents) if one in above]
+    ours = set(ancestors(os.getpid(), parents))
+    above = ancestors(pid, parents)
+    common = [one for one in ancestors(other, parents) if one in above]
     if not common or common[0] in ours:
         return bool(common) and common[0] == other
     return common[0] == other or _program(common[0]) in {_program(pid), _program(other)}
@@ -262,7 +321,7 @@ def _listeners(lines: Iterable[bytes], port: int) -> Iterator[Listener]:
         yield Listener(None if wildcard else address, is_ipv6, int(fields[9]))
 
 
-def _shown(pid: int) -> str:
+def shown_process(pid: int) -> str:
     """`4242 python app.py`, its secrets taken out."""
     try:
         command = shown_command(procfs.read_command(pid)) or procfs.read_stat(pid).name

@@ -2,6 +2,7 @@
 
 import os
 import select
+from collections.abc import Callable
 from pathlib import Path
 
 from tidemark.record.events import BY_ITSELF, BrokerDown, SamplerLost, TargetExited
@@ -13,6 +14,9 @@ from tidemark.run.errors import ChildError
 from tidemark.run.journal import Ending, Journal
 from tidemark.run.processes import Processes, Services
 
+SUCCESSOR_S = 5.0
+"""So long a service of somebody else's has to come back after its process has ended."""
+SEARCH_INTERVAL_S = 0.5
 MOST_RESTARTS = 3
 """A sampler that is lost more often than this in one run is given up."""
 
@@ -49,6 +53,29 @@ class Stranger:
             self._descriptor = None
 
 
+class Search:
+    """The search for the process that takes the place of one that has ended.
+
+    Args:
+        began_s: when that was noticed, seconds since the run began.
+    """
+
+    def __init__(self, began_s: float) -> None:
+        self.began_s = began_s
+        self._next_s = began_s
+
+    def is_due(self, now_s: float) -> bool:
+        """Whether to look now: at first, and then every half second."""
+        if now_s < self._next_s:
+            return False
+        self._next_s = now_s + SEARCH_INTERVAL_S
+        return True
+
+    def is_over(self, now_s: float) -> bool:
+        """Whether it is given up."""
+        return now_s >= self.began_s + SUCCESSOR_S
+
+
 class Lives:
     """Notices that the target, the brokers or the sampler ended by themselves, and says so once.
 
@@ -60,6 +87,7 @@ class Lives:
         processes: starts the sampler again.
         services: what was started; brokers and target of somebody else may be missing.
         stranger: the watched process that somebody else has started, if any.
+        successor: gives the process that has taken its place; None while none has.
     """
 
     def __init__(
@@ -68,11 +96,14 @@ class Lives:
         processes: Processes,
         services: Services,
         stranger: Stranger | None,
+        successor: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._journal = journal
         self._processes = processes
         self._services = services
         self._stranger = stranger
+        self._successor = successor
+        self._search: Search | None = None
         self._mourned: Child | None = None
         self._restarts = 0
 
@@ -84,7 +115,11 @@ class Lives:
         """
         if NURSERY.is_closed:  # we have ended them all
             return None
-        return self._target_gone() or self._brokers_gone() or self._sampler_gone(is_last=is_last)
+        return (
+            self._target_gone(is_last=is_last)
+            or self._brokers_gone()
+            or self._sampler_gone(is_last=is_last)
+        )
 
     def close(self) -> None:
         """Let go of a stranger."""
@@ -95,17 +130,36 @@ class Lives:
     def _elapsed_s(self) -> float:
         return self._journal.clock.now().elapsed_s
 
-    def _target_gone(self) -> Ending | None:
+    def _target_gone(self, *, is_last: bool) -> Ending | None:
         target, stranger, reason = self._services.target, self._stranger, ""
         if target is not None and target.returncode is not None:
             reason = target.obituary(self._elapsed_s)
             name = signal_name(target.returncode)
             code = None if name else target.returncode
             self._say_exited(target.pid, None, code, name)
-        elif stranger and stranger.is_gone():
-            reason = f"{stranger.name} ({stranger.pid}) has ended after {self._elapsed_s:.0f} s"
+        elif stranger and stranger.is_gone() and not self._is_succeeded(stranger, is_last=is_last):
+            reason = f"{stranger.name} ({stranger.pid}) has ended after {self._gone_s:.0f} s"
             self._say_exited(stranger.pid, stranger.name, None, None)
         return Ending(DIED, reason) if reason else None
+
+    def _is_succeeded(self, stranger: Stranger, *, is_last: bool) -> bool:
+        """Whether another process has taken its place, or may still do so."""
+        now_s = self._elapsed_s
+        search = self._search = self._search or Search(now_s)
+        pid = self._successor() if search.is_due(now_s) else None
+        if pid is not None and pid != stranger.pid:
+            self._search = None
+            stranger.close()
+            self._stranger = Stranger(pid)
+            self._processes.watch(pid)
+            say(f"{stranger.name} ({stranger.pid}) has ended, process {pid} has taken its place")
+            return True
+        return not is_last and not search.is_over(now_s)
+
+    @property
+    def _gone_s(self) -> float:
+        """When the watched process was found to have ended."""
+        return self._search.began_s if self._search else self._elapsed_s
 
     def _say_exited(
         self, pid: int, process: str | None, code: int | None, signal: str | None

@@ -130,13 +130,43 @@ class RunOptions:
         value.number(0, LONGEST_S, exclusive=True), 5.0, "seconds until a request has failed", "S"
     )
     target_port: int = _option(
-        value.integer(0, 65535), 0, "port of the target on 127.0.0.1 (0: any free one)"
+        value.integer(0, 65535),
+        0,
+        "port of the target on 127.0.0.1 (0: any free one); with --host: watch who listens there",
     )
     target_pid: int = _option(
         value.integer(0),
         0,
-        "with --host: the process to sample, children included (0: none)",
+        "with --host: the process to sample, children included (0: who listens there)",
         "PID",
+    )
+    target_command: str = _option(
+        value.line,
+        "",
+        "with --host: sample the process whose command line this regular expression matches",
+        "PATTERN",
+        in_form=False,
+    )
+    target_unit: str = _option(
+        value.one_word,
+        "",
+        "with --host: sample the processes of this systemd unit",
+        "NAME",
+        in_form=False,
+    )
+    target_container: str = _option(
+        value.one_word,
+        "",
+        "with --host: sample the processes of this container",
+        "ID",
+        in_form=False,
+    )
+    pid_file: str = _option(
+        value.file,
+        "",
+        "with --host: sample the process whose id stands in this file",
+        "FILE",
+        in_form=False,
     )
     keep_going: bool = _option(
         value.flag,

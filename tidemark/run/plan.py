@@ -1,12 +1,13 @@
 """What a run is going to be, checked as a whole before anything of it is started."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import TidemarkError
 from tidemark.record.options import url
+from tidemark.run.finding import CLUES, clue, watched_process
 from tidemark.run.folders import new_folder
 from tidemark.run.listening import doubt_of, who_answers
 from tidemark.run.options import RunOptions
@@ -38,9 +39,12 @@ class Plan:
         """The plan of a new run.
 
         Raises:
-            TidemarkError: options that are good each do not go together; says which.
+            TidemarkError: options that are good each do not go together, or the process to watch
+                is not there; says which.
         """
         _check(options, host)
+        if host is not None and not options.no_target:
+            options = replace(options, target_pid=watched_process(options, host))
         run_id = uuid.uuid4().hex[:8]
         return cls(options, host, run_id, options.topic or f"tidemark-{run_id}")
 
@@ -71,6 +75,13 @@ class Plan:
             who_answers(self.host)
         return None
 
+    def successor(self) -> int | None:
+        """The process that is what the watched one was, which has ended; None while none is."""
+        try:
+            return clue(self.options, self.host).process() if self.host else None
+        except TidemarkError:
+            return None  # not yet, or it cannot be told which
+
     def make_directory(self) -> RunDirectory:
         """Make the run directory: named by the user, or by the time and what is run.
 
@@ -92,9 +103,9 @@ def _check(options: RunOptions, host: str | None) -> None:
     client_options(vars(options))
     if host is not None:
         _check_host(options, host)
-    elif options.target_pid or options.no_target:
-        name = "--target-pid" if options.target_pid else "--no-target"
-        raise TidemarkError(f"{name} needs --host: without it, the target is started here")
+    elif given := [name for name in (*CLUES, "no_target") if getattr(options, name)]:
+        flag = "--" + given[0].replace("_", "-")
+        raise TidemarkError(f"{flag} needs --host: without it, the target is started here")
     if options.fault and (host or options.bootstrap):
         raise TidemarkError(
             "--fault needs the embedded brokers and a target that is started here: "
@@ -116,10 +127,7 @@ def _check_host(options: RunOptions, host: str) -> None:
         url(host)
     except ValueError as error:
         raise TidemarkError(f"--host: {error}") from error
-    if options.no_target and options.target_pid:
-        raise TidemarkError("--no-target and --target-pid contradict each other: leave out one")
-    if not options.target_pid and not options.no_target:
-        raise TidemarkError(
-            "--host: name the process to watch with --target-pid PID, and its brokers, if it has "
-            "any, with --bootstrap HOST:PORT,...; or say --no-target to watch none"
-        )
+    ways = ("no_target", "target_port", *CLUES)
+    given = ["--" + name.replace("_", "-") for name in ways if getattr(options, name)]
+    if len(given) > 1:
+        raise TidemarkError(f"{given[0]} and {given[1]} contradict each other: leave out one")

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from tidemark.record.events import TargetStarted
-from tidemark.record.layout import BROKER_LOG, LEDGER_LOG, ONLY_TARGET, SAMPLER_LOG, TARGET_LOG
+from tidemark.record.files import explained, mode_beside, write_new
+from tidemark.record.layout import (
+    BROKER_LOG,
+    LEDGER_LOG,
+    ONLY_TARGET,
+    SAMPLER_LOG,
+    TARGET_LOG,
+    TARGET_PID,
+)
 from tidemark.record.secrets import shown_command
 from tidemark.run.children import Child, python_module
 from tidemark.run.errors import ChildError
@@ -77,6 +85,8 @@ class Processes:
         offsets = reader.wait_ready(READY_TIMEOUT_S) if reader else None
         self._watched_pid = target.pid if target else self._options.target_pid
         if self._watched_pid:
+            if self._plan.host:
+                self._tell_pid()
             self._start_sampler(brokers)
         return Services(url, brokers, broker, target, offsets)
 
@@ -89,6 +99,18 @@ class Processes:
         with self._changing:
             if not self._is_stopped:
                 self._start_sampler(brokers)
+
+    def watch(self, pid: int) -> None:
+        """Let the sampler go on with the process that has taken the place of the watched one."""
+        self._watched_pid = pid
+        self._tell_pid()
+
+    def _tell_pid(self) -> None:
+        """Write down which process is watched, where the sampler looks when its own has ended."""
+        path = self._journal.directory.file(TARGET_PID)
+        with explained(path):
+            path.unlink(missing_ok=True)
+            write_new(path, f"{self._watched_pid}\n".encode(), mode_beside(path))
 
     def balance(self, services: Services, ledger: Ledger) -> dict[str, Any] | None:
         """Draw the balance of the messages; None when there are no offsets to compare with.
@@ -179,6 +201,11 @@ class Processes:
             f"--interval={interval_s}",
             f"--budget={SAMPLER_BUDGET_PERCENT * max(1.0, 1.0 / interval_s):g}",
             f"--started-monotonic={self._journal.clock.started_monotonic_s!r}",
+            *(
+                [f"--pid-file={self._journal.directory.file(TARGET_PID)}"]
+                if self._plan.host
+                else []
+            ),
             "--join",
         )
         self.sampler = self._begin("sampler", command, SAMPLER_LOG)

@@ -61,7 +61,7 @@ class Session:
         self._watch = Watch(journal, self.record, plan.options, self._load_s)
         watched = plan.options.target_pid
         stranger = Stranger(watched) if watched and not services.target else None
-        self._lives = Lives(journal, processes, services, stranger)
+        self._lives = Lives(journal, processes, services, stranger, plan.successor)
         self._load_began_s: float | None = None
         self._has_to_end: Ending | None = None
         self.ended: Ending | None = None
