@@ -93,6 +93,16 @@ class Run:
         is_counted = bool(rows["failures"].notna().any())
         return (rows if is_counted else rows.fillna({"failures": 0.0})).dropna()
 
+    @property
+    def counts_all_remotes(self) -> bool:
+        """Whether connections to anywhere are counted: no broker was named."""
+        return not self.metadata.brokers and len(self.endpoints_of(layout.REMOTE)) > 0
+
+    def endpoints_of(self, kind: str) -> pd.DataFrame:
+        """The rows of endpoints.csv of one kind, `broker` or `remote`."""
+        rows = self.endpoints
+        return rows[rows["kind"] == kind]
+
     def events_of(self, kind: type[Kind]) -> list[Recorded[Kind]]:
         """The events of one type, in order of time."""
         return of_kind(self.events, kind)

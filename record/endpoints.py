@@ -27,6 +27,11 @@ def parse_endpoint(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def shown_endpoint(host: str, port: int) -> str:
+    """`host:port`, with the brackets that an IPv6 address has there."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def name_in(authority: str) -> str:
     """The name or address in a `Host` header or URL, `NAME` or `NAME:PORT`; empty if malformed.
 

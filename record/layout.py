@@ -110,12 +110,17 @@ REQUESTS = Table(
     never_falling=("elapsed_s", "requests", "failures", "messages_accepted"),
 )
 ROUTES = Table("routes.csv", (*TIME_COLUMNS, "route", "requests", "failures"), text=("route",))
+BROKER = "broker"
+REMOTE = "remote"
+"""The `kind` of an endpoint that was named as a broker, and of any other remote end."""
+OTHER_ENDPOINTS = "other"
+"""The `endpoint` that stands for all remote ends beyond those that are told by name."""
 ENDPOINTS = Table(
     "endpoints.csv",
-    (*TIME_COLUMNS, "target", "endpoint", "held", "time_wait"),
-    text=("target", "endpoint"),
+    (*TIME_COLUMNS, "target", "endpoint", "held", "time_wait", "kind", "foreign"),
+    text=("target", "endpoint", "kind"),
     never_falling=(),
-    added=_SINCE_FORMAT_2,
+    added={**_SINCE_FORMAT_2, "kind": BROKER, "foreign": None},
 )
 TABLES = (SAMPLES, COMPOSITION, REQUESTS, ROUTES, ENDPOINTS)
 

@@ -5,7 +5,7 @@ measure, the names in sentences and tables, the panels of the pictures and the r
 threshold can name all follow from it. How it is read stands in `sampler/figures.py`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Unit = Literal["count", "bytes", "s"]
@@ -269,6 +269,11 @@ USED: tuple[Metric, ...] = tuple(metric for metric in METRICS if metric.cumulati
 
 RESOURCES: tuple[str, ...] = tuple(metric.name for metric in JUDGED)
 """The names of the resources that a verdict speaks of, in the order in which they are shown."""
+
+OUTGOING = replace(
+    next(one for one in METRICS if one.name == "connections"), title="Outgoing connections"
+)
+"""The metric of that name where no broker was named, and connections to anywhere are counted."""
 
 _BY_NAME = {metric.name: metric for metric in METRICS}
 

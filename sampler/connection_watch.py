@@ -1,25 +1,39 @@
 """Reading connections: in the best way that works, and as often as the budget allows."""
 
+import math
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Generic, TypeVar
 
-from tidemark.record.events import SourceChanged
+from tidemark.record.events import Event, SourceChanged
 from tidemark.sampler.brokers import BrokerRefresh, Brokers
 from tidemark.sampler.budget import Budget, Cadence
-from tidemark.sampler.connections import Connections, ConnectionSource
+from tidemark.sampler.connections import (
+    Connections,
+    ConnectionSource,
+    EndpointCount,
+    OthersSource,
+)
 from tidemark.sampler.errors import DeniedError, NetlinkError, SamplerError
+from tidemark.sampler.netlink.outgoing import NetlinkOthers, NetlinkOutgoing
 from tidemark.sampler.netlink.source import NetlinkSource
-from tidemark.sampler.procfs_source import ProcfsSource
+from tidemark.sampler.procfs_source import ProcfsOthers, ProcfsOutgoing, ProcfsSource
 from tidemark.sampler.tree import Process
 from tidemark.sampler.unreadable import Say, Unreadable
 
 SOURCES = ("auto", "netlink", "procfs")
 """Names of the sources; `auto` takes the best one that works."""
 
-_BUDGET_PART = 0.8
-"""Its part of what the cheap figures leave of the budget; composition has the rest."""
+_BUDGET_PART, _OTHERS_PART = 0.7, 0.1
+"""Their parts of what the cheap figures leave of the budget; composition has the rest."""
 _STRIKES = 3
 """After so many dumps in a row that failed, the next best source is taken."""
+_SLACK_S = 1e-3
+
+
+Kind = TypeVar("Kind", bound=ConnectionSource)
 
 
 def open_source(
@@ -28,7 +42,7 @@ def open_source(
     """Open the source that is wanted, or the best one.
 
     Args:
-        brokers: The remote ends that count.
+        brokers: The remote ends that count; if there is none, all do.
         pid: A process of the target.
         wanted: One of `SOURCES`.
 
@@ -38,39 +52,58 @@ def open_source(
     Raises:
         SamplerError: The wanted one does not work here.
     """
+    if brokers.endpoints:
+        return _best(partial(NetlinkSource, brokers, pid), partial(ProcfsSource, brokers), wanted)
+    return _best(partial(NetlinkOutgoing, brokers, pid), partial(ProcfsOutgoing, brokers), wanted)
+
+
+def _best(
+    good: Callable[[], Kind], simple: Callable[[], Kind], wanted: str
+) -> tuple[Kind, SamplerError | None]:
     if wanted == "procfs":
-        return ProcfsSource(brokers), None
+        return simple(), None
     try:
-        return NetlinkSource(brokers, pid), None
+        return good(), None
     except (NetlinkError, DeniedError) as error:
         if wanted == "netlink":
             raise
-        return ProcfsSource(brokers), error
+        return simple(), error
 
 
-class ConnectionWatch:
+def _unsaid(_: Event) -> None:
+    """Of the others nothing is said: what cannot be read is the same for both."""
+
+
+class ConnectionWatch(Generic[Kind]):
     """Reads the connections when they are due; takes another source when one fails.
 
     Args:
-        brokers: The remote ends that count; their names are looked up again now and then.
         source: How to read them.
-        budget: What it may cost, shared with other dear parts.
+        simple: Makes the source to take when that one fails.
+        cadence: When they are due.
         say: Is given the event that the source was changed.
         unreadable: Is told what cannot be read.
+        least_s: Seconds from one reading to the next, at least.
+
+    Attributes:
+        source: How they are read now.
     """
 
     def __init__(
         self,
-        brokers: Brokers,
-        source: ConnectionSource,
-        budget: Budget,
+        source: Kind,
+        simple: Callable[[], Kind],
+        cadence: Cadence,
+        *,
         say: Say,
         unreadable: Unreadable,
+        least_s: float = 0.0,
     ) -> None:
-        self._source = source
-        self._brokers = brokers
-        self._refresh = BrokerRefresh(brokers)
-        self._cadence = Cadence(budget, _BUDGET_PART)
+        self.source = source
+        self._simple = simple
+        self._cadence = cadence
+        self._least_s = least_s
+        self._due_s = -math.inf
         self._say = say
         self._unreadable = unreadable
         self._strikes = 0
@@ -85,12 +118,12 @@ class ConnectionWatch:
             members: pid -> process.
             full: Read them whether or not they are due.
         """
-        self._refresh.apply()
-        if not full and not self._cadence.due(now_s):
+        if not full and (now_s < self._due_s or not self._cadence.due(now_s)):
             return None
+        self._due_s = now_s + self._least_s - _SLACK_S
         before_s = time.process_time()
         try:
-            found = self._source.read(members)
+            found = self.source.read(members)
         except SamplerError as error:
             self._cadence.done(now_s, time.process_time() - before_s)
             self._unreadable.tell(error)
@@ -105,11 +138,108 @@ class ConnectionWatch:
     def _strike(self, error: SamplerError) -> None:
         self._strikes += 1
         if isinstance(error, NetlinkError) and self._strikes >= _STRIKES:
-            self._source.close()
-            self._source = ProcfsSource(self._brokers)
-            self._say(SourceChanged(self._source.name, str(error)))
+            self.source.close()
+            self.source = self._simple()
+            self._say(SourceChanged(self.source.name, str(error)))
 
     def close(self) -> None:
-        """Close the source, and end the look-ups."""
+        """Close the source."""
+        self.source.close()
+
+
+class AllConnections:
+    """The connections that count, and beside them those towards ends that nobody named.
+
+    Where no broker was named all of them count, and there are no others. The others are read no
+    more often than `least_s`, and whose they are is told by the names of descriptors, which are
+    read about as often: that costs no second look at each descriptor.
+
+    Args:
+        brokers: The remote ends that count; their names are looked up again now and then.
+        pid: A process of the target.
+        wanted: One of `SOURCES`.
+        budget: What they may cost, shared with other dear parts.
+        say: Is given the event that the source was changed.
+        unreadable: Is told what cannot be read.
+        least_s: Seconds from one reading of the others to the next.
+
+    Attributes:
+        name: How they are read to begin with.
+        shortcoming: Why there is no better way; None if it is the best.
+
+    Raises:
+        SamplerError: The wanted way does not work here.
+    """
+
+    def __init__(
+        self,
+        brokers: Brokers,
+        pid: int,
+        wanted: str,
+        budget: Budget,
+        *,
+        say: Say,
+        unreadable: Unreadable,
+        least_s: float,
+    ) -> None:
+        source, self.shortcoming = open_source(brokers, pid, wanted)
+        self.name = source.name
+        simple: Callable[[], ConnectionSource] = partial(
+            ProcfsSource if brokers.endpoints else ProcfsOutgoing, brokers
+        )
+        part = _BUDGET_PART if brokers.endpoints else _BUDGET_PART + _OTHERS_PART
+        cadence = Cadence(budget, part)
+        self._counted = ConnectionWatch(source, simple, cadence, say=say, unreadable=unreadable)
+        self._others: ConnectionWatch[OthersSource] | None = None
+        self._are_others_told = True
+        if brokers.endpoints:
+            plain: Callable[[], OthersSource] = partial(ProcfsOthers, brokers)
+            others, _ = _best(partial(NetlinkOthers, brokers, pid), plain, wanted)
+            cadence = Cadence(budget, _OTHERS_PART)
+            self._others = ConnectionWatch(
+                others, plain, cadence, say=_unsaid, unreadable=unreadable, least_s=least_s
+            )
+        self._refresh = BrokerRefresh(brokers)
+
+    def read(
+        self, now_s: float, members: Mapping[int, Process], *, full: bool
+    ) -> Connections | None:
+        """Those that count, as `ConnectionWatch.read` has it."""
+        self._refresh.apply()
+        return self._counted.read(now_s, members, full=full)
+
+    def read_others(self, now_s: float, members: Mapping[int, Process]) -> bool:
+        """Read the others if they are due; whether they were: whose they are is to be told anew."""
+        if self._others is None or self._others.read(now_s, members, full=False) is None:
+            return False
+        self._are_others_told = False
+        return True
+
+    def others(
+        self, tcp: Mapping[int, Counter[str]], members: Mapping[int, Process]
+    ) -> dict[str, EndpointCount]:
+        """The others by remote end, once after each reading; none before all is known.
+
+        Args:
+            tcp: pid -> TCP sockets by name, of the processes looked at since that reading.
+            members: pid -> process of the target.
+        """
+        if self._others is None or self._are_others_told or not members.keys() <= tcp.keys():
+            return {}
+        self._are_others_told = True
+        held: Counter[str] = Counter()
+        for pid in members:
+            held.update(tcp[pid])
+        return self._others.source.count(held)
+
+    def sockets(self) -> dict[int, str]:
+        """Inode -> name for composition.csv of the TCP sockets of the last readings."""
+        others = self._others.source.sockets() if self._others else {}
+        return others | self._counted.source.sockets()
+
+    def close(self) -> None:
+        """Close the sources, and end the look-ups."""
         self._refresh.close()
-        self._source.close()
+        self._counted.close()
+        if self._others:
+            self._others.close()

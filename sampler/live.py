@@ -24,8 +24,8 @@ class Glance:
         fds: Descriptors of all of them; None if one could not be read.
         threads: Threads of all of them; None if nobody says.
         rss_bytes: Resident memory of all of them, bytes; None if nobody says.
-        connections: Broker connections held, when last read; None if never.
-        time_wait: Broker connections in TIME_WAIT, when last read; None if never.
+        connections: Connections that count, held, when last read; None if never.
+        time_wait: The same in TIME_WAIT, when last read; None if never.
         cost_share: CPU time of the sampler since it began, as a share of one core.
     """
 

@@ -4,7 +4,7 @@ from tidemark.record.events import Event
 from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.budget import Budget
 from tidemark.sampler.composition import CompositionWatch
-from tidemark.sampler.connection_watch import ConnectionWatch, open_source
+from tidemark.sampler.connection_watch import AllConnections
 from tidemark.sampler.errors import ShortageError
 from tidemark.sampler.figures import FiguresReader
 from tidemark.sampler.limits import LimitsProbe
@@ -52,10 +52,16 @@ class LocalSource:
         self._figures = FiguresReader(self._unreadable)
         composition_s = _COMPOSITION_TICKS * options.interval
         self.composition = CompositionWatch(budget, self._unreadable, composition_s)
-        brokers = Brokers.resolve(options.brokers)
-        source, self.shortcoming = open_source(brokers, options.pid, options.source)
-        self.name = source.name
-        self._connections = ConnectionWatch(brokers, source, budget, say, self._unreadable)
+        self._connections = AllConnections(
+            Brokers.resolve(options.brokers),
+            options.pid,
+            options.source,
+            budget,
+            say=say,
+            unreadable=self._unreadable,
+            least_s=composition_s,
+        )
+        self.name, self.shortcoming = self._connections.name, self._connections.shortcoming
         endpoint = _endpoint(options.metrics_url)
         self._runtimes = RuntimeWatch(self._tree, options.target, say, self._unreadable, endpoint)
 
@@ -64,11 +70,15 @@ class LocalSource:
         self._look(now_s)
         processes = self._figures.read(self._tree)
         self._runtimes.add_heaps(processes)
-        connections = self._connections.read(now_s, self._tree.members, full=full)
-        composition = self.composition.read(now_s, processes)
+        members = self._tree.members
+        connections = self._connections.read(now_s, members, full=full)
+        if not self.composition.is_under_way and self._connections.read_others(now_s, members):
+            self.composition.tcp.clear()
+        composition = self.composition.read(now_s, processes, self._connections.sockets)
+        others = self._connections.others(self.composition.tcp, members)
         events = self._events.copy()
         self._events.clear()
-        return Sample(processes, connections, composition, events)
+        return Sample(processes, connections, composition, events, others=others)
 
     def _look(self, now_s: float) -> None:
         """See who is there; if the sampler has run short, those who were there before."""

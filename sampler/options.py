@@ -38,8 +38,7 @@ OPTIONS: tuple[Option, ...] = (
         "brokers",
         _brokers,
         (),
-        "host:port, separated by commas: connections to these are counted; with --pid it must be "
-        "given",
+        "host:port, separated by commas: connections to these are counted; none: to anywhere",
         "LIST",
     ),
     Option("out", path, REQUIRED, "the run directory", "DIR"),
@@ -114,8 +113,6 @@ class Options:
             OptionError: Nothing is named, or what says how to look at a process that is not.
         """
         if self.pid:
-            if not self.brokers:
-                raise OptionError("--brokers must be given with --pid")
             return
         if self.metrics_url is None:
             raise OptionError("--pid must be given, or --metrics-url where nobody may look at it")

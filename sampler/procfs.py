@@ -220,6 +220,18 @@ def read_fd_links(pid: int) -> dict[int, str]:
     return links
 
 
+def read_socket_protocol(pid: int, descriptor: int) -> str | None:
+    """What the kernel calls the protocol of a socket: `TCPv6`, `UNIX-STREAM`; None if unknown.
+
+    The attribute `system.sockprotoname`, which lsof reads too (net/socket.c).
+    """
+    try:
+        name = os.getxattr(f"/proc/{pid}/fd/{descriptor}", "system.sockprotoname")
+    except OSError:  # closed meanwhile, or a kernel that does not tell
+        return None
+    return name.rstrip(b"\0").decode("ascii", "replace")
+
+
 def read_thread_names(pid: int) -> list[str]:
     """The names of all threads (`/proc/PID/task/TID/comm`); ended ones are left out."""
     path = f"/proc/{pid}/task"

@@ -12,24 +12,39 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import BinaryIO
 
-from tidemark.record.layout import KERNEL_PID
+from tidemark.record.endpoints import shown_endpoint
+from tidemark.record.layout import KERNEL_PID, REMOTE
+from tidemark.record.metrics import TCP_STATE_NUMBERS
 from tidemark.sampler import procfs
 from tidemark.sampler.brokers import Brokers, IPAddress, unmapped
-from tidemark.sampler.connections import TIME_WAIT, Connections, EndpointCount
+from tidemark.sampler.connections import (
+    LISTEN,
+    LISTENING,
+    TIME_WAIT,
+    Connections,
+    EndpointCount,
+    accepted_name,
+    most_used,
+    socket_name,
+)
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError, SamplerError
 from tidemark.sampler.tree import Process
+
+_CONNECTION_STATES = frozenset(TCP_STATE_NUMBERS.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One TCP connection.
+    """One TCP socket.
 
     Attributes:
+        local_port: Port of its own end.
         remote: Address and port of the remote end; IPv4-mapped ones as IPv4.
         state: Number of the TCP state (include/net/tcp_states.h).
         inode: Inode of the socket; 0 when no process holds it any more.
     """
 
+    local_port: int
     remote: tuple[IPAddress, int]
     state: int
     inode: int
@@ -50,27 +65,28 @@ def parse_address(text: bytes) -> tuple[IPAddress, int]:
     return unmapped(ipaddress.ip_address(host)), int(port, 16)
 
 
-def parse_tcp(lines: Iterable[bytes], wanted: frozenset[int]) -> Iterator[Connection]:
-    """The connections of a `/proc/net/tcp{,6}` whose remote port is wanted.
+def parse_tcp(lines: Iterable[bytes], wanted: frozenset[int] | None) -> Iterator[Connection]:
+    """The sockets of a `/proc/net/tcp{,6}` whose remote port is wanted.
 
     A torn last line is left out: a whole one ends with a newline.
 
     Args:
         lines: The lines of the file, its header first.
-        wanted: Remote ports.
+        wanted: Remote ports; None for all.
 
     Raises:
         ValueError: A whole line is not of that format.
     """
-    suffixes = {b"%04X" % port for port in wanted}
+    suffixes = {b"%04X" % port for port in wanted or ()}
     for line in islice(lines, 1, None):
         fields = line.split(None, 10)
         if not line.endswith(b"\n"):
             return
         if len(fields) < 10:
             raise ValueError(f"/proc/net/tcp: not a line of it: {line!r}")
-        if fields[2][-4:] in suffixes:
-            yield Connection(parse_address(fields[2]), int(fields[3], 16), int(fields[9]))
+        if wanted is None or fields[2][-4:] in suffixes:
+            local_port, remote = int(fields[1][-4:], 16), parse_address(fields[2])
+            yield Connection(local_port, remote, int(fields[3], 16), int(fields[9]))
 
 
 class ProcfsSource:
@@ -85,6 +101,7 @@ class ProcfsSource:
     def __init__(self, brokers: Brokers) -> None:
         self._brokers = brokers
         self._tables: dict[int, list[BinaryIO]] = {}
+        self._names: dict[int, str] = {}
 
     def read(self, tree: Mapping[int, Process]) -> Connections:
         """Read the connections of these processes, pid -> process."""
@@ -92,18 +109,20 @@ class ProcfsSource:
         owners = self._owners(tree, result)
         ends = {endpoint: EndpointCount() for endpoint in self._brokers.endpoints}
         undecided = False
-        for connection in self._table(tree):
+        self._names = {}
+        ports = frozenset(port for _, port in self._brokers.addresses)
+        for connection in self._table(tree, ports):
             endpoint = self._brokers.addresses.get(connection.remote)
-            pid = owners.get(connection.inode) if connection.inode else KERNEL_PID
-            undecided |= endpoint is not None and pid is None
-            if endpoint is None or pid is None:
-                continue
-            result.add(pid, connection.state)
-            ends[endpoint].time_wait += connection.state == TIME_WAIT
-            ends[endpoint].held += pid != KERNEL_PID
+            if endpoint is not None:
+                self._names[connection.inode] = socket_name(endpoint)
+                undecided |= _count(connection, ends[endpoint], owners, result)
         if not (result.denied and undecided):
             result.by_endpoint = ends
         return result
+
+    def sockets(self) -> dict[int, str]:
+        """Inode -> name of the TCP sockets of the last reading."""
+        return self._names
 
     def _owners(self, tree: Mapping[int, Process], result: Connections) -> dict[int, int]:
         """Inode -> pid for every socket of the tree."""
@@ -121,9 +140,10 @@ class ProcfsSource:
                 owners.setdefault(procfs.socket_inode(link), pid)
         return owners
 
-    def _table(self, tree: Mapping[int, Process]) -> Iterator[Connection]:
-        """The connections of every network namespace of the tree, each once."""
-        ports = frozenset(port for _, port in self._brokers.addresses)
+    def _table(
+        self, tree: Mapping[int, Process], ports: frozenset[int] | None
+    ) -> Iterator[Connection]:
+        """The sockets of every network namespace of the tree, each once."""
         self._follow(tree)
         if not self._tables:
             raise SamplerError("no process of the target is there whose network could be read")
@@ -157,3 +177,101 @@ class ProcfsSource:
         """Close the tables."""
         for namespace in tuple(self._tables):
             self._close(namespace)
+
+
+class ProcfsOutgoing(ProcfsSource):
+    """The same of all connections that were opened here, but those towards brokers.
+
+    See `tidemark.sampler.netlink.outgoing`, which counts in the same way.
+
+    Args:
+        brokers: The remote ends that are left out.
+    """
+
+    def __init__(self, brokers: Brokers) -> None:
+        super().__init__(brokers)
+        self._used: set[str] = set()
+
+    def read(self, tree: Mapping[int, Process]) -> Connections:
+        """Read the connections of these processes, pid -> process."""
+        result = Connections({KERNEL_PID: {}})
+        owners = self._owners(tree, result)
+        opened = self._look(tree)
+        self._used.update(name for name, one in opened if one.inode and one.inode in owners)
+        ends: dict[str, EndpointCount] = {}
+        undecided = False
+        for name, one in opened:
+            if one.inode or name in self._used:
+                end = ends.setdefault(name, EndpointCount(kind=REMOTE))
+                undecided |= _count(one, end, owners, result)
+        if not (result.denied and undecided):
+            result.by_endpoint = self._told(ends)
+        return result
+
+    def _look(self, tree: Mapping[int, Process]) -> list[tuple[str, Connection]]:
+        """Read the tables: what was opened here with the name of its remote end."""
+        table = list(self._table(tree, None))
+        listened = {one.local_port for one in table if one.state == LISTEN}
+        self._names = {}
+        opened = []
+        for one in table:
+            if one.state == LISTEN:
+                self._names[one.inode] = LISTENING
+            elif one.local_port in listened:
+                self._names[one.inode] = accepted_name(one.local_port)
+            elif one.state in _CONNECTION_STATES and one.remote not in self._brokers.addresses:
+                name = shown_endpoint(str(one.remote[0]), one.remote[1])
+                self._names[one.inode] = socket_name(name)
+                opened.append((name, one))
+        return opened
+
+    def _told(self, ends: Mapping[str, EndpointCount]) -> dict[str, EndpointCount]:
+        return most_used((name, end) for name, end in ends.items() if name in self._used)
+
+
+class ProcfsOthers(ProcfsOutgoing):
+    """The same of connections beside those that count; an `OthersSource`.
+
+    Args:
+        brokers: The remote ends that are left out.
+    """
+
+    def __init__(self, brokers: Brokers) -> None:
+        super().__init__(brokers)
+        self._opened: list[tuple[str, Connection]] = []
+
+    def read(self, tree: Mapping[int, Process]) -> Connections:
+        """Read the tables; what they amount to is told by `count`."""
+        self._opened = self._look(tree)
+        return Connections()
+
+    def count(self, held: Mapping[str, int]) -> dict[str, EndpointCount]:
+        """The connections of the last reading by remote end.
+
+        Args:
+            held: Name of a socket -> how many of them the target has.
+        """
+        names = {name for name, _ in self._opened}
+        mine = {name: held.get(socket_name(name), 0) for name in names}
+        self._used.update(name for name, count in mine.items() if count)
+        ends = {name: EndpointCount(mine[name], kind=REMOTE) for name in names}
+        for name, one in self._opened:
+            ends[name].foreign += one.inode != 0
+            ends[name].time_wait += one.state == TIME_WAIT
+        for name, end in ends.items():
+            end.foreign = max(end.foreign - mine[name], 0)
+        return self._told(ends)
+
+
+def _count(
+    connection: Connection, end: EndpointCount, owners: Mapping[int, int], result: Connections
+) -> bool:
+    """Count a connection towards an endpoint; whether nobody who may be read holds it."""
+    pid = owners.get(connection.inode) if connection.inode else KERNEL_PID
+    if pid is None:
+        end.foreign += 1
+        return True
+    result.add(pid, connection.state)
+    end.time_wait += connection.state == TIME_WAIT
+    end.held += pid != KERNEL_PID
+    return False

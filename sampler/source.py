@@ -1,12 +1,13 @@
 """Where samples come from, and what a sample is."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Protocol
 
 from tidemark.record.events import Event
 from tidemark.record.layout import KERNEL_PID, KERNEL_PROCESS
-from tidemark.sampler.connections import Connections, state_columns
+from tidemark.sampler.connections import Connections, EndpointCount, state_columns
 from tidemark.sampler.errors import SamplerError
 from tidemark.sampler.figures import ProcessFigures
 from tidemark.sampler.tree import Process
@@ -21,10 +22,11 @@ class Sample:
 
     Attributes:
         processes: The living processes of the target.
-        connections: Their broker connections; None if they were not due or not readable.
+        connections: Their connections that count; None if they were not due or not readable.
         composition: Rows of composition.csv, of the processes whose turn it was.
         events: What was noticed meanwhile, in that order.
         requests: A row of requests.csv, where the source counts what was answered.
+        others: Their other connections by remote end; empty as above, or if all count.
     """
 
     processes: list[ProcessFigures]
@@ -32,6 +34,7 @@ class Sample:
     composition: list[Row] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     requests: Row | None = None
+    others: Mapping[str, EndpointCount] = field(default_factory=dict)
 
     def process_rows(self, cost_s: float) -> Iterator[Row]:
         """The rows of samples.csv.
@@ -50,9 +53,9 @@ class Sample:
 
     def endpoint_rows(self) -> Iterator[Row]:
         """The rows of endpoints.csv; none if connections were not told by endpoint."""
-        found = (self.connections.by_endpoint if self.connections else None) or {}
-        for name, count in found.items():
-            yield {"endpoint": name, "held": count.held, "time_wait": count.time_wait}
+        counted = (self.connections and self.connections.by_endpoint) or {}
+        for name, count in chain(counted.items(), self.others.items()):
+            yield {"endpoint": name, **asdict(count)}
 
 
 class Probe(Protocol):

@@ -248,12 +248,16 @@ def _lives_on(curve: Curve, found: Sequence[Curve]) -> bool:
     return bool(curve.time_s[-1] >= end - 0.02 * max(end, 1e-9))
 
 
+_TO_BROKERS = "Connections to the brokers"
+
+
 def _states_drawer(metric: Metric, run: Run, _: ResourceVerdict | None) -> Draw | None:
     states = curves.tcp_states(run.samples)
-    return (lambda axes: _draw_states(axes, metric, states)) if states else None
+    heading = f"{'Outgoing connections' if run.counts_all_remotes else _TO_BROKERS} by TCP state"
+    return (lambda axes: _draw_states(axes, metric, states, heading)) if states else None
 
 
-def _draw_states(axes: Axes, metric: Metric, states: Sequence[Curve]) -> Heading:
+def _draw_states(axes: Axes, metric: Metric, states: Sequence[Curve], heading: str) -> Heading:
     style.count_axis(axes, metric.axis)
     panels.headroom(axes, max(curve.highest for curve in states), 0.12)
     labels = []
@@ -266,7 +270,7 @@ def _draw_states(axes: Axes, metric: Metric, states: Sequence[Curve]) -> Heading
         panels.trail(axes, curve, colour)
     label_ends(axes, labels)
     waits = any(curve.name == "TIME_WAIT" for curve in states)
-    return "Connections to the brokers by TCP state", TIME_WAIT_NOTE if waits else ""
+    return heading, TIME_WAIT_NOTE if waits else ""
 
 
 def _names_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Draw | None:

@@ -148,7 +148,7 @@ class Assessment:
     @property
     def _unsure(self) -> str:
         doubts = [one for one in self.findings if one.severity is Severity.DOUBT]
-        return _but_for([one.subject for one in doubts if one.kind is Kind.CANNOT_TELL])
+        return _but_for([one.phrase for one in doubts if one.kind is Kind.CANNOT_TELL])
 
     @property
     def reason(self) -> str:
@@ -231,8 +231,8 @@ def weigh(
 
 def _naming_doubts(verdict: Verdict) -> Verdict:
     """The verdict with a reason that names what cannot be told beside what is clean."""
-    resources = verdict.resources.items()
-    doubts = [name for name, found in resources if found.verdict == "inconclusive"]
+    resources = verdict.resources.values()
+    doubts = [found.metric.phrase for found in resources if found.verdict == "inconclusive"]
     unsure = _but_for(doubts) if verdict.verdict == "clean" else ""
     if not unsure or verdict.reason.startswith("no resource leaks but"):
         return verdict
@@ -240,9 +240,8 @@ def _naming_doubts(verdict: Verdict) -> Verdict:
     return replace(verdict, reason=f"no resource leaks{unsure}; {clean}")
 
 
-def _but_for(resources: Sequence[str]) -> str:
+def _but_for(phrases: Sequence[str]) -> str:
     """What is not known beside what is clean: of resources that have no limit to run into."""
-    phrases = [metric(name).phrase for name in resources]
     return f" but for {headline.listed(phrases)}, which cannot be told" if phrases else ""
 
 
@@ -313,14 +312,18 @@ def assess_directory(
 def _on_resources(verdict: Verdict, thresholds: Mapping[str, float]) -> Iterator[Finding]:
     for name, found in verdict.resources.items():
         dead = verdict.exhausted is not None and verdict.exhausted.resource == name
+        heading = found.metric.title if found.all_remotes else ""
         if name in thresholds:
             check = check_threshold(found, thresholds[name])
-            yield _on_threshold(found, check, _growth(found))
+            on_threshold = _on_threshold(found, check, _growth(found))
+            yield replace(on_threshold, heading=heading)
         routes = of_routes(thresholds, name)
         for asked, allowed in routes.items():
-            yield _on_route(found, asked, check_route(found, asked, allowed))
+            yield replace(
+                _on_route(found, asked, check_route(found, asked, allowed)), heading=heading
+            )
         if dead or not (name in thresholds or _are_all(found, routes)):
-            yield _on_verdict(found, dead=dead)
+            yield replace(_on_verdict(found, dead=dead), heading=heading)
 
 
 def _are_all(found: ResourceVerdict, asked: Iterable[str]) -> bool:

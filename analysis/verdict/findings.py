@@ -62,6 +62,7 @@ class Finding:
         evidence: The figures that it rests on, by name; None is unknown.
         remedy: What to do about it; empty where nothing has to be done.
         route: The route it was found on; None where it is about all of them.
+        heading: What a reader knows the subject as, where that is not the resource's title.
     """
 
     kind: Kind
@@ -71,9 +72,17 @@ class Finding:
     evidence: Mapping[str, float | None] = field(default_factory=dict)
     remedy: str = ""
     route: str | None = None
+    heading: str = ""
 
     @property
     def title(self) -> str:
         """The subject as a reader knows it."""
-        title = metric(self.subject).title if self.kind in ON_RESOURCES else self.subject
+        title = self.heading or self.subject
+        if not self.heading and self.kind in ON_RESOURCES:
+            title = metric(self.subject).title
         return title if self.route is None else f"{title} of {self.route}"
+
+    @property
+    def phrase(self) -> str:
+        """The same as a sentence goes on with it."""
+        return self.title[0].lower() + self.title[1:]

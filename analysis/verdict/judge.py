@@ -1,10 +1,12 @@
 """The verdict on a run: what leaks, how fast, and when the run dies of it."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
 from tidemark.analysis.run import Run
+from tidemark.analysis.verdict.culprits import names_of
 from tidemark.analysis.verdict.limits import read_limits
 from tidemark.analysis.verdict.model import (
     LOCAL_PORTS,
@@ -19,6 +21,7 @@ from tidemark.analysis.verdict.ports import NEAR, judge_ports
 from tidemark.analysis.verdict.resource import Subject, judge_resource
 from tidemark.analysis.verdict.route_counts import read_routes
 from tidemark.analysis.verdict.series import bin_run
+from tidemark.analysis.verdict.unnamed import find_unnamed, warnings_on
 from tidemark.analysis.verdict.window import Window, find_window
 from tidemark.record.errors import UnusableRunError
 from tidemark.record.events import GeneratorSaturated
@@ -65,8 +68,18 @@ def _subject(run: Run) -> Subject:
         )
     window = find_window(run, bins, processes)
     brokers, never_seen = run.metadata.brokers, _never_seen(run)
-    strategy, routes = run.metadata.strategy, read_routes(run)
-    return Subject(window, processes, read_limits(run), brokers, never_seen, strategy, routes)
+    anywhere = run.counts_all_remotes
+    return Subject(
+        window,
+        processes,
+        read_limits(run),
+        brokers,
+        never_seen and not anywhere,
+        run.metadata.strategy,
+        read_routes(run),
+        partial(names_of, run),
+        anywhere,
+    )
 
 
 def _never_seen(run: Run) -> bool:
@@ -155,6 +168,7 @@ def _warnings(
         found.append("the load generator was saturated: less was sent than was asked for")
     if control is not None and control.window.per_request != subject.window.per_request:
         found.append("the control run counts growth in another unit: compare like with like")
+    found += warnings_on(find_unnamed(run, subject.window), subject.window)
     found += [
         f"local ports toward {p.endpoint}: {p.reason}"
         for p in ports

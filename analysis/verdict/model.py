@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tidemark.record.metrics import Metric, metric
+from tidemark.record.metrics import OUTGOING, Metric, metric
 
 LOCAL_PORTS = "local_ports"
 """The name under which local ports appear where resources are named (`first_to_exhaust`)."""
@@ -174,6 +174,25 @@ class RouteGrowth:
 
 
 @dataclass(frozen=True, slots=True)
+class Culprit:
+    """What makes up a part of a resource's growth.
+
+    Attributes:
+        name: As in composition.csv or endpoints.csv.
+        phrase: The same in a sentence: "files /tmp/upload-*.tmp".
+        per_request: Its growth per answered request; None where requests are unknown.
+        per_hour: Its growth per hour at the load of the run.
+        share: Its part of the growth of the resource.
+    """
+
+    name: str
+    phrase: str
+    per_request: float | None
+    per_hour: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceVerdict:
     """What is known about one resource of the target.
 
@@ -210,6 +229,8 @@ class ResourceVerdict:
         routes: What each route has to do with the growth, by name; empty where routes, or
             growth per request, are unknown.
         routes_reason: Why some of them cannot be told; None where all can.
+        culprits: What makes up the growth of what leaks, the most first; empty where unknown.
+        all_remotes: Whether connections to anywhere are counted, not those to brokers.
     """
 
     resource: str
@@ -237,11 +258,13 @@ class ResourceVerdict:
     forecast_check: ForecastCheck | None = None
     routes: Mapping[str, RouteGrowth] = field(default_factory=dict)
     routes_reason: str | None = None
+    culprits: tuple[Culprit, ...] = ()
+    all_remotes: bool = False
 
     @property
     def metric(self) -> Metric:
         """What is judged."""
-        return metric(self.resource)
+        return OUTGOING if self.all_remotes else metric(self.resource)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ A connection that the client closes keeps its local port in TIME_WAIT for 60 s o
 (`ip_local_port_range`) is all there is for one endpoint.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -18,21 +20,40 @@ from tidemark.analysis.verdict.model import Floats, Forecast, LocalPorts
 from tidemark.analysis.verdict.scope import Approach
 from tidemark.analysis.verdict.tracks import Track
 from tidemark.analysis.verdict.window import Window
+from tidemark.record.layout import BROKER, OTHER_ENDPOINTS, REMOTE
 from tidemark.record.metrics import Measure
 
 TIME_WAIT_S = 60.0
 """How long Linux keeps a connection in TIME_WAIT."""
+BUSY = 200
+"""With so many connections an end that is no broker is worth a word."""
 NEAR = 0.5
 """A share of the range beyond which its use is worth a warning."""
 SCALE = Measure(resolution=0.5, least_growth=2.0)
 
 
 def judge_ports(run: Run, window: Window, limits: Limits) -> tuple[LocalPorts, ...]:
-    """Judge the local ports toward each broker endpoint; empty where they were not recorded."""
-    if not len(run.endpoints):
-        return ()
-    groups = run.endpoints.groupby("endpoint", observed=True, sort=True)
-    return tuple(_endpoint(str(name), rows, window, limits) for name, rows in groups)
+    """Judge the local ports toward each broker, and toward other ends that take many of them.
+
+    Empty where they were not recorded.
+    """
+    brokers = run.endpoints_of(BROKER).groupby("endpoint", observed=True, sort=True)
+    return tuple(
+        _endpoint(str(name), rows, window, limits) for name, rows in (*brokers, *_busy_remotes(run))
+    )
+
+
+def _busy_remotes(run: Run) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Ends that are no brokers and take many ports; a look without a row for one saw none of it."""
+    remotes = run.endpoints_of(REMOTE)
+    for target, each in remotes.groupby("target", observed=True):
+        looks = np.unique(each["elapsed_s"].to_numpy())
+        named = each[each["endpoint"] != OTHER_ENDPOINTS]
+        for name, rows in named.groupby("endpoint", observed=True, sort=True):
+            if (rows["held"] + rows["time_wait"]).max() >= BUSY:
+                columns = ["held", "time_wait", "foreign"]
+                counts = rows.groupby("elapsed_s")[columns].sum().reindex(looks, fill_value=0.0)
+                yield str(name), counts.reset_index().assign(target=target)
 
 
 def _endpoint(name: str, rows: pd.DataFrame, window: Window, limits: Limits) -> LocalPorts:
@@ -53,8 +74,17 @@ def _endpoint(name: str, rows: pd.DataFrame, window: Window, limits: Limits) -> 
         churn_ceiling_per_s=None if room is None else max(room, 0.0) / TIME_WAIT_S,
         exhaustion_elapsed_s=forecast.elapsed_s if forecast else None,
         exhaustion_interval_s=forecast.interval_s if forecast else None,
-        reason=_reason(used or 0.0, limits.local_ports, churn, room, forecast),
+        reason=_reason(used or 0.0, limits.local_ports, churn, room, forecast)
+        + _foreign(rows[late], waiting[late]),
     )
+
+
+def _foreign(rows: pd.DataFrame, waiting: Floats) -> str:
+    """What cannot be told: TIME_WAIT belongs to no process."""
+    held = _median(rows["foreign"].to_numpy(dtype=float)) if "foreign" in rows else None
+    if not held or not _median(waiting):
+        return ""
+    return f"; some may be other processes', which hold {units.several(held, 'connection')} there"
 
 
 def _median(values: Floats) -> float | None:

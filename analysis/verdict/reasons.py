@@ -8,6 +8,7 @@ import numpy as np
 
 from tidemark.analysis import units
 from tidemark.analysis.verdict import headline
+from tidemark.analysis.verdict.culprits import told
 from tidemark.analysis.verdict.decision import SURE, SURE_LATE, SURE_MONOTONIC, Judgement, Pattern
 from tidemark.analysis.verdict.first_growth import FirstGrowth
 from tidemark.analysis.verdict.growth import Growth
@@ -17,8 +18,8 @@ from tidemark.analysis.verdict.series import HEAP
 from tidemark.analysis.verdict.window import Window
 
 _SENTENCES = {
-    Pattern.STEADY: "{grow} by {rate}, steadily since {since}{stretch}{outlook}",
-    Pattern.EXHAUSTED: "grew by {rate}{outlook}",
+    Pattern.STEADY: "{grow} by {rate}{whose}, steadily since {since}{stretch}{outlook}",
+    Pattern.EXHAUSTED: "grew by {rate}{whose}{outlook}",
     Pattern.SLOWING: "still {grow}{by_now}, but ever more slowly: a fill that has not shown its "
     "end; run for {twice} to see it",
     Pattern.RECENT: "{have} grown steadily only since {since}{by_now}, less than half of the run; "
@@ -38,7 +39,8 @@ _SENTENCES = {
     Pattern.UNREAD: "0 in every sample, which no living process has: this was not read",
     Pattern.FLAT: "level at {level} since {since}; growth above {excluded} is excluded",
     Pattern.AS_CONTROL: "{grow} by {rate}, which is no more than the control run does",
-    Pattern.BEYOND_CONTROL: "{grow} by {rate}, surely more than the control run does{outlook}",
+    Pattern.BEYOND_CONTROL: "{grow} by {rate}{whose}, surely more than the control run "
+    "does{outlook}",
 }
 _HEAP_IS_FLAT = (
     "what collections leave of the heap is level at {left} since {since}; "
@@ -62,6 +64,7 @@ def explained(
     sentence = (_HEAP_IS_FLAT if is_level else _SENTENCES[judgement.pattern]).format(
         left=_held(found, float(np.median(growth.points.y)) if growth else None),
         rate=rate(found),
+        whose=told(found),
         since=_since(growth),
         stretch=_stretch(found, growth, window),
         outlook=_outlook(found, window),

@@ -1,6 +1,7 @@
 """The verdict on one resource, put together from its tracks, its limit and its forecast."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from tidemark.analysis.verdict import reasons
 from tidemark.analysis.verdict.control import Rate, beyond_control
+from tidemark.analysis.verdict.culprits import Names, with_culprits
 from tidemark.analysis.verdict.decision import Judgement, Pattern, decide
 from tidemark.analysis.verdict.forecast import check_early_forecast, forecast_limit
 from tidemark.analysis.verdict.growth import Growth
@@ -59,6 +61,8 @@ class Subject:
         never_seen: Whether all columns of connections are 0 throughout.
         strategy: What was run; None where the run was not told.
         routes: How often each route was asked for.
+        names: Tells what a resource is made of, by its name.
+        all_remotes: Whether connections to anywhere are counted: no broker was named.
     """
 
     window: Window
@@ -68,6 +72,8 @@ class Subject:
     never_seen: bool = False
     strategy: str | None = None
     routes: RouteCounts = field(default_factory=RouteCounts)
+    names: Callable[[str], Sequence[Names]] = lambda _: ()
+    all_remotes: bool = False
 
     @property
     def memory(self) -> MemorySeries:
@@ -345,9 +351,11 @@ def _assemble(
         fit=fit_of(own, per_request=window.per_request) if own else None,
         excluded_per_request=chosen.excluded if window.per_request else None,
         forecast_check=check,
+        all_remotes=subject.all_remotes and metric(resource).columns == TCP_STATES,
         **_rates(rate, window),
         **_end(scope, subject, resolution, leaks=leaks),
     )
+    found = with_culprits(found, subject.names, window, subject.processes)
     return reasons.explained(found, chosen, window, subject.memory, subject.brokers)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tidemark.analysis import units
 from tidemark.analysis.verdict import route_words
+from tidemark.analysis.verdict.culprits import told
 from tidemark.analysis.verdict.headline import listed
 from tidemark.analysis.verdict.model import ResourceVerdict, RouteGrowth
 from tidemark.analysis.verdict.reasons import rate
@@ -88,7 +89,7 @@ def check_threshold(found: ResourceVerdict, allowed: float) -> ThresholdCheck:
     limit = f"threshold of {units.quantity(metric, allowed, 3)} a request"
     if growth is None:
         return ThresholdCheck(allowed, None, f"{metric.phrase}: unknown growth against the {limit}")
-    text = f"{metric.phrase}: growth of {rate(found)}"
+    text = f"{metric.phrase}: growth of {rate(found)}{told(found)}"
     low, high = (growth, growth) if interval is None else (interval.low, interval.high)
     if (high if found.verdict == "inconclusive" else growth) <= allowed:
         return ThresholdCheck(allowed, kept=True, reason=f"{text}, within the {limit}")

@@ -3,8 +3,9 @@
 import socket
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, compress
+from typing import Self
 
 from tidemark.sampler.brokers import Brokers, IPAddress
 from tidemark.sampler.errors import BrokerAddressError, NetlinkError
@@ -14,11 +15,12 @@ MESSAGE_BYTES = HEADER.size + 72
 """nlmsghdr and struct inet_diag_msg; attributes follow."""
 
 # Offsets in a message, from the start of its nlmsghdr (linux/inet_diag.h, inet_diag_msg).
-_FAMILY = HEADER.size
-_STATE = HEADER.size + 1
-_REMOTE_PORT = HEADER.size + 6
-_REMOTE_ADDRESS = HEADER.size + 24
-_INODE = HEADER.size + 68
+FAMILY = HEADER.size
+STATE = HEADER.size + 1
+LOCAL_PORT = HEADER.size + 4
+REMOTE_PORT = HEADER.size + 6
+REMOTE_ADDRESS = HEADER.size + 24
+INODE = HEADER.size + 68
 
 _CGROUP_ATTRIBUTE = 21
 _CGROUP_ATTRIBUTE_BYTES = 12
@@ -45,20 +47,20 @@ class Columns:
 
     states: bytearray = field(default_factory=bytearray)
     inodes: "array[int]" = field(default_factory=lambda: array("I"))
-    endpoints: bytearray = field(default_factory=bytearray)
+    endpoints: "bytearray | array[int]" = field(default_factory=bytearray)
     cgroups: tuple["array[int]", "array[int]"] = field(
         default_factory=lambda: (array("I"), array("I"))
     )
     orphan_states: bytearray = field(default_factory=bytearray)
-    orphan_endpoints: bytearray = field(default_factory=bytearray)
+    orphan_endpoints: "bytearray | array[int]" = field(default_factory=bytearray)
 
-    def extend(self, other: "Columns") -> None:
+    def extend(self, other: Self) -> None:
         """Append the sockets of another dump."""
         self.states += other.states
         self.inodes += other.inodes
-        self.endpoints += other.endpoints
+        self.endpoints.extend(other.endpoints)
         self.orphan_states += other.orphan_states
-        self.orphan_endpoints += other.orphan_endpoints
+        self.orphan_endpoints.extend(other.orphan_endpoints)
         for mine, theirs in zip(self.cgroups, other.cgroups, strict=True):
             mine.extend(theirs)
 
@@ -66,7 +68,7 @@ class Columns:
         """Inodes of the held sockets in this TCP state."""
         return list(compress(self.inodes, self.states.translate(_only(state))))
 
-    def without_doubles(self) -> "Columns":
+    def without_doubles(self) -> Self:
         """Each held socket once: one that moved in the table during the dump may come twice.
 
         The later occurrence stays.
@@ -74,14 +76,19 @@ class Columns:
         last = {inode: at for at, inode in enumerate(self.inodes)}
         keep = [last[inode] == at for at, inode in enumerate(self.inodes)]
         low, high = self.cgroups
-        return Columns(
-            bytearray(compress(self.states, keep)),
-            array("I", compress(self.inodes, keep)),
-            bytearray(compress(self.endpoints, keep)),
-            (array("I", compress(low, keep)), array("I", compress(high, keep))),
-            self.orphan_states,
-            self.orphan_endpoints,
+        return replace(
+            self,
+            states=bytearray(compress(self.states, keep)),
+            inodes=array("I", compress(self.inodes, keep)),
+            endpoints=_picked(self.endpoints, keep),
+            cgroups=(array("I", compress(low, keep)), array("I", compress(high, keep))),
         )
+
+
+def _picked(column: "bytearray | array[int]", wanted: Iterable[object]) -> "bytearray | array[int]":
+    """The elements of a column that are wanted, as a column of the same kind."""
+    picked = compress(column, wanted)
+    return bytearray(picked) if isinstance(column, bytearray) else array(column.typecode, picked)
 
 
 def _only(state: int) -> bytes:
@@ -102,7 +109,7 @@ class EndpointKey:
     def __init__(self, remotes: Mapping[tuple[bytes, bytes], int]) -> None:
         places = {port + address: endpoint for (address, port), endpoint in remotes.items()}
         chosen = _telling_bytes(places)
-        self._offsets = [_REMOTE_PORT + at if at < 2 else _REMOTE_ADDRESS + at - 2 for at in chosen]
+        self._offsets = [REMOTE_PORT + at if at < 2 else REMOTE_ADDRESS + at - 2 for at in chosen]
         self._known = {
             tuple(place[at] for at in chosen): endpoint for place, endpoint in places.items()
         }
@@ -175,7 +182,7 @@ class DumpReader:
         stride = (length + 3) & ~3
         if length < MESSAGE_BYTES:
             raise NetlinkError(f"netlink: a socket in {length} bytes, {MESSAGE_BYTES} needed")
-        for family, same in _by_byte(run, stride, _FAMILY):
+        for family, same in by_byte(run, stride, FAMILY):
             key = self._keys.get(family)
             if key is None:
                 raise NetlinkError(f"netlink: a socket of the address family {family}")
@@ -184,42 +191,42 @@ class DumpReader:
     def _add_family(self, columns: Columns, key: EndpointKey, run: bytes, stride: int) -> None:
         words = array("I")
         words.frombytes(run)
-        inodes = words[_INODE // 4 :: stride // 4]
-        states = run[_STATE::stride]
+        inodes = words[INODE // 4 :: stride // 4]
+        states = run[STATE::stride]
         endpoints = key.column(run, stride, len(inodes))
         if states.translate(None, _ALWAYS_HELD) and 0 in inodes:
             orphaned = [not inode for inode in inodes]
             columns.orphan_states += bytes(compress(states, orphaned))
-            columns.orphan_endpoints += bytes(compress(endpoints, orphaned))
+            columns.orphan_endpoints.extend(compress(endpoints, orphaned))
             states = bytes(compress(states, inodes))
             endpoints = bytes(compress(endpoints, inodes))
-            run = _pick(run, stride, inodes)
+            run = pick(run, stride, inodes)
             inodes = array("I", filter(None, inodes))
         columns.states += states
         columns.inodes += inodes
-        columns.endpoints += endpoints
+        columns.endpoints.extend(endpoints)
         if self._with_cgroups and run:
-            for column, ids in zip(columns.cgroups, _cgroups(run, stride), strict=True):
+            for column, ids in zip(columns.cgroups, cgroups_of(run, stride), strict=True):
                 column.extend(ids)
 
 
-def _by_byte(run: bytes, stride: int, offset: int) -> list[tuple[int, bytes]]:
+def by_byte(run: bytes, stride: int, offset: int) -> list[tuple[int, bytes]]:
     """The run in parts in which the byte at an offset of the message is the same."""
     column = run[offset::stride]
     if column.count(column[0]) == len(column):
         return [(column[0], run)]
     return [
-        (byte, _pick(run, stride, [one == byte for one in column])) for byte in sorted(set(column))
+        (byte, pick(run, stride, [one == byte for one in column])) for byte in sorted(set(column))
     ]
 
 
-def _pick(run: bytes, stride: int, wanted: Iterable[object]) -> bytes:
+def pick(run: bytes, stride: int, wanted: Iterable[object]) -> bytes:
     """The messages of a run that are wanted."""
     starts = compress(range(0, len(run), stride), wanted)
     return b"".join([run[start : start + stride] for start in starts])
 
 
-def _cgroups(run: bytes, stride: int) -> Sequence["array[int]"]:
+def cgroups_of(run: bytes, stride: int) -> Sequence["array[int]"]:
     """Cgroup ids of a run, low and high words; 0 where the message has none (TIME_WAIT)."""
     count = len(run) // stride
     offset = _attribute_offset(run[:stride], _CGROUP_ATTRIBUTE)
@@ -230,11 +237,11 @@ def _cgroups(run: bytes, stride: int) -> Sequence["array[int]"]:
     words.frombytes(run)
     at, step = offset // 4, stride // 4
     if words[at::step].count(header) != count:
-        return _cgroups_one_by_one(run, stride)
+        return _one_by_one(run, stride)
     return words[at + 1 :: step], words[at + 2 :: step]
 
 
-def _cgroups_one_by_one(run: bytes, stride: int) -> Sequence["array[int]"]:
+def _one_by_one(run: bytes, stride: int) -> Sequence["array[int]"]:
     """The same where the messages of a run are of one length but not of one make."""
     low, high = array("I"), array("I")
     for start in range(0, len(run), stride):

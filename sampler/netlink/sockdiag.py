@@ -27,7 +27,7 @@ ALL_STATES = 0xFFFF
 """Bit N asks for TCP state N."""
 
 _INET_DIAG_REQ_BYTECODE = 1
-_BC_JMP, _BC_D_COND = 1, 8
+_BC_JMP, _BC_S_COND, _BC_D_COND = 1, 7, 8
 _OP = struct.Struct("=BBH")
 _HOST_CONDITION = struct.Struct("=BBHi")
 ATTRIBUTE = struct.Struct("=HH")
@@ -61,6 +61,29 @@ def filter_bytecode(remotes: Iterable[tuple[IPAddress, int]]) -> bytes:
     return program
 
 
+def exclusion_bytecode(remotes: Iterable[tuple[IPAddress, int]]) -> bytes:
+    """The program that lets through all sockets but those of connections to one of these.
+
+    Where the remote end is on this host, its own sockets are left out as well: those with its
+    port as their own. A condition that holds leads to a jump beyond the end, which is to refuse;
+    one that does not passes over that jump. Without a remote end the program is empty, and lets
+    everything through.
+    """
+    known = list(remotes)
+    conditions = [(_BC_D_COND, _condition(address, port)) for address, port in known]
+    conditions += [(_BC_S_COND, _port_condition(port)) for port in {port for _, port in known}]
+    program = b""
+    for kind, condition in conditions:
+        size = _OP.size + len(condition)
+        jump = _OP.pack(_BC_JMP, _OP.size, _OP.size + len(program) + _OP.size)
+        program = _OP.pack(kind, size, size + _OP.size) + condition + jump + program
+    return program
+
+
+def _port_condition(port: int) -> bytes:
+    return _HOST_CONDITION.pack(socket.AF_UNSPEC, 0, 0, port)
+
+
 def _condition(address: IPAddress, port: int) -> bytes:
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     return _HOST_CONDITION.pack(family, address.max_prefixlen, 0, port) + address.packed
@@ -70,12 +93,14 @@ def dump_request(bytecode: bytes, sequence: int, states: int = ALL_STATES) -> by
     """The whole message that asks for a dump.
 
     Args:
-        bytecode: See `filter_bytecode`.
+        bytecode: See `filter_bytecode`; empty for all sockets.
         sequence: Comes back in every answer.
         states: Bit N asks for TCP state N.
     """
-    attribute = ATTRIBUTE.pack(ATTRIBUTE.size + len(bytecode), _INET_DIAG_REQ_BYTECODE)
-    body = _REQUEST.pack(states, 0) + attribute + bytecode
+    body = _REQUEST.pack(states, 0)
+    if bytecode:
+        attribute = ATTRIBUTE.pack(ATTRIBUTE.size + len(bytecode), _INET_DIAG_REQ_BYTECODE)
+        body += attribute + bytecode
     flags = NLM_F_REQUEST | NLM_F_DUMP
     return HEADER.pack(HEADER.size + len(body), TCPDIAG_GETSOCK, flags, sequence, 0) + body
 

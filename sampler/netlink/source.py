@@ -1,14 +1,16 @@
 """Connections from the kernel's socket statistics: the source to use where it is to be had."""
 
 import contextlib
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import compress
+from typing import Any, Protocol
 
 from tidemark.record.layout import KERNEL_PID
 from tidemark.sampler import procfs
 from tidemark.sampler.brokers import Brokers
-from tidemark.sampler.connections import TIME_WAIT, Connections, EndpointCount
+from tidemark.sampler.connections import TIME_WAIT, Connections, EndpointCount, socket_name
 from tidemark.sampler.errors import DumpInterruptedError, NoSuchProcessError
 from tidemark.sampler.netlink import cgroups
 from tidemark.sampler.netlink.cgroups import NONE, OwnCgroups
@@ -20,6 +22,14 @@ from tidemark.sampler.tree import Process
 
 _ATTEMPTS = 3
 _LISTEN = 1 << 10
+
+
+class Reader(Protocol):
+    """Collects the columns of a dump."""
+
+    def add(self, columns: Any, length: int, run: bytes) -> None:
+        """Append a run of messages of one length to the columns."""
+        ...
 
 
 class NetlinkSource:
@@ -44,6 +54,7 @@ class NetlinkSource:
         self._trusted: OwnCgroups = NONE
         self._sockets: dict[int, SockDiag] = {}
         self._version = -1
+        self._last = self._new_columns()
         self._prepare()
         namespace = procfs.network_namespace(pid)
         for _ in self._socket_for(namespace, pid).dump(self._bytecode, _LISTEN):
@@ -54,8 +65,9 @@ class NetlinkSource:
         if self._version != self._brokers.version:
             self._version = self._brokers.version
             self._bytecode = filter_bytecode(self._brokers.addresses)
-            self._reader = DumpReader(self._brokers)
-            self._reader_with_cgroups = DumpReader(self._brokers, with_cgroups=True)
+            self._readers = {
+                wanted: DumpReader(self._brokers, with_cgroups=wanted) for wanted in (False, True)
+            }
 
     def _socket_for(self, namespace: int, pid: int) -> SockDiag:
         if namespace not in self._sockets:
@@ -79,11 +91,18 @@ class NetlinkSource:
         return result
 
     def _dump(self, tree: Mapping[int, Process], *, with_cgroups: bool) -> Columns:
-        reader = self._reader_with_cgroups if with_cgroups else self._reader
-        columns = Columns()
+        reader = self._reader_for(with_cgroups=with_cgroups)
+        columns = self._new_columns()
         for diag in self._sockets_of(tree):
             columns.extend(self._dump_one(diag, reader))
+        self._last = columns
         return columns
+
+    def _new_columns(self) -> Columns:
+        return Columns()
+
+    def _reader_for(self, *, with_cgroups: bool) -> Reader:
+        return self._readers[with_cgroups]
 
     def _sockets_of(self, tree: Iterable[int]) -> list[SockDiag]:
         """A socket in every network namespace of the tree.
@@ -102,7 +121,7 @@ class NetlinkSource:
                 self._sockets.pop(namespace).close()
         return list(self._sockets.values())
 
-    def _dump_one(self, diag: SockDiag, reader: DumpReader) -> Columns:
+    def _dump_one(self, diag: SockDiag, reader: Reader) -> Columns:
         """One dump that can be trusted.
 
         Raises:
@@ -110,7 +129,7 @@ class NetlinkSource:
         """
         left = _ATTEMPTS
         while True:
-            columns = Columns()
+            columns = self._new_columns()
             try:
                 for length, run in diag.dump(self._bytecode, ALL_STATES):
                     reader.add(columns, length, run)
@@ -126,13 +145,14 @@ class NetlinkSource:
         ids = zip(*columns.cgroups, strict=True)
         counts = Counter(zip(ids, columns.states, columns.endpoints, strict=True))
         result = _empty(own.single.values())
-        held = [0 for _ in self._brokers.endpoints]
+        held: Counter[int] = Counter()
+        foreign: Counter[int] = Counter()
         for ((low, high), state, endpoint), count in counts.items():
             pid = own.single.get(low | high << 32)
+            (foreign if pid is None else held)[endpoint] += count
             if pid is not None:
-                held[endpoint] += count
                 result.add(pid, state, count)
-        self._add_orphans(columns, result, held)
+        self._count_endpoints(columns, result, held, foreign)
         return result
 
     def _by_inode(self, columns: Columns, tree: Mapping[int, Process]) -> Connections:
@@ -145,7 +165,10 @@ class NetlinkSource:
         result.denied = dict(denied)
         result.learning_cost_s = self._owners.learning_cost_s
         self._count_states(columns, result)
-        self._add_orphans(columns, result, self._held_by_endpoint(columns))
+        foreign = self._foreign(columns)
+        held = _tally(columns.endpoints)
+        held.subtract(foreign)
+        self._count_endpoints(columns, result, held, foreign)
         if self._owners.undecided:
             result.by_endpoint = None
         return result
@@ -162,31 +185,57 @@ class NetlinkSource:
         for pid, count in left.items():
             result.add(pid, common, count)
 
-    def _held_by_endpoint(self, columns: Columns) -> list[int]:
-        theirs = bytearray()
-        if self._owners.strangers:
-            foreign = map(self._owners.strangers.__contains__, columns.inodes)
-            theirs += bytes(compress(columns.endpoints, foreign))
-        return [
-            columns.endpoints.count(at) - theirs.count(at)
-            for at in range(len(self._brokers.endpoints))
-        ]
+    def _foreign(self, columns: Columns) -> Counter[int]:
+        """How many connections to each endpoint are held by processes that are not the tree's."""
+        if not self._owners.strangers:
+            return Counter()
+        theirs = map(self._owners.strangers.__contains__, columns.inodes)
+        return Counter(compress(columns.endpoints, theirs))
 
-    def _add_orphans(self, columns: Columns, result: Connections, held: list[int]) -> None:
+    def _count_endpoints(
+        self, columns: Columns, result: Connections, held: Counter[int], foreign: Counter[int]
+    ) -> None:
+        """Add what nobody holds any more, and the counts by endpoint.
+
+        Args:
+            columns: The dump.
+            result: Where to.
+            held: Position of an endpoint -> connections that the tree holds.
+            foreign: The same of those that others hold.
+        """
         for state, count in Counter(columns.orphan_states).items():
             result.add(KERNEL_PID, state, count)
         in_time_wait = map(TIME_WAIT.__eq__, columns.orphan_states)
-        waiting = bytearray(compress(columns.orphan_endpoints, in_time_wait))
+        waiting = Counter(compress(columns.orphan_endpoints, in_time_wait))
         result.by_endpoint = {
-            endpoint: EndpointCount(held[at], waiting.count(at))
+            endpoint: EndpointCount(held[at], waiting[at], foreign[at])
             for at, endpoint in enumerate(self._brokers.endpoints)
         }
+
+    def sockets(self) -> dict[int, str]:
+        """Inode -> name of the TCP sockets of the last dump."""
+        found: dict[int, str] = {}
+        for inodes, names in self._names(self._last):
+            found.update(zip(inodes, names, strict=True))
+        return found
+
+    def _names(self, columns: Columns) -> Iterator[tuple[Iterable[int], Iterable[str]]]:
+        """Inodes and, for each, its name."""
+        names = [socket_name(name) for name in self._brokers.endpoints]
+        yield columns.inodes, map(names.__getitem__, columns.endpoints)
 
     def close(self) -> None:
         """Close the netlink sockets."""
         for diag in self._sockets.values():
             diag.close()
         self._sockets.clear()
+
+
+def _tally(column: "bytearray | array[int]") -> Counter[int]:
+    """How often each number stands in a column; bytes are counted at the speed of a search."""
+    if isinstance(column, bytearray):
+        return Counter({at: column.count(at) for at in set(column)})
+    return Counter(column)
 
 
 def _empty(pids: Iterable[int]) -> Connections:

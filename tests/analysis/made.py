@@ -98,7 +98,10 @@ def make_run(
     counted = empty_table(layout.REQUESTS)
     if requests is not None:
         counted = _requests(at, requests, users)
-    held = endpoints if endpoints is not None else empty_table(layout.ENDPOINTS)
+    held = empty_table(layout.ENDPOINTS)
+    if endpoints is not None:
+        told = {"target": layout.ONLY_TARGET, "kind": layout.BROKER, "foreign": np.nan}
+        held = endpoints.assign(**{name: told[name] for name in told if name not in endpoints})
     return Run(
         Path("made"),
         metadata(raw=raw or {}, load=load or {}, outcome=outcome),

@@ -323,6 +323,8 @@ def _endpoints(plan: Plan, series: _Series) -> pd.DataFrame:
                 "endpoint": endpoint,
                 "held": 1,
                 "time_wait": (waiting / len(plan.brokers)).astype(int),
+                "kind": layout.BROKER,
+                "foreign": 0,
             }
         )
         for endpoint in plan.brokers

@@ -156,8 +156,8 @@ def test_a_service_that_is_started_again_is_followed(bench: Workbench, service: 
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (("--host=http://127.0.0.1:1",), "--no-target"),
-        (("--host=http://127.0.0.1:1", "--target-pid=1"), "--bootstrap"),
+        (("--host=http://127.0.0.1:1",), "nobody answers at 127.0.0.1 port 1"),
+        (("--host=http://127.0.0.1:1", "--target-pid=1"), "nobody answers at 127.0.0.1 port 1"),
         (("--host=http://127.0.0.1:1", "--no-target"), "nobody answers at 127.0.0.1 port 1"),
         (("--host=http://[::1", "--no-target"), "--host: must be"),
         (("--host=http://127.0.0.1:99999", "--no-target"), "--host: must be"),

@@ -118,11 +118,10 @@ class Sampler:
 def samplers(tmp_path) -> Iterator[Callable[..., Sampler]]:
     with ExitStack() as stack:
 
-        def make(pid: int, brokers: str, *arguments: str, out=None, **options) -> Sampler:
+        def make(pid: int, brokers: str | None, *arguments: str, out=None, **options) -> Sampler:
             folder = out or tmp_path / "run"
-            sampler = Sampler(
-                folder, "--pid", str(pid), "--brokers", brokers, *arguments, **options
-            )
+            named = () if brokers is None else ("--brokers", brokers)
+            sampler = Sampler(folder, "--pid", str(pid), *named, *arguments, **options)
             stack.callback(_end, sampler.process)
             return sampler
 

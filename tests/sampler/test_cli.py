@@ -81,9 +81,12 @@ def test_a_run_from_start_to_sigint(puppet, samplers, listener, address, eventua
     assert kernel["process"] == "kernel"
     assert (kernel["fds"], kernel["time_wait"]) == ("", "0")
     endpoints = sampler.rows(layout.ENDPOINTS)
-    assert {(row["endpoint"], row["held"]) for row in endpoints} == {(address, "3")}
+    assert {(row["endpoint"], row["held"], row["kind"]) for row in endpoints} == {
+        (address, "3", layout.BROKER),
+        (layout.OTHER_ENDPOINTS, "0", layout.REMOTE),
+    }
     kinds = {(row["kind"], row["name"]) for row in sampler.rows(layout.COMPOSITION)}
-    assert {("fd", "socket"), ("fd", "pipe")} <= kinds
+    assert {("fd", f"tcp {address}"), ("fd", "pipe")} <= kinds
     assert any(kind == "thread" for kind, _ in kinds)
     (started,) = sampler.events(SamplerStarted)
     assert (started.source, started.interval_s) == ("netlink", 0.1)

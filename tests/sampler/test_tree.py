@@ -4,12 +4,7 @@ from dataclasses import replace
 import pytest
 
 from tidemark.sampler import procfs
-from tidemark.sampler.composition import (
-    count_descriptors,
-    count_threads,
-    descriptor_kind,
-    fold_thread_name,
-)
+from tidemark.sampler.composition import count_threads, fold_thread_name
 from tidemark.sampler.errors import NoSuchProcessError
 from tidemark.sampler.tree import ProcessTree, descendants, identify, short_name
 
@@ -141,28 +136,8 @@ def test_thread_names_are_folded(name, folded):
     assert fold_thread_name(name) == folded
 
 
-@pytest.mark.parametrize(
-    ("link", "kind"),
-    [
-        ("socket:[4711]", "socket"),
-        ("pipe:[12]", "pipe"),
-        ("anon_inode:[eventfd]", "eventfd"),
-        ("anon_inode:[eventpoll]", "eventpoll"),
-        ("anon_inode:inotify", "inotify"),
-        ("/dev/null", "device"),
-        ("/var/log/x (deleted)", "file"),
-        ("/memfd:x (deleted)", "file"),
-        ("net:[4026531840]", "net"),
-        ("", "other"),
-    ],
-)
-def test_descriptor_kinds(link, kind):
-    assert descriptor_kind(link) == kind
-
-
 def test_counts_by_name():
     assert count_threads(["rdk:broker1", "rdk:broker-1", "rdk:main"]) == {
         "rdk:broker*": 2,
         "rdk:main": 1,
     }
-    assert count_descriptors(["socket:[1]", "socket:[2]", "/x"]) == {"socket": 2, "file": 1}

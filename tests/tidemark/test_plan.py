@@ -30,7 +30,6 @@ HOST = "http://127.0.0.1:8080"
                 "http://a\n",
             )
         ],
-        (HOST, {}, "--no-target"),
         (HOST, {"no_target": True, "target_pid": 1, "bootstrap": "a:1"}, "contradict"),
         (HOST, {"target_pid": 1, "target_command": "x"}, "--target-pid and --target-command"),
         (HOST, {"target_port": 1, "no_target": True}, "--no-target and --target-port contradict"),
@@ -39,7 +38,6 @@ HOST = "http://127.0.0.1:8080"
         (None, {"target_unit": "ingest"}, "--target-unit needs --host"),
         (None, {"no_target": True}, "--no-target needs --host"),
         (None, {"batch_size": 10_000, "payload_bytes": 800_000}, "7,629 MiB: .* 16 MiB"),
-        (HOST, {"target_pid": 1}, "--bootstrap"),
         (None, {"target_pid": 1}, "--target-pid needs --host"),
         (HOST, {"fault": "outage@3", "no_target": True}, "--fault"),
         (None, {"fault": "outage@3", "bootstrap": "a:1"}, "--fault"),
@@ -52,6 +50,11 @@ def test_what_does_not_go_together_is_refused(
 ) -> None:
     with pytest.raises(TidemarkError, match=wanted):
         Plan.of(RunOptions.parse(values), host)
+
+
+def test_a_service_that_is_watched_need_not_write_to_kafka() -> None:
+    plan = Plan.of(RunOptions.parse({"target_pid": 1}), HOST)
+    assert plan.options.bootstrap == ()
 
 
 def test_each_run_has_an_id_and_a_topic_of_its_own() -> None:

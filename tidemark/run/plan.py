@@ -181,9 +181,3 @@ def _check_host(options: RunOptions, host: str) -> None:
     given = ["--" + name.replace("_", "-") for name in ways if getattr(options, name)]
     if len(given) > 1:
         raise TidemarkError(f"{given[0]} and {given[1]} contradict each other: leave out one")
-    if not options.no_target and not options.bootstrap:
-        raise TidemarkError(
-            "--host: name the brokers of the service with --bootstrap HOST:PORT,..., towards "
-            "which connections are counted, or say --no-target to drive it without watching "
-            "a process"
-        )
