@@ -58,6 +58,7 @@ class Pattern(Enum):
     UNCOLLECTED = "not collected yet"
     NOT_SEEN = "none was ever seen"
     UNREAD = "cannot have been read"
+    NOT_READ = "was not read"
     EXHAUSTED = "reached its limit"
     AS_CONTROL = "as the control"
     BEYOND_CONTROL = "beyond the control"

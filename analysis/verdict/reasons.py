@@ -37,6 +37,7 @@ _SENTENCES = {
     "what is left to finalizers is closed then; run for {thrice} to see",
     Pattern.NOT_SEEN: "none was ever seen towards {brokers}: is --bootstrap or --brokers right?",
     Pattern.UNREAD: "0 in every sample, which no living process has: this was not read",
+    Pattern.NOT_READ: "no sample has a figure: this was not read",
     Pattern.FLAT: "level at {level} since {since}; growth above {excluded} is excluded",
     Pattern.AS_CONTROL: "{grow} by {rate}, which is no more than the control run does",
     Pattern.BEYOND_CONTROL: "{grow} by {rate}{whose}, surely more than the control run "

@@ -45,6 +45,8 @@ LEAST_S = 5.0
 first ones, and pauses between requests at random look like growth or like a level."""
 FINALIZED = ("fds", "connections")
 """What a runtime closes by itself when it collects an object that nobody has closed."""
+TOLD_OF_NOTHING = (Pattern.FEW_COLLECTIONS, Pattern.NOT_READ)
+"""What says more than that the samples are too few."""
 HEAP_S = 20.0
 """Memory that grows for no longer than this is not called a leak, by however much."""
 
@@ -97,7 +99,7 @@ def judge_resource(
     chosen = _choose(judgements)
     rate = _rate(judgements)
     nothing = _nothing_to_judge(resource, subject)
-    is_thin = chosen.pattern is Pattern.THIN and nothing is not Pattern.FEW_COLLECTIONS
+    is_thin = chosen.pattern is Pattern.THIN and nothing not in TOLD_OF_NOTHING
     if nothing is not None and not is_thin:
         chosen, rate = Judgement("inconclusive", nothing, None), None
     if resource == "fds" and window.death is not None:
@@ -163,7 +165,9 @@ def _nothing_to_judge(resource: str, subject: Subject) -> Pattern | None:
     """Why the figures are no ground for a judgement; None where they are."""
     is_zero = not any(np.nansum(p.value[resource]) for p in subject.processes)
     read = any(np.isfinite(p.value[resource]).any() for p in subject.processes)
-    if read and is_zero and metric(resource).columns != TCP_STATES:
+    if not read:
+        return Pattern.NOT_READ
+    if is_zero and metric(resource).columns != TCP_STATES:
         return Pattern.UNREAD  # no process lives without descriptors, threads and memory
     if resource == MEMORY and subject.memory.is_thin:
         return Pattern.FEW_COLLECTIONS

@@ -65,7 +65,16 @@ def test_a_foreign_service_is_driven_and_sampled(bench: Workbench, service: Serv
     assert (run / "report.png").exists()
 
 
-@pytest.mark.parametrize("clue", ["none", "--target-port", "--pid-file", "--target-command"])
+@pytest.mark.parametrize(
+    "clue",
+    [
+        "none",
+        *(
+            pytest.param(clue, marks=pytest.mark.long)
+            for clue in ("--target-port", "--pid-file", "--target-command")
+        ),
+    ],
+)
 def test_the_process_of_a_foreign_service_is_found(
     bench: Workbench, service: Service, clue: str
 ) -> None:
@@ -125,6 +134,7 @@ def test_a_service_that_ends_has_died(bench: Workbench, service: Service) -> Non
     assert "target_exited" in event_names(run)
 
 
+@pytest.mark.long
 def test_a_service_that_is_started_again_is_followed(bench: Workbench, service: Service) -> None:
     """On the same port, by another command line."""
     port = service.url.rpartition(":")[2]

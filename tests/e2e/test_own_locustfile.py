@@ -16,7 +16,7 @@ from tests.eventually import eventually
 from .conftest import Command, Workbench, event_names, metadata
 from .recording import Recording, recording_service, routes_of
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 EXAMPLES = Path(__file__).parents[2] / "examples"
 OWN, OPEN = EXAMPLES / "locustfile_own.py", EXAMPLES / "locustfile_open.py"
 

@@ -18,6 +18,7 @@ from tidemark.importing.server import PrometheusServer as Client
 
 pytestmark = [
     pytest.mark.e2e,
+    pytest.mark.long,
     pytest.mark.skipif(not shutil.which("prometheus"), reason="prometheus is not installed"),
 ]
 

@@ -10,7 +10,7 @@ import pytest
 
 from .conftest import REPOSITORY, Command, Workbench
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 LOCUSTFILE = REPOSITORY / "benchmarks" / "routes_load.py"
 

@@ -17,7 +17,7 @@ from tests.eventually import eventually
 
 from .conftest import TIMEOUT_S, Workbench, sampled
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 LEAKY = Path(__file__).with_name("leaky.py")
 PER_HOUR = 20 * 3600

@@ -21,7 +21,7 @@ from tidemark.sampler.options import OPTIONS as SAMPLER_OPTIONS
 
 from .conftest import Workbench, event_names, events, metadata
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 HERE = Path(__file__).parent
 PYTHON_SERVICE, NODE_SERVICE = HERE / "leaky_service.py", HERE / "leaky_service.js"

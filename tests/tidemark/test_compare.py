@@ -25,7 +25,7 @@ def test_every_run_gets_the_same_options_but_for_strategy_and_place(tmp_path: Pa
     def command(name: str) -> set[str]:
         given = options(tmp_path, rate="7", seed="3", strategy=name)
         path, told = tmp_path / name, frozenset({"strategy"})
-        drive = Drive(options=given, duration=30.0, users=2, told=told, path=path)
+        drive = Drive(name="mine", options=given, duration=30.0, users=2, told=told, path=path)
         return set(drive.command())
 
     first, second = command("shared"), command("pooled")

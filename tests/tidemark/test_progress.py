@@ -19,8 +19,9 @@ ROWS = (
 
 @pytest.fixture
 def view(tmp_path: Path) -> RunView:
-    (tmp_path / "shared").mkdir()
-    return RunView(tmp_path / "shared", 30.0)
+    path = tmp_path / "20260101T000000Z-shared"
+    path.mkdir()
+    return RunView(path, "shared", 30.0)
 
 
 def test_a_run_without_files_is_starting(view: RunView) -> None:
@@ -71,8 +72,8 @@ def test_a_log_gets_a_line_at_the_beginning_and_the_end(view: RunView) -> None:
 
 
 def test_beyond_the_planned_time_a_run_is_finishing(tmp_path: Path) -> None:
-    view = RunView(tmp_path / "shared", -1.0)
-    (tmp_path / "shared").mkdir()
+    view = RunView(tmp_path / "20260101T000000Z-shared", "shared", -1.0)
+    (tmp_path / "20260101T000000Z-shared").mkdir()
     (view.path / REQUESTS.file).write_text("elapsed_s,requests,failures\n1.0,1,0\n")
     assert "s, finishing   1 request, 0 failed" in view.line()
     assert "finishing" not in view.line(over=True)

@@ -68,7 +68,7 @@ def run(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> int:
     path = _run_path(options, name)
     told = frozenset(option.name for option in OPTIONS if was_given(said.get(option.name)))
     load = {"duration": own["run_time"], "users": own["users"]}
-    return _drive_and_judge(Drive(options=options, told=told, path=path, **load))
+    return _drive_and_judge(Drive(name=name, options=options, told=told, path=path, **load))
 
 
 def _subject(

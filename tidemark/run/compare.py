@@ -72,6 +72,7 @@ class Drive:
     """One run, by a Locust of its own.
 
     Attributes:
+        name: what messages call it.
         options: what runs.
         duration: seconds of load.
         users: Locust users.
@@ -79,6 +80,7 @@ class Drive:
         path: the run directory, made and empty.
     """
 
+    name: str
     options: RunOptions
     duration: float
     users: int
@@ -115,6 +117,7 @@ def _run_one(comparison: Comparison, path: Path, progress: Progress) -> None:
     else:
         options = replace(options, strategy=path.name)
     one = Drive(
+        name=path.name,
         options=options,
         duration=comparison.duration,
         users=comparison.users,
@@ -147,7 +150,7 @@ def drive(one: Drive, progress: Progress) -> None:
             if not key.startswith("LOCUST_") and key not in _VARIABLES
         },
     )
-    view = RunView(path, one.duration)
+    view = RunView(path, one.name, one.duration)
     progress.begin(view)
     try:
         while locust.returncode is None:
@@ -160,11 +163,11 @@ def drive(one: Drive, progress: Progress) -> None:
     code = locust.stop()
     if code < 0:
         progress.end(view)
-        say(f"{path.name}: the {locust.name} {locust.how_it_ended()}")
+        say(f"{one.name}: the {locust.name} {locust.how_it_ended()}")
     elif code in (0, LOAD_FAILED, CANNOT_TELL):
         progress.end(view)
     else:
-        raise ChildError(f"{path.name}: {locust.last_words()}")
+        raise ChildError(f"{one.name}: {locust.last_words()}")
 
 
 def _stop_in_order(locust: Child) -> None:

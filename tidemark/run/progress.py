@@ -33,12 +33,14 @@ class RunView:
     """A run that is under way, as far as its files tell.
 
     Args:
-        path: its run directory, which has the name of what is running.
+        path: its run directory.
+        name: what is running.
         duration_s: seconds of load that it was asked for.
     """
 
-    def __init__(self, path: Path, duration_s: float) -> None:
+    def __init__(self, path: Path, name: str, duration_s: float) -> None:
         self.path = path
+        self.name = name
         self._duration_s = duration_s
         self._began_s = time.monotonic()
         self._requests: Tick = (RowStream(path, REQUESTS), [])
@@ -59,7 +61,7 @@ class RunView:
             told.append(f"descriptors {fullest[0]:,} of {fullest[1]:,}")
         if not told[1:] and not over:
             told = ["starting"]
-        name = shortened(self.path.name, NAME_COLUMNS)
+        name = shortened(self.name, NAME_COLUMNS)
         line = "   ".join([f"{name:<{NAME_COLUMNS}}", *told])
         if width is None or len(line) <= width:
             return line

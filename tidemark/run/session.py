@@ -50,7 +50,7 @@ class Session:
     ) -> None:
         self.plan = plan
         self.path = journal.directory.path
-        self.url = services.url
+        self.url = services.url.rstrip("/")  # paths begin with one
         self.record = RequestRecord()
         self.ledger = Ledger(plan.options.batch_size)
         self.state = State.READY
