@@ -1,5 +1,6 @@
 """A part of a run that ends by itself is noticed, told, and never taken for a clean run."""
 
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -82,9 +83,10 @@ def test_a_sampler_that_is_lost_again_and_again_ends_the_run(bench: Workbench) -
     run = bench.run_under_way()
 
     def kill_it() -> bool:
-        for child in psutil.Process(locust.process.pid).children():
-            if "tidemark.sampler" in child.cmdline():
-                child.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie has no command line
+            for child in psutil.Process(locust.process.pid).children():
+                if "tidemark.sampler" in child.cmdline():
+                    child.kill()
         return locust.process.poll() is not None or bool(metadata(run)["ended_at"])
 
     eventually(kill_it, "the end")
