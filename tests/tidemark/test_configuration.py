@@ -162,29 +162,16 @@ def test_with_brokers_of_ones_own_they_may_be_told_of() -> None:
     assert read({"service": "mine", "bootstrap": "a:1"}).bootstrap == ("a:1",)
 
 
-def test_routes_that_cannot_be_read_are_told_with_their_line(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import sys
-    from types import SimpleNamespace
-
-    from tidemark.record.errors import OptionError
-
-    (folder / "tidemark.toml").write_text("[load]\nrate = 1\nroutes = [{path = 1}]\n")
+def test_routes_that_cannot_be_read_are_told_with_their_line(folder: Path) -> None:
+    file = folder / "tidemark.toml"
+    file.write_text("[load]\nrate = 1\nroutes = [{path = 1}]\n")
     configuration = read_file("tidemark.toml", is_asked_for=True)
-
-    def read_routes(given: object, where: Path) -> tuple[str, ...]:
-        assert (given, where) == ([{"path": 1}], Path())
-        raise OptionError("load.routes[0].path: must be a path")
-
-    monkeypatch.setitem(sys.modules, "tidemark.routes", SimpleNamespace(read_routes=read_routes))
     with pytest.raises(TidemarkError) as caught:
         routes_of(configuration)
-    assert str(caught.value) == "tidemark.toml:3: load.routes[0].path: must be a path"
-    monkeypatch.setitem(
-        sys.modules, "tidemark.routes", SimpleNamespace(read_routes=lambda *_: ("a", "b"))
-    )
-    assert routes_of(configuration) == ("a", "b")
+    assert str(caught.value).startswith("tidemark.toml:3: load.routes[0].path: must begin with /")
+    file.write_text("[load]\nrate = 1\nroutes = [{path = '/a'}, {path = '/b', name = 'b'}]\n")
+    found = routes_of(read_file("tidemark.toml", is_asked_for=True))
+    assert [route.name for route in found] == ["GET /a", "b"]
     assert routes_of(None) == ()
 
 
