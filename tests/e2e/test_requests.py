@@ -14,7 +14,7 @@ import pytest
 from .conftest import Workbench, metadata
 from .recording import Recording, recording_service, routes_of
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 @pytest.fixture
