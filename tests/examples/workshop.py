@@ -22,6 +22,7 @@ from tests.e2e.conftest import Workbench
 from tests.eventually import eventually
 from tidemark.record.process import before_exec
 from tidemark.run.configuration import LOAD_OPTIONS
+from tidemark.sampler.procfs import read_thread_names
 from tidemark.services.file import FILE_NAME, Configuration, read_configuration
 from tidemark.services.starting import free_ports, start_of
 
@@ -35,6 +36,8 @@ WARM_UP = 20
 """Requests that go before: a server makes its own threads with the first ones."""
 REQUESTS = 20
 COMPARE_TIMEOUT_S = 600.0
+OF_HOTSPOT = re.compile(r"C[12] CompilerThre|GC Thread#|G1 (Conc|Refine)#|Sweeper thread")
+"""Threads that a JVM starts and ends as it compiles and collects, as the kernel names them."""
 CALM = 10
 """Looks without a change after which a service has settled."""
 
@@ -62,6 +65,11 @@ class Example:
     def configuration(self) -> Configuration:
         """Its tidemark.toml."""
         return read_configuration(self.folder / FILE_NAME, LOAD_OPTIONS)
+
+    def left_behind(self, name: str, bootstrap: Sequence[str]) -> Growth:
+        """What each request to one of its services leaves behind, on these brokers."""
+        with self.started(name, ",".join(bootstrap)) as service:
+            return service.growth({port_of(address) for address in bootstrap})
 
     @contextlib.contextmanager
     def started(self, name: str, bootstrap: str = "", **environment: str) -> Iterator[Service]:
@@ -135,9 +143,12 @@ class Service:
             return response.status, response.read().decode()
 
     def held(self, ports: set[int]) -> tuple[int, int, int]:
-        """Its descriptors, its ESTABLISHED connections to these ports as ss sees them, threads."""
-        process = psutil.Process(self.pid)
-        return process.num_fds(), self._connections(ports), process.num_threads()
+        """Its descriptors, its ESTABLISHED connections to these ports as ss sees them, threads.
+
+        Threads that come and go with the runtime are not its own.
+        """
+        own = [name for name in read_thread_names(self.pid) if not OF_HOTSPOT.match(name)]
+        return psutil.Process(self.pid).num_fds(), self._connections(ports), len(own)
 
     def _connections(self, ports: set[int]) -> int:
         told = subprocess.run(

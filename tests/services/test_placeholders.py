@@ -15,7 +15,7 @@ from tidemark.services.placeholders import (
 )
 
 VALUES = {name: f"<{name}>" for name in MEANINGS}
-VARIABLES = {"HOME": "/root", "TOKEN": "{port}"}
+VARIABLES = {"HOME": "/home/me", "TOKEN": "{port}"}
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ VARIABLES = {"HOME": "/root", "TOKEN": "{port}"}
         ("{{port}", "{port}"),
         ("{{{port}", "{<port>"),
         ('{"a": {}, "b": [{1}]}', '{"a": {}, "b": [{1}]}'),
-        ("${HOME}/x", "/root/x"),
+        ("${HOME}/x", "/home/me/x"),
         ("${TOKEN}", "{port}"),  # what stands in a variable is not looked at
         ("$${HOME}", "${HOME}"),
         ("$HOME $", "$HOME $"),
