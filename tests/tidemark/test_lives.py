@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from tidemark.run.lives import MOST_RESTARTS, SEARCH_INTERVAL_S, SUCCESSOR_S, Li
 from tidemark.run.options import RunOptions
 from tidemark.run.plan import Plan
 from tidemark.run.processes import Services
+from tidemark.sampler import procfs
 
 
 @dataclass(frozen=True)
@@ -166,10 +168,13 @@ def test_a_stranger_is_gone_once_it_has_ended_even_if_nobody_waits_for_it() -> N
     assert Stranger(process.pid).is_gone()
 
 
+@dataclass
 class Gone:
     """A process that has ended."""
 
-    pid, name = 17, "java"
+    start_ticks: int = 0
+    pid: int = 17
+    name: str = "java"
 
     def is_gone(self) -> bool:
         return True
@@ -178,9 +183,11 @@ class Gone:
         pass
 
 
-def lives_of_a_stranger(room: Room, successor: Callable[[], int | None]) -> Lives:
+def lives_of_a_stranger(
+    room: Room, successor: Callable[[], int | None], start_ticks: int = 0
+) -> Lives:
     services = Services("http://x", ["a:1"], None, None, None)
-    stranger = cast("Stranger", Gone())
+    stranger = cast("Stranger", Gone(start_ticks))
     return Lives(room.journal, cast("Any", room.processes), services, stranger, successor)
 
 
@@ -201,6 +208,18 @@ def test_a_stranger_that_ends_and_does_not_come_back_has_died(room: Room) -> Non
     assert lives.look() == Ending(DIED, "java (17) has ended after 42 s")
     assert room.events() == [TargetExited(17, "java", None, None, ONLY_TARGET)]
     assert room.processes.watched == []
+
+
+def test_who_was_there_before_has_not_taken_its_place(room: Room) -> None:
+    """A master whose worker was watched, or a proxy before it: the service has died."""
+    later_than_us = procfs.read_stat(os.getpid()).start_ticks + 1
+    lives = lives_of_a_stranger(room, os.getpid, later_than_us)
+    assert lives.look() is None
+    assert room.processes.watched == []
+    later(room, SUCCESSOR_S)
+    ending = lives.look()
+    assert ending is not None
+    assert ending.outcome == DIED
 
 
 def test_a_stranger_that_has_not_come_back_when_the_load_ends_has_died(room: Room) -> None:

@@ -1,9 +1,9 @@
 """The processes that a run cannot do without: what it means when one ends by itself."""
 
+import math
 import os
 import select
 from collections.abc import Callable
-from pathlib import Path
 
 from tidemark.record.events import BY_ITSELF, BrokerDown, SamplerLost, TargetExited
 from tidemark.record.layout import ONLY_TARGET
@@ -13,6 +13,8 @@ from tidemark.run.children import NURSERY, Child, say
 from tidemark.run.errors import ChildError
 from tidemark.run.journal import Ending, Journal
 from tidemark.run.processes import Processes, Services
+from tidemark.sampler import procfs
+from tidemark.sampler.errors import SamplerError
 
 SUCCESSOR_S = 5.0
 """So long a service of somebody else's has to come back after its process has ended."""
@@ -28,16 +30,22 @@ class Stranger:
 
     Args:
         pid: its process id.
+
+    Attributes:
+        name: what the kernel calls it.
+        start_ticks: when it began, clock ticks since boot; infinite where it had ended already.
     """
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self._descriptor: int | None = None
         self.name = "process"
+        self.start_ticks: float = math.inf
         try:
             self._descriptor = os.pidfd_open(pid)
-            self.name = Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
-        except OSError:
+            stat = procfs.read_stat(pid)
+            self.name, self.start_ticks = stat.name, stat.start_ticks
+        except (OSError, SamplerError):
             self.close()  # gone before it was looked at
 
     def is_gone(self) -> bool:
@@ -147,14 +155,21 @@ class Lives:
         now_s = self._elapsed_s
         search = self._search = self._search or Search(now_s)
         pid = self._successor() if search.is_due(now_s) else None
-        if pid is not None and pid != stranger.pid:
-            self._search = None
-            stranger.close()
-            self._stranger = Stranger(pid)
-            self._processes.watch(pid)
-            say(f"{stranger.name} ({stranger.pid}) has ended, process {pid} has taken its place")
+        if pid is not None and pid != stranger.pid and self._is_adopted(Stranger(pid), stranger):
             return True
         return not is_last and not search.is_over(now_s)
+
+    def _is_adopted(self, other: Stranger, former: Stranger) -> bool:
+        """Go on with another process if it began later: a proxy or a master was there before."""
+        if not former.start_ticks < other.start_ticks < math.inf:
+            other.close()
+            return False
+        self._search = None
+        former.close()
+        self._stranger = other
+        self._processes.watch(other.pid)
+        say(f"{former.name} ({former.pid}) has ended, process {other.pid} has taken its place")
+        return True
 
     @property
     def _gone_s(self) -> float:
