@@ -2,14 +2,16 @@
 
 import socket
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, compress
-from typing import Self
+from typing import Self, TypeVar
 
 from tidemark.sampler.brokers import Brokers, IPAddress
 from tidemark.sampler.errors import BrokerAddressError, NetlinkError
 from tidemark.sampler.netlink.sockdiag import ATTRIBUTE, HEADER
+
+Of = TypeVar("Of")
 
 MESSAGE_BYTES = HEADER.size + 72
 """nlmsghdr and struct inet_diag_msg; attributes follow."""
@@ -179,13 +181,7 @@ class DumpReader:
         Raises:
             NetlinkError: The messages are too short, or of a family that was not asked for.
         """
-        stride = (length + 3) & ~3
-        if length < MESSAGE_BYTES:
-            raise NetlinkError(f"netlink: a socket in {length} bytes, {MESSAGE_BYTES} needed")
-        for family, same in by_byte(run, stride, FAMILY):
-            key = self._keys.get(family)
-            if key is None:
-                raise NetlinkError(f"netlink: a socket of the address family {family}")
+        for key, same, stride in by_family(self._keys, length, run):
             self._add_family(columns, key, same, stride)
 
     def _add_family(self, columns: Columns, key: EndpointKey, run: bytes, stride: int) -> None:
@@ -218,6 +214,26 @@ def by_byte(run: bytes, stride: int, offset: int) -> list[tuple[int, bytes]]:
     return [
         (byte, pick(run, stride, [one == byte for one in column])) for byte in sorted(set(column))
     ]
+
+
+def by_family(known: Mapping[int, Of], length: int, run: bytes) -> Iterator[tuple[Of, bytes, int]]:
+    """A run of messages by what is known of their address family, with their stride.
+
+    Args:
+        known: Address family -> what is known of it.
+        length: Bytes of a message.
+        run: The messages.
+
+    Raises:
+        NetlinkError: The messages are too short, or of a family that was not asked for.
+    """
+    stride = (length + 3) & ~3
+    if length < MESSAGE_BYTES:
+        raise NetlinkError(f"netlink: a socket in {length} bytes, {MESSAGE_BYTES} needed")
+    for family, same in by_byte(run, stride, FAMILY):
+        if family not in known:
+            raise NetlinkError(f"netlink: a socket of the address family {family}")
+        yield known[family], same, stride
 
 
 def pick(run: bytes, stride: int, wanted: Iterable[object]) -> bytes:

@@ -22,17 +22,14 @@ from tidemark.sampler.connections import (
     most_used,
     socket_name,
 )
-from tidemark.sampler.errors import NetlinkError
 from tidemark.sampler.netlink.dump import (
-    FAMILY,
     INODE,
     LOCAL_PORT,
-    MESSAGE_BYTES,
     REMOTE_ADDRESS,
     REMOTE_PORT,
     STATE,
     Columns,
-    by_byte,
+    by_family,
     cgroups_of,
     pick,
 )
@@ -145,13 +142,8 @@ class OutgoingReader:
         Raises:
             NetlinkError: The messages are too short, or of a family that was not asked for.
         """
-        stride = (length + 3) & ~3
-        if length < MESSAGE_BYTES:
-            raise NetlinkError(f"netlink: a socket in {length} bytes, {MESSAGE_BYTES} needed")
-        for family, same in by_byte(run, stride, FAMILY):
-            if family not in _WORDS_OF_ADDRESS:
-                raise NetlinkError(f"netlink: a socket of the address family {family}")
-            self._add_family(columns, _WORDS_OF_ADDRESS[family], same, stride)
+        for words, same, stride in by_family(_WORDS_OF_ADDRESS, length, run):
+            self._add_family(columns, words, same, stride)
 
     def _add_family(self, columns: OutgoingColumns, words: int, run: bytes, stride: int) -> None:
         states, ports = run[STATE::stride], _halves(run, LOCAL_PORT, stride)
