@@ -22,11 +22,19 @@ from tidemark.record.options import (
 )
 from tidemark.run.applicable import check_service
 from tidemark.run.compare import Comparison, HurriedError, exit_code, explain, run_all
-from tidemark.run.configuration import configured, named_service, read_file, routes_of
+from tidemark.run.configuration import (
+    completed,
+    configured,
+    named_service,
+    read_file,
+    routes_of,
+)
 from tidemark.run.finding import CLUES
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions
+from tidemark.run.plan import Plan
 from tidemark.run.progress import Progress
+from tidemark.services.builtin import builtin_service
 from tidemark.targets.strategies import STRATEGIES, resolve
 
 
@@ -123,11 +131,10 @@ def _comparison(values: Mapping[str, Any]) -> Comparison:
         said["duration"] = said.get("run_time")
     options, own = RunOptions.parse(said), read_all(OWN_OPTIONS, said)
     chosen = [named_service(options, name, configuration) for name in services]
-    for service in chosen:
-        has_brokers = service.needs_brokers or bool(options.bootstrap)
-        check_service(values, is_builtin=service.announces, has_brokers=has_brokers)
-    if not chosen:
-        check_service(values, is_builtin=True, has_brokers=True)
+    for service in chosen or [builtin_service(own["strategies"][0])]:
+        check_service(values, service, has_bootstrap=bool(options.bootstrap))
+        if not service.is_started:
+            _expect_running({**values, "service": service.name})
     return Comparison(
         tuple(dict.fromkeys(service.name for service in chosen)) or own["strategies"],
         own["duration"],
@@ -136,6 +143,15 @@ def _comparison(values: Mapping[str, Any]) -> Comparison:
         are_services=bool(services),
         told=frozenset(option.name for option in OPTIONS if was_given(said.get(option.name))),
     )
+
+
+def _expect_running(values: Mapping[str, Any]) -> None:
+    """Check that a service runs already that nobody starts, before anything is measured.
+
+    Raises:
+        TidemarkError: It does not, or which process it is cannot be told.
+    """
+    Plan.of(RunOptions.parse(completed(values, has_host=False)), None).look_at_host()
 
 
 def _print(

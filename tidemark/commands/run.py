@@ -16,14 +16,13 @@ from tidemark.record.layout import SAMPLES
 from tidemark.record.options import check_flags_of_environment, read_all, was_given
 from tidemark.run.compare import Drive, HurriedError, drive
 from tidemark.run.configuration import RUN_TIME, USERS, completed, file_of, service_of
-from tidemark.run.finding import CLUES
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress
 
 OWN_OPTIONS = (RUN_TIME, USERS)
-NOT_OURS = ("strategy", "service", "command", *CLUES, "no_target", "no_report")
-"""Options of a run that are told otherwise, or are not for a service that is started here."""
+NOT_OURS = ("strategy", "service", "command", "no_report")
+"""Options of a run that are told otherwise."""
 DASHES = "--"
 SUBJECTS = {
     option.name: option.environment_variable

@@ -70,7 +70,7 @@ class Journal:
             "ended_at": None,
             "outcome": None,
             "ended_because": None,
-            "watched": not plan.options.no_target,
+            "watched": plan.is_watched,
             "brokers": list(plan.options.bootstrap),
             **describe_target(plan, plan.host),
             "load": describe_load(plan, None),
