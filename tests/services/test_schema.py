@@ -165,5 +165,9 @@ def test_what_init_writes_is_good_also_without_its_comments(tmp_path: Path, text
 
 def test_what_init_writes_has_every_key_of_a_service() -> None:
     tables = tomllib.loads(UNCOMMENTED)
-    assert tables["service"]["mine"].keys() == {key.name for key in SERVICE_KEYS}
-    assert tables["service"].keys() == {"mine", "other"}
+    assert {key.name for key in SERVICE_KEYS} <= tables["service"]["mine"].keys()
+    assert tables["service"].keys() == {"mine", "other", "staging"}
+
+
+def test_what_init_writes_names_every_key_of_one_that_runs_already() -> None:
+    assert all(f"{option.name} = " in EXAMPLE for option in SERVICE_OPTIONS)

@@ -65,9 +65,11 @@ def run(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> int:
     options.check_lasting("--run-time", own["run_time"])
     name = service_of(options, file_of(said)).name
     path = _run_path(options, name)
-    told = frozenset(option.name for option in OPTIONS if was_given(said.get(option.name)))
+    # What the file says it tells the run itself.
+    told = frozenset(option.name for option in OPTIONS if was_given(given.get(option.name)))
     load = {"duration": own["run_time"], "users": own["users"]}
-    return _drive_and_judge(Drive(name=name, options=options, told=told, path=path, **load))
+    own_words = RunOptions.parse(given)
+    return _drive_and_judge(Drive(name=name, options=own_words, told=told, path=path, **load))
 
 
 def _subject(
