@@ -162,8 +162,8 @@ def _tell_unlike(chosen: Iterable[Service]) -> None:
     """Say what must not be read from a comparison of services of which some run already."""
     running = ", ".join(service.name for service in chosen if not service.is_started)
     say(
-        f"{running}: not started here, so descriptor limits and what is held at first are its own; "
-        "compare what a request adds"
+        f"{running}: runs already and is not started here: its descriptor limit is its own, and it "
+        "holds what came before; compare what a request adds"
     )
 
 
