@@ -209,7 +209,8 @@ class Plugin:
         self._starter = gevent.getcurrent()
         try:
             host = self._foreign_host()
-            self._session = session = Session.start(self._read_options(), host)
+            options = self._read_options()
+            self._session = session = Session.start(options, host, self._planned_s)
         finally:
             self._starter = None
         self.environment.host = session.url
@@ -217,6 +218,14 @@ class Plugin:
             self._own_urls.add(session.url)
         say(f"run directory {session.path}")
         return session
+
+    @property
+    def _planned_s(self) -> float | None:
+        """How long the load lasts; None if no end is planned, and nobody is there to end it."""
+        run_time_s = vars(self.environment.parsed_options)["run_time"]
+        if self.web_ui:
+            return run_time_s or 0.0
+        return None if self.environment.shape_class else run_time_s
 
     @property
     def is_busy(self) -> bool:

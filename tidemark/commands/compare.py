@@ -135,7 +135,7 @@ def _comparison(values: Mapping[str, Any]) -> Comparison:
     for service in chosen or [builtin_service(own["strategies"][0])]:
         check_service(values, service, has_bootstrap=bool(options.bootstrap))
         if not service.is_started:
-            _expect_running({**values, "service": service.name})
+            _expect_running({**values, "service": service.name}, own["duration"])
     if len({service.is_started for service in chosen}) > 1:
         _tell_unlike(chosen)
     options.check_lasting("--duration", own["duration"])
@@ -149,13 +149,14 @@ def _comparison(values: Mapping[str, Any]) -> Comparison:
     )
 
 
-def _expect_running(values: Mapping[str, Any]) -> None:
+def _expect_running(values: Mapping[str, Any], lasts_s: float) -> None:
     """Check that a service runs already that nobody starts, before anything is measured.
 
     Raises:
         TidemarkError: It does not, or which process it is cannot be told.
     """
-    Plan.of(RunOptions.parse(completed(values, has_host=False)), None).look_at_host()
+    options = RunOptions.parse(completed(values, has_host=False))
+    Plan.of(options, None, lasts_s).look_at_host()
 
 
 def _tell_unlike(chosen: Iterable[Service]) -> None:

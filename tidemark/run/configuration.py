@@ -48,6 +48,7 @@ _NOT_OF_A_LOAD = frozenset(
         "pid_file",
         "no_target",
         "metrics_url",
+        "yes",  # is said anew each time
         "share_files",
         "no_report",
     }
