@@ -155,6 +155,57 @@ def test_a_metrics_page_stands_in_for_a_process(bench: Workbench, port: int, sta
     assert sampled(run)
 
 
+def about(out: str) -> dict[str, str]:
+    """What a look at a setup says, by what it is about."""
+    return {line.partition(" ")[0]: line.partition(" ")[2].strip() for line in out.splitlines()}
+
+
+def test_a_look_at_the_setup_sends_one_request_and_leaves_nothing(
+    bench: Workbench, start: Start, port: int
+) -> None:
+    service = start()
+    write(bench, port, 'pid_file = "it.pid"')
+    before = len(os.listdir(f"/proc/{service.pid}/fd"))
+    finished = bench.run("tidemark", "run", "staging", "--check-setup")
+    assert finished.code == 0, finished.err
+    told = about(finished.out)
+    assert told["request"].startswith(f"POST /ingest at http://127.0.0.1:{port}: 200 after ")
+    assert told["process"].startswith(f"leaky_service.py ({service.pid}), descriptor limit ")
+    assert told["measured"] == "file descriptors, connections, threads, resident memory"
+    assert told["missing"] == "nothing"
+    assert len(os.listdir(f"/proc/{service.pid}/fd")) == before + 1
+    assert not bench.results.exists()
+    bench.expect_nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (("--no-target",), "a process to watch (--no-target): there would be no verdict"),
+        (("--route=GET /nowhere",), "success of GET /nowhere at "),
+        (("--url=http://127.0.0.1:1",), "service staging: nobody answers at 127.0.0.1 port 1"),
+        (("--url=http://192.0.2.1",), "service staging: 192.0.2.1 is not this machine's loopback"),
+    ],
+)
+def test_a_look_at_the_setup_says_what_is_missing(
+    bench: Workbench, start: Start, port: int, arguments: tuple[str, ...], wanted: str
+) -> None:
+    start()
+    write(bench, port, "")
+    finished = bench.locust("--service=staging", "--check-setup", *arguments).wait()
+    assert finished.code == 2
+    assert about(finished.out)["missing"].startswith(wanted)
+    assert not bench.results.exists()
+
+
+def test_a_look_at_the_setup_starts_what_a_run_would(bench: Workbench) -> None:
+    finished = bench.locust("--strategy=shared", "--brokers=1", "--check-setup").wait()
+    assert finished.code == 0, finished.err
+    assert about(finished.out)["brokers"].startswith("127.0.0.1:")
+    assert not bench.results.exists()
+    bench.expect_nothing_left()
+
+
 PAGE = """
 import http.server, os, sys
 class Page(http.server.BaseHTTPRequestHandler):

@@ -66,7 +66,7 @@ OWN_OPTIONS = (
     Option("users", integer(1), 1, "users of the closed workload; the open one needs only one"),
 )
 
-NOT_OURS = ("strategy", "service", "command", *CLUES, "no_target", "no_report")
+NOT_OURS = ("strategy", "service", "command", *CLUES, "no_target", "check_setup", "no_report")
 """Options of a run that a comparison sets itself."""
 
 

@@ -305,6 +305,14 @@ class RunOptions:
         is_flag=True,
         in_form=False,
     )
+    check_setup: bool = _option(
+        value.flag,
+        False,
+        "send one request, say what would be measured and what is missing, and exit: 0 if "
+        "nothing is, else 2",
+        is_flag=True,
+        in_form=False,
+    )
     keep_going: bool = _option(
         value.flag,
         False,
