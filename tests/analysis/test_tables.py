@@ -177,6 +177,7 @@ def test_rows_in_order_are_left_alone(tmp_path):
 
 def test_the_time_of_one_target_may_not_run_backwards(tmp_path):
     torn = APART + "10.5,0.5,b,1\n13,3,a,1\n"
-    assert "line 7: elapsed_s of target b runs backwards (0.5)" in refusal(tmp_path, torn, OF_TARGETS)
+    told = "line 7: elapsed_s of target b runs backwards (0.5)"
+    assert told in refusal(tmp_path, torn, OF_TARGETS)
     alone = "time_s,elapsed_s,target,pid\n10,1,b,1\n11,0.5,b,2\n"
     assert "line 3: elapsed_s runs backwards (0.5)" in refusal(tmp_path, alone, OF_TARGETS)
