@@ -167,6 +167,10 @@ def test_a_service_may_say_itself_whether_it_needs_brokers(tmp_path: Path, told:
             "[service.a]\nurl = 'http://a'\nmetrics_url = 'http://a:{port2}'",
             "tidemark.toml:3: service.a.metrics_url: {port2} is not known of a service that has no",
         ),
+        (
+            "[service.a]\nurl = 'http://me:hunter2@127.0.0.1'",
+            "tidemark.toml:2: service.a.url: must not hold a login, NAME:PASSWORD@: send it with",
+        ),
         ("[service.a]\ntarget_port = 3", "tidemark.toml:1: service.a: has no command: command ="),
         (
             "[service.a]\nurl = 'http://a'\ntarget_port = 70000",

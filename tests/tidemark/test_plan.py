@@ -31,6 +31,10 @@ HOST = "http://127.0.0.1:8080"
                 "http://a\n",
             )
         ],
+        *[
+            (host, {"no_target": True}, "--host: must not hold a login, NAME:PASSWORD@: send it wi")
+            for host in ("http://me:hunter2@127.0.0.1:1", "http://me@127.0.0.1", "http://@a")
+        ],
         (HOST, {"no_target": True, "target_pid": 1, "bootstrap": "a:1"}, "contradict"),
         (HOST, {"target_pid": 1, "target_command": "x"}, "--target-pid and --target-command"),
         (HOST, {"target_port": 1, "no_target": True}, "--no-target and --target-port contradict"),

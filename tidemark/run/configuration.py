@@ -49,6 +49,8 @@ _NOT_OF_A_LOAD = frozenset(
         "all_targets",
         "no_target",
         "metrics_url",
+        "yes",  # is said anew each time
+        "check_setup",
         "share_files",
         "no_report",
     }
