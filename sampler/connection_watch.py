@@ -4,10 +4,12 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from tidemark.record.events import Event, SourceChanged
+from tidemark.sampler import procfs
 from tidemark.sampler.brokers import BrokerRefresh, Brokers
 from tidemark.sampler.budget import Budget, Cadence
 from tidemark.sampler.connections import (
@@ -16,8 +18,9 @@ from tidemark.sampler.connections import (
     EndpointCount,
     OthersSource,
 )
-from tidemark.sampler.errors import DeniedError, NetlinkError, SamplerError
-from tidemark.sampler.netlink.outgoing import NetlinkOthers, NetlinkOutgoing
+from tidemark.sampler.errors import DeniedError, NetlinkError, NoSuchProcessError, SamplerError
+from tidemark.sampler.netlink.outgoing import NetlinkOthers, NetlinkOutgoing, OutgoingDumps
+from tidemark.sampler.netlink.sharing import Dumps
 from tidemark.sampler.netlink.source import NetlinkSource
 from tidemark.sampler.procfs_source import ProcfsOthers, ProcfsOutgoing, ProcfsSource
 from tidemark.sampler.tree import Process
@@ -36,8 +39,70 @@ _SLACK_S = 1e-3
 Kind = TypeVar("Kind", bound=ConnectionSource)
 
 
+@dataclass
+class SharedDumps:
+    """What the targets of one network namespace share.
+
+    Attributes:
+        counted: The dumps of sockets towards brokers.
+        outgoing: Those of all that was opened, and of what was opened beside the former.
+    """
+
+    counted: Dumps
+    outgoing: OutgoingDumps
+
+    @classmethod
+    def among(cls, sharers: int) -> Self:
+        """What so many targets share."""
+        are_kept = sharers > 1
+        return cls(Dumps(are_kept=are_kept), OutgoingDumps(are_kept=are_kept))
+
+    def clear(self) -> None:
+        """Another tick begins."""
+        self.counted.clear()
+        self.outgoing.clear()
+
+
+class SharedConnections:
+    """What the connections of several targets have in common: they are read in the same ticks.
+
+    Args:
+        brokers: The remote ends that count; their names are looked up again now and then.
+        budget: What they may cost, shared with other dear parts.
+
+    Attributes:
+        brokers: The same.
+        counted: When those that count are due.
+        others: When the others are due.
+    """
+
+    def __init__(self, brokers: Brokers, budget: Budget) -> None:
+        self.brokers = brokers
+        part = _BUDGET_PART if brokers.endpoints else _BUDGET_PART + _OTHERS_PART
+        self.counted = Cadence(budget, part, is_common=True)
+        self.others = Cadence(budget, _OTHERS_PART, is_common=True)
+        self._sharers = budget.sharers
+        self._dumps: dict[int, SharedDumps] = {}
+        self._now_s = -math.inf
+
+    def dumps_of(self, pid: int) -> SharedDumps:
+        """Those of the network namespace of a process."""
+        try:
+            namespace = procfs.network_namespace(pid)
+        except (NoSuchProcessError, DeniedError):
+            return SharedDumps.among(1)
+        return self._dumps.setdefault(namespace, SharedDumps.among(self._sharers))
+
+    def begin(self, now_s: float) -> None:
+        """A tick begins, or goes on with another target."""
+        if now_s != self._now_s:
+            self._now_s = now_s
+            for dumps in self._dumps.values():
+                dumps.clear()
+
+
 def open_source(
-    brokers: Brokers, pid: int, wanted: str
+    brokers: Brokers, pid: int, wanted: str, dumps: SharedDumps | None = None
 ) -> tuple[ConnectionSource, SamplerError | None]:
     """Open the source that is wanted, or the best one.
 
@@ -45,6 +110,7 @@ def open_source(
         brokers: The remote ends that count; if there is none, all do.
         pid: A process of the target.
         wanted: One of `SOURCES`.
+        dumps: What is shared with other targets; None if there are none.
 
     Returns:
         The source, and why a better one could not be had (None if it is the best).
@@ -52,9 +118,12 @@ def open_source(
     Raises:
         SamplerError: The wanted one does not work here.
     """
+    dumps = dumps or SharedDumps.among(1)
     if brokers.endpoints:
-        return _best(partial(NetlinkSource, brokers, pid), partial(ProcfsSource, brokers), wanted)
-    return _best(partial(NetlinkOutgoing, brokers, pid), partial(ProcfsOutgoing, brokers), wanted)
+        good = partial(NetlinkSource, brokers, pid, dumps.counted)
+        return _best(good, partial(ProcfsSource, brokers), wanted)
+    every = partial(NetlinkOutgoing, brokers, pid, dumps.outgoing)
+    return _best(every, partial(ProcfsOutgoing, brokers), wanted)
 
 
 def _best(
@@ -155,10 +224,9 @@ class AllConnections:
     read about as often: that costs no second look at each descriptor.
 
     Args:
-        brokers: The remote ends that count; their names are looked up again now and then.
+        shared: What they have in common with those of other targets.
         pid: A process of the target.
         wanted: One of `SOURCES`.
-        budget: What they may cost, shared with other dear parts.
         say: Is given the event that the source was changed.
         unreadable: Is told what cannot be read.
         least_s: Seconds from one reading of the others to the next.
@@ -173,31 +241,31 @@ class AllConnections:
 
     def __init__(
         self,
-        brokers: Brokers,
+        shared: SharedConnections,
         pid: int,
         wanted: str,
-        budget: Budget,
         *,
         say: Say,
         unreadable: Unreadable,
         least_s: float,
     ) -> None:
-        source, self.shortcoming = open_source(brokers, pid, wanted)
+        brokers, dumps = shared.brokers, shared.dumps_of(pid)
+        self._shared = shared
+        source, self.shortcoming = open_source(brokers, pid, wanted, dumps)
         self.name = source.name
         simple: Callable[[], ConnectionSource] = partial(
             ProcfsSource if brokers.endpoints else ProcfsOutgoing, brokers
         )
-        part = _BUDGET_PART if brokers.endpoints else _BUDGET_PART + _OTHERS_PART
-        cadence = Cadence(budget, part)
-        self._counted = ConnectionWatch(source, simple, cadence, say=say, unreadable=unreadable)
+        self._counted = ConnectionWatch(
+            source, simple, shared.counted, say=say, unreadable=unreadable
+        )
         self._others: ConnectionWatch[OthersSource] | None = None
         self._are_others_told = True
         if brokers.endpoints:
             plain: Callable[[], OthersSource] = partial(ProcfsOthers, brokers)
-            others, _ = _best(partial(NetlinkOthers, brokers, pid), plain, wanted)
-            cadence = Cadence(budget, _OTHERS_PART)
+            others, _ = _best(partial(NetlinkOthers, brokers, pid, dumps.outgoing), plain, wanted)
             self._others = ConnectionWatch(
-                others, plain, cadence, say=_unsaid, unreadable=unreadable, least_s=least_s
+                others, plain, shared.others, say=_unsaid, unreadable=unreadable, least_s=least_s
             )
         self._refresh = BrokerRefresh(brokers)
 
@@ -206,6 +274,7 @@ class AllConnections:
     ) -> Connections | None:
         """Those that count, as `ConnectionWatch.read` has it."""
         self._refresh.apply()
+        self._shared.begin(now_s)
         return self._counted.read(now_s, members, full=full)
 
     def read_others(self, now_s: float, members: Mapping[int, Process]) -> bool:

@@ -11,7 +11,7 @@ from tidemark.sampler import procfs
 from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.budget import Budget
 from tidemark.sampler.composition import CompositionWatch
-from tidemark.sampler.connection_watch import AllConnections
+from tidemark.sampler.connection_watch import AllConnections, SharedConnections
 from tidemark.sampler.errors import (
     DeniedError,
     NestedRootsError,
@@ -37,11 +37,11 @@ class Common:
     """What the targets of one sampler have in common.
 
     Attributes:
-        brokers: The remote ends that count.
+        connections: When connections are read, and what of them is read once for all.
         claims: Settles which of them a process is whose.
     """
 
-    brokers: Brokers
+    connections: SharedConnections
     claims: Claims = field(default_factory=Claims)
 
 
@@ -53,7 +53,7 @@ def open_targets(options: Options, budget: Budget) -> tuple["LocalSource", ...]:
     """
     roots = options.roots
     _check_apart(roots)
-    common = Common(Brokers.resolve(options.brokers))
+    common = _common_of(options, budget)
     with ExitStack() as opened:
         sources = []
         for root in roots:
@@ -61,6 +61,10 @@ def open_targets(options: Options, budget: Budget) -> tuple["LocalSource", ...]:
             opened.callback(sources[-1].close)
         opened.pop_all()
         return tuple(sources)
+
+
+def _common_of(options: Options, budget: Budget) -> Common:
+    return Common(SharedConnections(Brokers.resolve(options.brokers), budget))
 
 
 def _check_apart(roots: Sequence[Root]) -> None:
@@ -110,7 +114,7 @@ class LocalSource:
         common: Common | None = None,
     ) -> None:
         root = root or options.roots[0]
-        common = common or Common(Brokers.resolve(options.brokers))
+        common = common or _common_of(options, budget)
         self.target = root.target
         self._events: list[Event] = []
         say = self._say
@@ -131,10 +135,9 @@ class LocalSource:
         composition_s = _COMPOSITION_TICKS * options.interval
         self.composition = CompositionWatch(budget, self._unreadable, composition_s)
         self._connections = AllConnections(
-            common.brokers,
+            common.connections,
             root.pid,
             options.source,
-            budget,
             say=say,
             unreadable=self._unreadable,
             least_s=composition_s,

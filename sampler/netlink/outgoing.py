@@ -33,6 +33,7 @@ from tidemark.sampler.netlink.dump import (
     cgroups_of,
     pick,
 )
+from tidemark.sampler.netlink.sharing import Dumps
 from tidemark.sampler.netlink.sockdiag import exclusion_bytecode
 from tidemark.sampler.netlink.source import NetlinkSource
 from tidemark.sampler.tree import Process
@@ -199,6 +200,33 @@ def _halves(run: bytes, offset: int, stride: int) -> "array[int]":
     return halves[offset // 2 :: stride // 2]
 
 
+class OutgoingDumps(Dumps):
+    """The same with the remote ends that they have shown, which have the same numbers for all.
+
+    Attributes:
+        remotes: The remote ends so far.
+        reader: Collects them.
+    """
+
+    def __init__(self, *, are_kept: bool = False) -> None:
+        super().__init__(are_kept=are_kept)
+        self.remotes = Remotes()
+        self.reader = OutgoingReader(self.remotes)
+        self._sources: list[NetlinkOutgoing] = []
+
+    def enter(self, source: "NetlinkOutgoing") -> None:
+        """Have the remote ends remembered that one of the targets uses."""
+        self._sources.append(source)
+
+    def make_room(self) -> None:
+        """Forget the remote ends that no target has used; most are those of other processes."""
+        used = [{self.remotes.names[at] for at in source.used} for source in self._sources]
+        self.remotes.keep(set().union(*(source.used for source in self._sources)))
+        numbers = {name: at for at, name in enumerate(self.remotes.names) if at != _OTHERS}
+        for source, names in zip(self._sources, used, strict=True):
+            source.renumber({numbers[name] for name in names & numbers.keys()})
+
+
 class NetlinkOutgoing(NetlinkSource):
     """Dumps all sockets but those towards brokers; a `ConnectionSource`.
 
@@ -208,6 +236,10 @@ class NetlinkOutgoing(NetlinkSource):
     Args:
         brokers: The remote ends that are left out.
         pid: A process of the target.
+        dumps: What is shared with other targets of its network namespace; None if none are.
+
+    Attributes:
+        used: The numbers of the remote ends that the target was seen to have connections to.
 
     Raises:
         NoSuchProcessError: The process has gone.
@@ -215,11 +247,12 @@ class NetlinkOutgoing(NetlinkSource):
         NetlinkError: The kernel has no socket statistics for TCP.
     """
 
-    def __init__(self, brokers: Brokers, pid: int) -> None:
-        self._remotes = Remotes()
-        self._used: set[int] = set()
-        self._reader = OutgoingReader(self._remotes)
-        super().__init__(brokers, pid)
+    def __init__(self, brokers: Brokers, pid: int, dumps: OutgoingDumps | None = None) -> None:
+        self._shared = dumps or OutgoingDumps()
+        self._remotes = self._shared.remotes
+        self.used: set[int] = set()
+        super().__init__(brokers, pid, self._shared)
+        self._shared.enter(self)
 
     def _prepare(self) -> None:
         if self._version != self._brokers.version:
@@ -230,10 +263,19 @@ class NetlinkOutgoing(NetlinkSource):
         return OutgoingColumns()
 
     def _reader_for(self, *, with_cgroups: bool) -> OutgoingReader:
-        if len(self._remotes.names) >= MOST_REMOTES:  # most are those of other processes
-            self._used = self._remotes.keep(self._used)
-        self._reader.begin(with_cgroups=with_cgroups)
-        return self._reader
+        if len(self._remotes.names) >= MOST_REMOTES and self._shared.is_empty:
+            self._shared.make_room()
+        self._shared.reader.begin(with_cgroups=with_cgroups)
+        return self._shared.reader
+
+    def renumber(self, used: set[int]) -> None:
+        """The remote ends have other numbers from now on; what the last dump showed is forgotten.
+
+        Args:
+            used: The new numbers of those that the target uses.
+        """
+        self.used = used
+        self._last = self._new_columns()
 
     def _count_endpoints(
         self, columns: Columns, result: Connections, held: Counter[int], foreign: Counter[int]
@@ -243,8 +285,8 @@ class NetlinkOutgoing(NetlinkSource):
     def _by_endpoint(
         self, columns: Columns, result: Connections, held: Counter[int], foreign: Counter[int]
     ) -> dict[str, EndpointCount]:
-        self._used.update(at for at, count in held.items() if count)
-        known = [at in self._used for at in columns.orphan_endpoints]
+        self.used.update(at for at, count in held.items() if count)
+        known = [at in self.used for at in columns.orphan_endpoints]
         states = bytes(compress(columns.orphan_states, known))
         for state, count in Counter(states).items():
             result.add(KERNEL_PID, state, count)
@@ -253,7 +295,7 @@ class NetlinkOutgoing(NetlinkSource):
         names = self._remotes.names
         return most_used(
             (names[at], EndpointCount(held[at], waiting[at], foreign[at], REMOTE))
-            for at in sorted(self._used)
+            for at in sorted(self.used)
         )
 
     def _names(self, columns: Columns) -> Iterator[tuple[Iterable[int], Iterable[str]]]:

@@ -13,10 +13,9 @@ from tidemark.record.errors import OptionError
 from tidemark.record.events import LimitsRead, SamplerStarted, TargetExited, TargetRestarted
 from tidemark.record.options import read_all
 from tidemark.record.roots import Root, listed_roots, named
-from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.budget import Budget, Cadence
 from tidemark.sampler.errors import NestedRootsError, NoSuchProcessError
-from tidemark.sampler.local import Common, LocalSource, open_targets
+from tidemark.sampler.local import LocalSource, open_targets
 from tidemark.sampler.options import OPTIONS, Options
 
 
@@ -250,7 +249,7 @@ def test_a_pid_file_of_the_only_one_may_be_called_anything():
 
 def test_one_of_several_that_may_be_anybodys_child_is_watched_alone(puppet):
     """What the sampler of one does is not changed by what several have in common."""
-    source = LocalSource(options(f"x={puppet.pid}"), Budget(1.0), common=Common(Brokers(())))
+    source = LocalSource(options(f"x={puppet.pid}"), Budget(1.0))
     try:
         assert source.target == "x"
         puppet.process.send_signal(signal.SIGKILL)
