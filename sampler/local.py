@@ -11,7 +11,7 @@ from tidemark.sampler import procfs
 from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.budget import Budget
 from tidemark.sampler.composition import CompositionWatch
-from tidemark.sampler.connection_watch import AllConnections, SharedConnections
+from tidemark.sampler.connection_watch import AllConnections
 from tidemark.sampler.errors import (
     DeniedError,
     NestedRootsError,
@@ -23,6 +23,7 @@ from tidemark.sampler.limits import LimitsProbe
 from tidemark.sampler.options import Options
 from tidemark.sampler.root import Claims, RootWatch
 from tidemark.sampler.runtime_watch import Page, RuntimeWatch
+from tidemark.sampler.shared_connections import SharedConnections
 from tidemark.sampler.source import Probe, Sample
 from tidemark.sampler.stopped import StoppedWatch
 from tidemark.sampler.tree import ProcessTree, identify
