@@ -90,12 +90,13 @@ def test_a_service_may_run_already(tmp_path: Path) -> None:
     }
     assert after.is_started
     assert after.options == {
-        "target_port": 81, "brokers": 3, "metrics_url": "http://127.0.0.1:{port2}",
+        "target_port": (81,), "brokers": 3, "metrics_url": "http://127.0.0.1:{port2}",
     }  # fmt: skip
 
 
 VALUES = {
     "target_pid": "3", "target_port": "3", "no_target": "true", "build": "'make'",
+    "all_targets": "true",
     "environment": "{A = 1}", "ready": "'/'", "ready_timeout": "3", "fds_limit": "3",
     "kafka": "true", "brokers": "2", "target_container": "'0123456789ab'",
 }  # fmt: skip

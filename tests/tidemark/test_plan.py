@@ -1,5 +1,6 @@
 """What is checked of a run as a whole, before anything of it is started."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,18 @@ HOST = "http://127.0.0.1:8080"
         (HOST, {"bootstrap": "a:1", "target_command": "("}, "no regular expression"),
         (HOST, {"bootstrap": "a:1", "target_container": "x"}, "id of a container"),
         (None, {"target_unit": "ingest"}, "--target-unit needs --host"),
+        (None, {"all_targets": True}, "--all-targets needs --host"),
+        (None, {"target_port": "80,81"}, "--target-port: a service that is started here has one"),
+        (HOST, {"target_pid": "1,2,1"}, "--target-pid: process 1 is named twice"),
+        (HOST, {"target_pid": "a=1,a=2"}, "--target-pid: two targets are called a"),
+        (HOST, {"target_pid": "1", "all_targets": True}, "--all-targets: has no effect beside --t"),
+        (HOST, {"no_target": True, "all_targets": True}, "--all-targets: has no effect beside --n"),
+        (
+            HOST,
+            {"target_pid": "4194300,4194301", "metrics_url": "http://h/m"},
+            "page of one",
+        ),
+        (HOST, {"target_pid": f"{os.getppid()},{os.getpid()}"}, f"process {os.getpid()} descends"),
         (None, {"no_target": True}, "--no-target needs --host"),
         (
             HOST,
@@ -64,6 +77,16 @@ def test_what_does_not_go_together_is_refused(
 def test_a_service_that_is_watched_need_not_write_to_kafka() -> None:
     plan = Plan.of(RunOptions.parse({"target_pid": 1}), HOST)
     assert plan.options.bootstrap == ()
+
+
+def test_several_processes_are_targets_of_their_own() -> None:
+    plan = Plan.of(RunOptions.parse({"target_pid": "4194300,web=4194301"}), HOST)
+    assert [(one.target, one.pid) for one in plan.watched] == [
+        ("target-1", 4_194_300),
+        ("web", 4_194_301),
+    ]
+    (only,) = Plan.of(RunOptions.parse({"target_pid": "4194300"}), HOST).watched
+    assert only.target == "target"
 
 
 def test_a_service_of_a_file_that_runs_already_is_driven_and_not_started(
