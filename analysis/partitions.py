@@ -3,9 +3,10 @@
     samples.parquet/contents.json                      whose rows are where
     samples.parquet/target=api%2F7/part-0.parquet      those of one target, in the order of time
 
-Any reader of Hive partitions (pyarrow.dataset, DuckDB, Spark) takes such a folder as one table with
-the column `target`. We go by contents.json, so that no name of a folder must be read back. Where the
-CSV file is still there, it is the truth: a table that was made of another state of it is not read.
+Any reader of Hive partitions (pyarrow.dataset, DuckDB, Spark) takes the Parquet files of such a
+folder as one table with the column `target`. We go by contents.json, so that no name of a folder
+must be read back. Where the CSV file is still there, it is the truth: a table that was made of
+another state of it is not read.
 
 pyarrow is imported where it is needed: only who has compacted a run must have it.
 """

@@ -26,7 +26,7 @@ LONGEST_HEADER = 4096
 """Bytes of a header, columns of later versions included."""
 LONGEST_TEXT = 255
 """Characters of a text in a table that are kept."""
-BLOCK_BYTES = 32 << 20
+BLOCK_BYTES = 16 << 20
 """How much of a file is read at once where all of it would not fit."""
 
 
@@ -198,7 +198,7 @@ def _check_numbers(path: Path, frame: pd.DataFrame, table: Table) -> None:
             _refuse(path, fell, name, verb, values)
 
 
-def _refuse(
+def _refuse(  # noqa: PLR0917
     path: Path,
     wrong: NDArray[np.bool_],
     name: str,

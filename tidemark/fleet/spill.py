@@ -6,6 +6,7 @@ one block however many targets there are, and no file is kept open. Texts are nu
 """
 
 import contextlib
+import itertools
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -99,7 +100,7 @@ class Spill:
         values = self._numbered(block.frame)[:, order]
         codes = whose.codes.to_numpy()[order]
         edges = np.flatnonzero(np.diff(codes, prepend=-1, append=-1))
-        for begin, end in zip(edges, edges[1:], strict=False):
+        for begin, end in itertools.pairwise(edges):
             target = str(whose.categories[codes[begin]])
             self._append(path, target, values[:, begin:end], block.line + order[begin:end])
 
