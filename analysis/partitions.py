@@ -76,7 +76,7 @@ class Partitions:
         path: Its folder.
         table: Which table it is.
         source: The CSV file that it was made of.
-        parts: By target, in the order in which they are first met in the CSV file.
+        parts: By target, in the order of their ids.
     """
 
     path: Path

@@ -182,7 +182,7 @@ def _write(folder: Path, spill: Spill, source: Source, mode: int) -> Partitions:
     folder_mode = mode | (mode & 0o444) >> 2
     folder.mkdir(mode=folder_mode)
     parts: dict[str, Part] = {}
-    for target, tally in spill.tallies.items():
+    for target, tally in sorted(spill.tallies.items()):
         name = folder_name(target)
         (folder / name).mkdir(mode=folder_mode)
         descriptor = os.open(folder / name / "part-0.parquet", os.O_WRONLY | os.O_CREAT, mode)
