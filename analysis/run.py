@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,9 +14,9 @@ from tidemark.analysis.tables import empty_table, read_table
 from tidemark.record import layout
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.events import Event, Recorded, SamplerLost, TargetExited, of_kind
+from tidemark.record.events import Emfile, Event, Recorded, SamplerLost, TargetExited, of_kind
 from tidemark.record.layout import Table
-from tidemark.record.metadata import RunMetadata
+from tidemark.record.metadata import COMPLETED, DIED, EXHAUSTED, RunMetadata, Target
 
 Kind = TypeVar("Kind", bound=Event)
 
@@ -24,6 +24,8 @@ LONGEST_NAME = 60
 """What a run is called is cut to so many characters: it stands in titles, tables and labels."""
 MOST_PROCESSES = 1000
 """No run has more of them, one after the other included."""
+MOST_NAMED = 5
+"""So many targets are named where one is not found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +35,15 @@ class Run:
     Attributes:
         path: The run directory.
         metadata: The content of run.json.
-        samples: samples.csv; never empty.
+        samples: samples.csv; never empty, but of a target that was never sampled.
         composition: composition.csv; without rows where it was not recorded.
         requests: requests.csv; without rows where it was not recorded.
         routes: routes.csv; without rows where it was not recorded.
         endpoints: endpoints.csv; without rows where it was not recorded.
         events: events.jsonl in the order of `elapsed_s`; empty where it was not recorded.
+        target: The only target that it tells of; None where it tells of all that there are.
+        watched_until_s: Until when the sampler is known to have lived, by what it saw of other
+            targets on the same host; None where all that it saw is here.
     """
 
     path: Path
@@ -49,6 +54,8 @@ class Run:
     routes: pd.DataFrame
     endpoints: pd.DataFrame
     events: tuple[Recorded[Any], ...] = ()
+    target: str | None = None
+    watched_until_s: float | None = None
 
     @property
     def name(self) -> str:
@@ -78,10 +85,31 @@ class Run:
     @property
     def duration_s(self) -> float:
         """Seconds from the beginning of the run to its last row."""
-        last = float(self.samples["elapsed_s"].iloc[-1])
+        last = self.sampled_until_s
         if len(self.requests):
             last = max(last, float(self.requests["elapsed_s"].iloc[-1]))
         return last
+
+    @property
+    def sampled_until_s(self) -> float:
+        """Until when the sampler is known to have lived."""
+        last = float(self.samples["elapsed_s"].max()) if len(self.samples) else 0.0
+        return last if self.watched_until_s is None else max(last, self.watched_until_s)
+
+    @property
+    def target_ids(self) -> tuple[str, ...]:
+        """The ids of what was watched: those that run.json lists, then others that have samples.
+
+        Where run.json lists no more than one, the samples alone tell: older files call their only
+        target by another name.
+        """
+        if self.target is not None:
+            return (self.target,)
+        listed = [one.id for one in self.metadata.targets]
+        seen = [str(one) for one in self.samples["target"].unique()]
+        if len(listed) <= 1:
+            return tuple(sorted(seen)) if len(seen) > 1 else tuple(listed or seen)
+        return (*listed, *sorted(set(seen) - set(listed)))
 
     @property
     def counts(self) -> pd.DataFrame:
@@ -133,7 +161,7 @@ def load_run(path: Path) -> Run:
         raise UnusableRunError(
             path / layout.SAMPLES.file, "holds no sample", "let the run last longer"
         )
-    _check_processes(path / layout.SAMPLES.file, samples["pid"])
+    _check_processes(path / layout.SAMPLES.file, samples)
     run = Run(
         path=path,
         metadata=metadata,
@@ -148,15 +176,94 @@ def load_run(path: Path) -> Run:
     return run
 
 
+def of_target(run: Run, target: str) -> Run:
+    """What a run recorded of one of its targets, as if that had been the only one.
+
+    Requests and routes are those of the run, which its targets share. Events that name no target
+    belong to all of them.
+
+    Raises:
+        UnusableRunError: The run has no such target.
+    """
+    ids = run.target_ids
+    if target not in ids:
+        what = f"has no target {units.shortened(target, LONGEST_NAME)!r}"
+        raise UnusableRunError(run.path, what, f"name one of {named(ids)}")
+    if len(ids) == 1:
+        return run
+    events = tuple(one for one in run.events if _is_about(run, one.event, target))
+    told = next((one for one in run.metadata.targets if one.id == target), Target(target))
+    outcome = _outcome_of(run, target)
+    return replace(
+        run,
+        metadata=replace(run.metadata, targets=(told,), outcome=outcome),
+        samples=_rows_of(run.samples, target),
+        composition=_rows_of(run.composition, target),
+        endpoints=_rows_of(run.endpoints, target),
+        events=events,
+        target=target,
+        watched_until_s=_watched_until_s(run, told),
+    )
+
+
+def named(ids: Sequence[str]) -> str:
+    """The first few of a run's targets, as a message lists them."""
+    shown = [units.shortened(one, LONGEST_NAME) for one in ids[:MOST_NAMED]]
+    more = [f"{units.count(len(ids) - MOST_NAMED)} more"] if len(ids) > MOST_NAMED else []
+    return " and ".join([", ".join(shown), *more])
+
+
+def _rows_of(table: pd.DataFrame, target: str) -> pd.DataFrame:
+    return table[table["target"] == target].reset_index(drop=True)
+
+
+def _is_about(run: Run, event: Event, target: str) -> bool:
+    """Whether an event belongs to a target; one that names none may name its process."""
+    named = getattr(event, "target", None)
+    pid = getattr(event, "pid", None)
+    if named is not None or pid is None:
+        return named in {None, target}
+    roots = {one.id for one in run.metadata.targets if pid in one.pids}
+    return not roots or target in roots
+
+
+def _outcome_of(run: Run, target: str) -> str:
+    """How the run ended for a target: what another one died of is not its own end."""
+    if run.outcome not in {DIED, EXHAUSTED}:
+        return run.outcome
+    ends = [one.event.target for one in run.events if isinstance(one.event, TargetExited | Emfile)]
+    is_of_another = any(ends) and not {None, target} & set(ends)
+    return COMPLETED if is_of_another else run.outcome
+
+
+def _watched_until_s(run: Run, told: Target) -> float | None:
+    """Until when targets on the same host were seen, which one sampler watches."""
+    elsewhere = [one.id for one in run.metadata.targets if one.host != told.host]
+    rows = run.samples
+    if elsewhere:
+        rows = rows[~rows["target"].isin(elsewhere)]
+    return float(rows["elapsed_s"].max()) if len(rows) else None
+
+
 def _told_once(events: Sequence[Recorded[Event]]) -> tuple[Recorded[Event], ...]:
     """The events without an exit that somebody else told of too, and knew how it came about.
 
     The sampler sees that a process has gone; whoever has started it hears of what.
     """
     exits = of_kind(events, TargetExited)
-    explained = {one.event.pid for one in exits if _is_explained(one.event)}
-    repeated = [one for one in exits if one.event.pid in explained and not _is_explained(one.event)]
+    explained = [one.event for one in exits if _is_explained(one.event)]
+    repeated = [
+        one
+        for one in exits
+        if not _is_explained(one.event) and any(_are_one(one.event, other) for other in explained)
+    ]
     return tuple(recorded for recorded in events if recorded not in repeated)
+
+
+def _are_one(exited: TargetExited, other: TargetExited) -> bool:
+    """Whether both tell of one process: on two hosts, two may have the same id."""
+    targets = {exited.target, other.target} - {None}
+    return exited.pid == other.pid and len(targets) <= 1
 
 
 def _is_explained(exited: TargetExited) -> bool:
@@ -172,17 +279,18 @@ def _is_there(path: Path, table: Table) -> bool:
     return os.path.lexists(path / table.file)
 
 
-def _check_processes(file: Path, pids: "pd.Series[float]") -> None:
-    """Each process is judged by itself, which takes its time.
+def _check_processes(file: Path, samples: pd.DataFrame) -> None:
+    """Each process of a target is judged by itself, which takes its time.
 
     Raises:
         UnusableRunError: They are too many, or an id is none.
     """
-    wrong = (pids % 1 != 0).to_numpy()
+    wrong = (samples["pid"] % 1 != 0).to_numpy()
     if wrong.any():
         where = f"{file}, line {int(wrong.argmax()) + 2}"
         raise UnusableRunError(where, "pid is not a whole number", "mend the line or remove it")
-    if (count := pids.nunique()) > MOST_PROCESSES:
+    count = samples.groupby("target", observed=True)["pid"].nunique().max()
+    if count > MOST_PROCESSES:
         what = f"holds {count} processes, and more than {MOST_PROCESSES} are not judged"
         raise UnusableRunError(file, what, "watch fewer of them")
 

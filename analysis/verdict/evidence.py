@@ -195,6 +195,8 @@ class Evidence:
             f"none of {units.several(len(self._rows), 'sample')} is of a living process: "
             "not one descriptor was open"
         )
+        if not len(self._rows):
+            reason = "it was never sampled"
         evidence: Mapping[str, float | None] = {"samples": len(self._rows)}
         yield _untested("process", reason, evidence, "check the process id")
 
@@ -228,7 +230,7 @@ class Evidence:
         """When a target, or its root, was last seen, if the sampler saw others after that."""
         if len(self.counted) < 2 or not len(self.living):
             return None
-        seen_s = float(self.run.samples["elapsed_s"].iloc[-1])
+        seen_s = self.run.sampled_until_s
         seen_s = min(seen_s, float(self.counted["elapsed_s"].iloc[-1]))
         roots = {pid for target in self.run.metadata.targets for pid in target.pids}
         roots |= {recorded.event.pid or 0 for recorded in self.run.events_of(TargetStarted)}
