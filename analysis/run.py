@@ -2,7 +2,7 @@
 
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,12 +10,11 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from tidemark.analysis import units
-from tidemark.analysis.tables import empty_table, read_table
+from tidemark.analysis.opened import OF_TARGETS, Opened, open_run
+from tidemark.analysis.tables import empty_table
 from tidemark.record import layout
-from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import UnusableRunError
 from tidemark.record.events import Emfile, Event, Recorded, SamplerLost, TargetExited, of_kind
-from tidemark.record.layout import Table
 from tidemark.record.metadata import COMPLETED, DIED, EXHAUSTED, RunMetadata, Target
 
 Kind = TypeVar("Kind", bound=Event)
@@ -105,11 +104,7 @@ class Run:
         """
         if self.target is not None:
             return (self.target,)
-        listed = [one.id for one in self.metadata.targets]
-        seen = [str(one) for one in self.samples["target"].unique()]
-        if len(listed) <= 1:
-            return tuple(sorted(seen)) if len(seen) > 1 else tuple(listed or seen)
-        return (*listed, *sorted(set(seen) - set(listed)))
+        return _ids(self.metadata, [str(one) for one in self.samples["target"].unique()])
 
     @property
     def counts(self) -> pd.DataFrame:
@@ -140,40 +135,79 @@ class Run:
         return next(iter(self.events_of(kind)), None)
 
 
-def load_run(path: Path) -> Run:
+def load_run(path: Path, target: str | None = None) -> Run:
     """Read a run directory.
 
     Only run.json and samples.csv must be there.
 
+    Args:
+        path: The run directory.
+        target: Which of its targets is wanted; of a compacted run the rows of no other are read.
+
     Raises:
-        UnusableRunError: It is no run directory, or a file in it is malformed.
+        UnusableRunError: It is no run directory, a file in it is malformed, or it has no such
+            target.
     """
-    path = Path(path)
-    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a name is too long
-        raise UnusableRunError(path, "is not a directory", "name a run directory")
-    directory = RunDirectory(path)
-    metadata = directory.read_metadata()
-    if metadata.raw.get("watched") is False:
-        what = "no process was watched (--no-target), so there is no verdict"
-        raise UnusableRunError(path, what, "name the process with --target-pid next time")
-    samples = read_table(path, layout.SAMPLES)
-    if not len(samples):
-        raise UnusableRunError(
-            path / layout.SAMPLES.file, "holds no sample", "let the run last longer"
-        )
-    _check_processes(path / layout.SAMPLES.file, samples)
-    run = Run(
-        path=path,
-        metadata=metadata,
-        samples=samples.astype({"pid": "int64"}),
-        composition=_optional(path, layout.COMPOSITION),
-        requests=_optional(path, layout.REQUESTS),
-        routes=_optional(path, layout.ROUTES),
-        endpoints=_optional(path, layout.ENDPOINTS),
-        events=_told_once(directory.read_events()),
-    )
+    return run_of(open_run(path), target)
+
+
+def run_of(opened: Opened, target: str | None = None) -> Run:
+    """Read the rows of a run that has been opened. As `load_run`."""
+    if target is not None and opened.is_compacted:
+        return _one_of(opened, target)
+    run = replace(bare_run(opened), **_rows(opened))
+    file = run.path / layout.SAMPLES.file
+    if not len(run.samples):
+        raise UnusableRunError(file, "holds no sample", "let the run last longer")
+    _check_processes(file, run.samples)
+    run = replace(run, samples=run.samples.astype({"pid": "int64"}))
     _check_requests(run)
-    return run
+    return run if target is None else of_target(run, target)
+
+
+def bare_run(opened: Opened) -> Run:
+    """A run without a row of its targets: what is of the run as a whole."""
+    return Run(
+        path=opened.path,
+        metadata=opened.metadata,
+        samples=empty_table(layout.SAMPLES),
+        composition=empty_table(layout.COMPOSITION),
+        requests=opened.requests,
+        routes=opened.routes,
+        endpoints=empty_table(layout.ENDPOINTS),
+        events=opened.events,
+    )
+
+
+def targets_of(opened: Opened) -> tuple[str, ...]:
+    """The ids of what a compacted run watched, as `Run.target_ids` has them."""
+    return _ids(opened.metadata, list(opened.sampled_until_s))
+
+
+def _one_of(opened: Opened, target: str) -> Run:
+    """One target of a compacted run."""
+    ids = targets_of(opened)
+    _expect(opened.path, ids, target)
+    whole = bare_run(opened)
+    run = replace(whole, **_rows(opened, target))
+    _check_processes(opened.path / layout.SAMPLES.file, run.samples)
+    run = replace(run, samples=run.samples.astype({"pid": "int64"}))
+    if len(ids) == 1:
+        _check_requests(run)
+        return run
+    return _narrowed(run, target, opened.sampled_until_s)
+
+
+def _rows(opened: Opened, target: str | None = None) -> dict[str, Any]:
+    return {Path(one.file).stem: opened.rows(one, target) for one in OF_TARGETS}
+
+
+def _ids(metadata: RunMetadata, seen: Sequence[str]) -> tuple[str, ...]:
+    """See `Run.target_ids`."""
+    listed = [one.id for one in metadata.targets]
+    if len(listed) <= 1:
+        return tuple(sorted(seen)) if len(seen) > 1 else tuple(listed or seen)
+    return (*listed, *sorted(set(seen) - set(listed)))
 
 
 def of_target(run: Run, target: str) -> Run:
@@ -186,23 +220,40 @@ def of_target(run: Run, target: str) -> Run:
         UnusableRunError: The run has no such target.
     """
     ids = run.target_ids
-    if target not in ids:
-        what = f"has no target {units.shortened(target, LONGEST_NAME)!r}"
-        raise UnusableRunError(run.path, what, f"name one of {named(ids)}")
+    _expect(run.path, ids, target)
     if len(ids) == 1:
         return run
-    events = tuple(one for one in run.events if _is_about(run, one.event, target))
-    told = next((one for one in run.metadata.targets if one.id == target), Target(target))
-    outcome = _outcome_of(run, target)
-    return replace(
+    narrowed = replace(
         run,
-        metadata=replace(run.metadata, targets=(told,), outcome=outcome),
         samples=_rows_of(run.samples, target),
         composition=_rows_of(run.composition, target),
         endpoints=_rows_of(run.endpoints, target),
-        events=events,
+    )
+    until = run.samples.groupby("target", observed=True)["elapsed_s"].max()
+    return _narrowed(narrowed, target, {str(one): float(at) for one, at in until.items()})
+
+
+def _expect(path: Path, ids: Sequence[str], target: str) -> None:
+    if target not in ids:
+        what = f"has no target {units.shortened(target, LONGEST_NAME)!r}"
+        raise UnusableRunError(path, what, f"name one of {named(ids)}")
+
+
+def _narrowed(run: Run, target: str, until_s: Mapping[str, float]) -> Run:
+    """A run of several targets that has the rows of one, as if that had been the only one.
+
+    Args:
+        run: The run; its events and run.json still tell of all.
+        target: The target.
+        until_s: By target, when it was last sampled.
+    """
+    told = next((one for one in run.metadata.targets if one.id == target), Target(target))
+    return replace(
+        run,
+        metadata=replace(run.metadata, targets=(told,), outcome=_outcome_of(run, target)),
+        events=tuple(_about(run, target)),
         target=target,
-        watched_until_s=_watched_until_s(run, told),
+        watched_until_s=_watched_until_s(run, told, until_s),
     )
 
 
@@ -217,14 +268,18 @@ def _rows_of(table: pd.DataFrame, target: str) -> pd.DataFrame:
     return table[table["target"] == target].reset_index(drop=True)
 
 
-def _is_about(run: Run, event: Event, target: str) -> bool:
-    """Whether an event belongs to a target; one that names none may name its process."""
-    named = getattr(event, "target", None)
-    pid = getattr(event, "pid", None)
-    if named is not None or pid is None:
-        return named in {None, target}
-    roots = {one.id for one in run.metadata.targets if pid in one.pids}
-    return not roots or target in roots
+def _about(run: Run, target: str) -> Iterator[Recorded[Any]]:
+    """The events that belong to a target; one that names none may name its process."""
+    ours: set[int] = set()
+    others: set[int] = set()
+    for one in run.metadata.targets:
+        (ours if one.id == target else others).update(one.pids)
+    others -= ours
+    for recorded in run.events:
+        named = getattr(recorded.event, "target", None)
+        pid = getattr(recorded.event, "pid", None)
+        if named == target or (named is None and (pid is None or pid not in others)):
+            yield recorded
 
 
 def _outcome_of(run: Run, target: str) -> str:
@@ -236,47 +291,10 @@ def _outcome_of(run: Run, target: str) -> str:
     return COMPLETED if is_of_another else run.outcome
 
 
-def _watched_until_s(run: Run, told: Target) -> float | None:
+def _watched_until_s(run: Run, told: Target, until_s: Mapping[str, float]) -> float | None:
     """Until when targets on the same host were seen, which one sampler watches."""
-    elsewhere = [one.id for one in run.metadata.targets if one.host != told.host]
-    rows = run.samples
-    if elsewhere:
-        rows = rows[~rows["target"].isin(elsewhere)]
-    return float(rows["elapsed_s"].max()) if len(rows) else None
-
-
-def _told_once(events: Sequence[Recorded[Event]]) -> tuple[Recorded[Event], ...]:
-    """The events without an exit that somebody else told of too, and knew how it came about.
-
-    The sampler sees that a process has gone; whoever has started it hears of what.
-    """
-    exits = of_kind(events, TargetExited)
-    explained = [one.event for one in exits if _is_explained(one.event)]
-    repeated = [
-        one
-        for one in exits
-        if not _is_explained(one.event) and any(_are_one(one.event, other) for other in explained)
-    ]
-    return tuple(recorded for recorded in events if recorded not in repeated)
-
-
-def _are_one(exited: TargetExited, other: TargetExited) -> bool:
-    """Whether both tell of one process: on two hosts, two may have the same id."""
-    targets = {exited.target, other.target} - {None}
-    return exited.pid == other.pid and len(targets) <= 1
-
-
-def _is_explained(exited: TargetExited) -> bool:
-    return exited.signal is not None or exited.exit_code is not None
-
-
-def _optional(path: Path, table: Table) -> pd.DataFrame:
-    return read_table(path, table) if _is_there(path, table) else empty_table(table)
-
-
-def _is_there(path: Path, table: Table) -> bool:
-    """Whether a run has such a file; a link into nowhere is one that cannot be read."""
-    return os.path.lexists(path / table.file)
+    elsewhere = {one.id for one in run.metadata.targets if one.host != told.host}
+    return max((at for one, at in until_s.items() if one not in elsewhere), default=None)
 
 
 def _check_processes(file: Path, samples: pd.DataFrame) -> None:

@@ -14,8 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import csv, parquet
 
+from tidemark.analysis.opened import OF_TARGETS
 from tidemark.analysis.partitions import CONTENTS, Part, Partitions, Source, folder_of
-from tidemark.fleet.compacting import COMPACTED, encoding, folder_name
+from tidemark.fleet.compacting import encoding, folder_name
 from tidemark.record import layout
 from tidemark.record.layout import Table
 
@@ -139,11 +140,11 @@ def _composition(number: int, times: dict[str, object], held: Floats, every: int
 
 def make_compacted(plan: Plan, path: Path) -> None:
     """Write a run as `tidemark compact --replace` leaves it, target by target."""
-    made: dict[str, dict[str, Part]] = {table.file: {} for table in COMPACTED}
+    made: dict[str, dict[str, Part]] = {table.file: {} for table in OF_TARGETS}
     _fresh(path)
     for number, target in enumerate(plan.ids):
         frames = plan.frames(number)
-        for table in COMPACTED:
+        for table in OF_TARGETS:
             frame = frames[table.file].drop(columns="target")
             folder = folder_of(path, table) / folder_name(target)
             folder.mkdir(parents=True)
@@ -152,7 +153,7 @@ def make_compacted(plan: Plan, path: Path) -> None:
             parquet.write_table(stored, folder / "part-0.parquet", **encoding(names))
             until_s = float(frame["elapsed_s"].max())
             made[table.file][target] = Part(folder.name, len(frame), until_s)
-    for table in COMPACTED:
+    for table in OF_TARGETS:
         folder = folder_of(path, table)
         held = Partitions(folder, table, Source(0, 0), made[table.file])
         (folder / CONTENTS).write_text(json.dumps(held.contents()))
@@ -163,7 +164,7 @@ def make_csv(plan: Plan, path: Path) -> None:
     """Write a run as it is recorded: the rows of all targets at every tick."""
     _fresh(path)
     held = [plan.frames(number) for number in range(plan.targets)]
-    for table in COMPACTED:
+    for table in OF_TARGETS:
         whole = pd.concat([frames.pop(table.file) for frames in held], ignore_index=True)
         whole = whole.sort_values("elapsed_s", kind="stable", ignore_index=True)
         _write_csv(path, table, whole)

@@ -6,7 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.analysis.rundirs import write_run
-from tests.eventually import eventually
+from tidemark.analysis.opened import OF_TARGETS
 from tidemark.analysis.partitions import CONTENTS, find_partitions, folder_of
 from tidemark.analysis.tables import read_table
 from tidemark.fleet import compacting
-from tidemark.fleet.compacting import COMPACTED, compact, folder_name
+from tidemark.fleet.compacting import compact, folder_name
 from tidemark.fleet.errors import CompactError
 from tidemark.record import layout
 from tidemark.record.directory import RunDirectory
@@ -56,7 +55,7 @@ def several(tmp_path, ids=IDS, ticks=40, ended="2026-01-01T00:01:00Z"):
 def test_the_rows_of_a_recorded_run_are_the_same(tmp_path):
     path = write_run(tmp_path, workers=3)
     done(path)
-    for table in COMPACTED:
+    for table in OF_TARGETS:
         found = find_partitions(path, table).read()
         pd.testing.assert_frame_equal(found, in_order(read_table(path, table)))
 
@@ -168,7 +167,7 @@ def test_a_line_that_is_wrong_is_named_wherever_the_file_is_cut(tmp_path):
 
 def test_a_run_without_an_end_is_refused_unless_asked_for_and_keeps_its_csv(tmp_path):
     path = several(tmp_path, ended=None)
-    with pytest.raises(CompactError, match="no ended_at.*--anyway"):
+    with pytest.raises(CompactError, match=r"no ended_at.*--anyway"):
         done(path)
     with pytest.raises(CompactError, match="leave out --replace"):
         done(path, anyway=True, replace=True)
@@ -191,11 +190,11 @@ def test_a_csv_file_that_was_written_to_since_is_the_truth(tmp_path):
 def test_the_csv_files_go_only_when_asked_for(tmp_path):
     path = write_run(tmp_path)
     done(path)
-    assert all((path / table.file).exists() for table in COMPACTED)
+    assert all((path / table.file).exists() for table in OF_TARGETS)
     assert not any(one.is_new for one in done(path, replace=True))
-    assert not any((path / table.file).exists() for table in COMPACTED)
+    assert not any((path / table.file).exists() for table in OF_TARGETS)
     assert (path / "requests.csv").exists()
-    assert len(done(path)) == len(COMPACTED)
+    assert len(done(path)) == len(OF_TARGETS)
 
 
 def test_what_is_not_read_back_the_same_never_takes_its_name(tmp_path, monkeypatch):

@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from tidemark.analysis.opened import OF_TARGETS
 from tidemark.analysis.partitions import (
     CONTENTS,
     Part,
@@ -40,8 +41,6 @@ from tidemark.record.directory import RunDirectory, write_file
 from tidemark.record.files import explained, mode_beside
 from tidemark.record.layout import Table
 
-COMPACTED = (layout.SAMPLES, layout.COMPOSITION, layout.ENDPOINTS)
-"""The tables that have rows of every target; what is of the run as a whole stays as it is."""
 GROUP_ROWS = 1 << 16
 """Rows of a group: what is in memory when a target is written, or read bit by bit."""
 STREAMS = (*layout.TIME_COLUMNS, "cpu_s")
@@ -123,7 +122,7 @@ def _held(path: Path) -> list[Table]:
     """
     held = [
         table
-        for table in COMPACTED
+        for table in OF_TARGETS
         if os.path.lexists(path / table.file) or os.path.lexists(folder_of(path, table))
     ]
     if layout.SAMPLES not in held:
