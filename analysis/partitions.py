@@ -155,14 +155,21 @@ class Partitions:
 def _values(read: Any, name: str, table: Table, target: str) -> Any:
     """The values of a column; one of a later version is empty, as in an older CSV file."""
     if name == "target":
-        return pd.Categorical([target] * read.num_rows)
+        return _all_alike(target, read.num_rows)
     if name not in read.column_names and name in table.added:
         filling = table.added[name]
-        return np.nan if filling is None else pd.Categorical([filling] * read.num_rows)
+        return np.nan if filling is None else _all_alike(filling, read.num_rows)
     column = read.column(name)
     if name in table.text:
-        return column.to_pandas().astype("category")
+        texts = column.dictionary_encode().to_pandas()
+        return texts.cat.reorder_categories(sorted(texts.cat.categories))
     return column.cast("float64").to_numpy()
+
+
+def _all_alike(text: str, rows: int) -> pd.Categorical:
+    return pd.Categorical.from_codes(
+        np.zeros(rows, dtype=np.int8), dtype=pd.CategoricalDtype([text])
+    )
 
 
 def folder_of(run: Path, table: Table) -> Path:
