@@ -166,7 +166,7 @@ def _values(read: Any, name: str, table: Table, target: str) -> Any:
     return column.cast("float64").to_numpy()
 
 
-def _all_alike(text: str, rows: int) -> pd.Categorical:
+def _all_alike(text: str, rows: int) -> Any:
     return pd.Categorical.from_codes(
         np.zeros(rows, dtype=np.int8), dtype=pd.CategoricalDtype([text])
     )
