@@ -2,7 +2,7 @@
 
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,15 @@ from tidemark.analysis.tables import empty_table, read_table
 from tidemark.record import layout
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.events import Emfile, Event, Recorded, SamplerLost, TargetExited, of_kind
+from tidemark.record.events import (
+    Emfile,
+    Event,
+    Recorded,
+    SamplerLost,
+    TargetExited,
+    TargetRestarted,
+    of_kind,
+)
 from tidemark.record.layout import Table
 from tidemark.record.metadata import COMPLETED, DIED, EXHAUSTED, RunMetadata, Target
 
@@ -191,7 +199,6 @@ def of_target(run: Run, target: str) -> Run:
         raise UnusableRunError(run.path, what, f"name one of {named(ids)}")
     if len(ids) == 1:
         return run
-    events = tuple(one for one in run.events if _is_about(run, one.event, target))
     told = next((one for one in run.metadata.targets if one.id == target), Target(target))
     outcome = _outcome_of(run, target)
     return replace(
@@ -200,7 +207,7 @@ def of_target(run: Run, target: str) -> Run:
         samples=_rows_of(run.samples, target),
         composition=_rows_of(run.composition, target),
         endpoints=_rows_of(run.endpoints, target),
-        events=events,
+        events=tuple(_events_of(run, target)),
         target=target,
         watched_until_s=_watched_until_s(run, told),
     )
@@ -217,6 +224,16 @@ def _rows_of(table: pd.DataFrame, target: str) -> pd.DataFrame:
     return table[table["target"] == target].reset_index(drop=True)
 
 
+def _events_of(run: Run, target: str) -> Iterator[Recorded[Any]]:
+    """What happened to a target, that another one has taken its place included."""
+    for recorded in run.events:
+        event = recorded.event
+        if _is_about(run, event, target):
+            yield recorded
+        elif isinstance(event, TargetRestarted) and _is_successor(run, event, target):
+            yield replace(recorded, event=replace(event, target=target))
+
+
 def _is_about(run: Run, event: Event, target: str) -> bool:
     """Whether an event belongs to a target; one that names none may name its process."""
     named = getattr(event, "target", None)
@@ -225,6 +242,13 @@ def _is_about(run: Run, event: Event, target: str) -> bool:
         return named in {None, target}
     roots = {one.id for one in run.metadata.targets if pid in one.pids}
     return not roots or target in roots
+
+
+def _is_successor(run: Run, event: TargetRestarted, target: str) -> bool:
+    """Whether another target's process has taken the place of one of this target."""
+    rows = run.samples[run.samples["pid"] == event.former_pid]
+    owners = {str(one) for one in rows["target"].unique()}
+    return target in owners and event.target not in owners
 
 
 def _outcome_of(run: Run, target: str) -> str:

@@ -37,9 +37,7 @@ def together(
         for name, run in runs.items()
         for one in run.events
     ]
-    targets = tuple(
-        Target(name, host=(hosts or {}).get(name)) for name in (*runs, *unsampled)
-    )
+    targets = tuple(Target(name, host=(hosts or {}).get(name)) for name in (*runs, *unsampled))
     return replace(
         first,
         metadata=replace(first.metadata, targets=targets, outcome=outcome),
@@ -57,9 +55,7 @@ def _joined(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return table.astype({"target": "category"})
 
 
-def leaking(
-    per_request: float, *, resource: str = "fds", seed: int = 3, **options: Any
-) -> Run:
+def leaking(per_request: float, *, resource: str = "fds", seed: int = 3, **options: Any) -> Run:
     """A run of one target that leaks so much with each of the run's requests; 0 is clean."""
     at = made.ticks(options.pop("duration_s", 300.0))
     rng = made.np.random.default_rng(seed)
