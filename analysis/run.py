@@ -76,6 +76,13 @@ class Run:
         return units.shortened(self.metadata.strategy or self.name, LONGEST_NAME)
 
     @property
+    def title(self) -> str:
+        """What was run, and which of its targets where this is about one of several."""
+        if self.target is None:
+            return self.strategy
+        return f"{self.strategy}, {units.shortened(self.target, LONGEST_NAME)}"
+
+    @property
     def outcome(self) -> str:
         """How the run ended, one of `tidemark.record.metadata.OUTCOMES`."""
         return self.metadata.outcome
