@@ -88,7 +88,7 @@ def _shown(assessment: Assessment, looks: Looks) -> list[str]:
     count = len(assessment.targets)
     if count == len(looks):
         return []
-    return [f"{units.several(count, 'target')}: the worst in colour, the others grey"]
+    return [f"{units.several(count, 'target')}: those named in colour, the others grey"]
 
 
 def _panel(
@@ -137,8 +137,8 @@ def _draw(
         said = [draw_fit(axes, judged, metric.axis_scale)]
         said.append(draw_forecast(axes, judged, scale=metric.axis_scale))
     label_ends(axes, labels)
-    whose = "the process that holds most" if metric.has_own_limit else "all processes"
-    return f"{metric.title}, {whose} of each target", "   ".join(filter(None, said))
+    whose = "the process that holds most" if metric.has_own_limit else "all processes together"
+    return f"{metric.title} by target", "   ".join(filter(None, said)) or whose
 
 
 def _draw_target(axes: Axes, curve: Curve, colour: str) -> EndLabel:

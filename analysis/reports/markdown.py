@@ -93,7 +93,8 @@ def _targets(results: Sequence[TargetResult]) -> list[str]:
         for one, (name, result, *rest) in zip(told.rows, told.cells, strict=True)
     ]
     header = [heading.capitalize() for heading in told.headings]
-    return [_table(header, rows, NUMBERS_FROM), escape(told.more)]
+    below = [line.capitalize() + "." for line in (told.more, told.note) if line]
+    return [_table(header, rows, NUMBERS_FROM), escape(" ".join(below))]
 
 
 def _route(found: ResourceVerdict, name: str) -> str:

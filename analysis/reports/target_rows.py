@@ -10,6 +10,8 @@ from tidemark.record.metrics import JUDGED
 MOST_ROWS = 20
 """So many targets are listed; verdict.json has them all."""
 
+SHARED = "growth is that with each of the run's requests, which {} targets share"
+
 
 @dataclass(frozen=True, slots=True)
 class TargetTable:
@@ -20,12 +22,14 @@ class TargetTable:
         rows: A row for each target that is listed.
         cells: What stands in each row.
         more: What there is of the others; empty where all are listed.
+        note: What growth is counted in.
     """
 
     headings: tuple[str, ...]
     rows: tuple[TargetResult, ...]
     cells: tuple[tuple[str, ...], ...]
     more: str
+    note: str
 
 
 def target_table(results: Sequence[TargetResult], most: int = MOST_ROWS) -> TargetTable:
@@ -41,6 +45,7 @@ def target_table(results: Sequence[TargetResult], most: int = MOST_ROWS) -> Targ
         rows=shown,
         cells=tuple(_cells(one, hourly=hourly) for one in shown),
         more=_more(results[most:]),
+        note="" if hourly else SHARED.format(count(len(results))),
     )
 
 

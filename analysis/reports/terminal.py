@@ -268,8 +268,8 @@ def _print_targets(console: Console, assessment: Assessment) -> None:
         table.add_row(Text(name), Text(verdict, SEVERITY_STYLE[one.severity]), *figures)
     console.print()
     _print_table(console, table)
-    if told.more:
-        console.print(Text(told.more))
+    for line in filter(None, (told.more, told.note)):
+        console.print(Text(line))
 
 
 def _print_routes(console: Console, assessment: Assessment) -> None:
