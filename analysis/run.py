@@ -2,7 +2,7 @@
 
 import datetime as dt
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,15 @@ from tidemark.analysis.opened import OF_TARGETS, Opened, open_run
 from tidemark.analysis.tables import empty_table
 from tidemark.record import layout
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.events import Emfile, Event, Recorded, SamplerLost, TargetExited, of_kind
+from tidemark.record.events import (
+    Emfile,
+    Event,
+    Recorded,
+    SamplerLost,
+    TargetExited,
+    TargetRestarted,
+    of_kind,
+)
 from tidemark.record.metadata import COMPLETED, DIED, EXHAUSTED, RunMetadata, Target
 
 Kind = TypeVar("Kind", bound=Event)
@@ -65,6 +73,13 @@ class Run:
     def strategy(self) -> str:
         """What was run; the name of the directory where run.json does not say."""
         return units.shortened(self.metadata.strategy or self.name, LONGEST_NAME)
+
+    @property
+    def title(self) -> str:
+        """What was run, and which of its targets where this is about one of several."""
+        if self.target is None:
+            return self.strategy
+        return f"{self.strategy}, {units.shortened(self.target, LONGEST_NAME)}"
 
     @property
     def outcome(self) -> str:
@@ -189,13 +204,14 @@ def _one_of(opened: Opened, target: str) -> Run:
     ids = targets_of(opened)
     _expect(opened.path, ids, target)
     whole = bare_run(opened)
-    run = replace(whole, **_rows(opened, target))
-    _check_processes(opened.path / layout.SAMPLES.file, run.samples)
-    run = replace(run, samples=run.samples.astype({"pid": "int64"}))
-    if len(ids) == 1:
-        _check_requests(run)
-        return run
-    return _narrowed(run, target, opened.sampled_until_s)
+    rows = _rows(opened, target)
+    _check_processes(opened.path / layout.SAMPLES.file, rows["samples"])
+    rows["samples"] = rows["samples"].astype({"pid": "int64"})
+    run = replace(whole, **rows)
+    if len(ids) > 1:
+        return _narrowed(run, target, rows, opened.sampled_until_s)
+    _check_requests(run)
+    return run
 
 
 def _rows(opened: Opened, target: str | None = None) -> dict[str, Any]:
@@ -223,14 +239,13 @@ def of_target(run: Run, target: str) -> Run:
     _expect(run.path, ids, target)
     if len(ids) == 1:
         return run
-    narrowed = replace(
-        run,
-        samples=_rows_of(run.samples, target),
-        composition=_rows_of(run.composition, target),
-        endpoints=_rows_of(run.endpoints, target),
-    )
     until = run.samples.groupby("target", observed=True)["elapsed_s"].max()
-    return _narrowed(narrowed, target, {str(one): float(at) for one, at in until.items()})
+    rows = {
+        "samples": _rows_of(run.samples, target),
+        "composition": _rows_of(run.composition, target),
+        "endpoints": _rows_of(run.endpoints, target),
+    }
+    return _narrowed(run, target, rows, {str(one): float(at) for one, at in until.items()})
 
 
 def _expect(path: Path, ids: Sequence[str], target: str) -> None:
@@ -239,19 +254,21 @@ def _expect(path: Path, ids: Sequence[str], target: str) -> None:
         raise UnusableRunError(path, what, f"name one of {named(ids)}")
 
 
-def _narrowed(run: Run, target: str, until_s: Mapping[str, float]) -> Run:
-    """A run of several targets that has the rows of one, as if that had been the only one.
+def _narrowed(run: Run, target: str, rows: Mapping[str, Any], until_s: Mapping[str, float]) -> Run:
+    """A run of several targets, as if one had been the only one.
 
     Args:
         run: The run; its events and run.json still tell of all.
         target: The target.
+        rows: Its rows, by the attribute that holds them.
         until_s: By target, when it was last sampled.
     """
     told = next((one for one in run.metadata.targets if one.id == target), Target(target))
     return replace(
         run,
+        **rows,
         metadata=replace(run.metadata, targets=(told,), outcome=_outcome_of(run, target)),
-        events=tuple(_about(run, target)),
+        events=tuple(_events_of(run, target)),
         target=target,
         watched_until_s=_watched_until_s(run, told, until_s),
     )
@@ -268,18 +285,34 @@ def _rows_of(table: pd.DataFrame, target: str) -> pd.DataFrame:
     return table[table["target"] == target].reset_index(drop=True)
 
 
-def _about(run: Run, target: str) -> Iterator[Recorded[Any]]:
-    """The events that belong to a target; one that names none may name its process."""
-    ours: set[int] = set()
-    others: set[int] = set()
+def _events_of(run: Run, target: str) -> Iterator[Recorded[Any]]:
+    """What happened to a target, that another one has taken its place included."""
+    roots = {True: set[int](), False: set[int]()}
     for one in run.metadata.targets:
-        (ours if one.id == target else others).update(one.pids)
-    others -= ours
+        roots[one.id == target].update(one.pids)
+    others = roots[False] - roots[True]
     for recorded in run.events:
-        named = getattr(recorded.event, "target", None)
-        pid = getattr(recorded.event, "pid", None)
-        if named == target or (named is None and (pid is None or pid not in others)):
+        event = recorded.event
+        if _is_about(event, target, others):
             yield recorded
+        elif isinstance(event, TargetRestarted) and _is_successor(run, event, target):
+            yield replace(recorded, event=replace(event, target=target))
+
+
+def _is_about(event: Event, target: str, others: Collection[int]) -> bool:
+    """Whether an event belongs to a target; one that names none may name another's process."""
+    named = getattr(event, "target", None)
+    pid = getattr(event, "pid", None)
+    if named is not None or pid is None:
+        return named in {None, target}
+    return pid not in others
+
+
+def _is_successor(run: Run, event: TargetRestarted, target: str) -> bool:
+    """Whether another target's process has taken the place of one of this target."""
+    rows = run.samples[run.samples["pid"] == event.former_pid]
+    owners = {str(one) for one in rows["target"].unique()}
+    return target in owners and event.target not in owners
 
 
 def _outcome_of(run: Run, target: str) -> str:

@@ -9,7 +9,6 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tidemark.analysis import units
 from tidemark.analysis.run import Run
@@ -88,8 +87,25 @@ class Evidence:
     @property
     def end_s(self) -> float:
         """When the load ended, or the target with it."""
-        last = float(self.counted["elapsed_s"].iloc[-1])
+        last = min(float(self.counted["elapsed_s"].iloc[-1]), self._place_s[1])
         return last if self.death_s is None else min(last, self.death_s)
+
+    @cached_property
+    def _place_s(self) -> tuple[float, float]:
+        """From when on a target was in another one's place, and until when it had its own.
+
+        Replicas come and go; one that has a successor was not lost.
+        """
+        own, taken = set(self._rows["pid"]), (-np.inf, np.inf)
+        if self.run.target is None:
+            return taken
+        for one in self.run.events_of(TargetRestarted):
+            was, is_now = one.event.former_pid in own, one.event.pid in own
+            if is_now and not was and one.event.former_pid is not None:
+                taken = (max(taken[0], one.elapsed_s), taken[1])
+            elif was and not is_now:
+                taken = (taken[0], min(taken[1], one.elapsed_s))
+        return taken
 
     @property
     def load_s(self) -> float:
@@ -287,10 +303,12 @@ class Evidence:
         return max(LONGEST_PAUSE * usual, float(np.clip(PAUSE_SHARE * self.load_s, *PAUSE_S)))
 
     def _not_sampled(self) -> Iterator[Finding]:
-        span_s = self.end_s - self.begin_s
+        begin_s = max(self.begin_s, self._place_s[0])
+        span_s = self.end_s - begin_s
         if not len(self.living) or span_s <= 0:
             return
-        edges = [self.begin_s, *self._ticks[self._within(self._ticks)], self.end_s]
+        seen = self._ticks[(self._ticks >= begin_s) & (self._ticks <= self.end_s)]
+        edges = [begin_s, *seen, self.end_s]
         between = np.diff(edges)
         sampled_s = float(between[between <= self._longest_pause_s].sum())
         evidence: Mapping[str, float | None] = {"sampled_s": sampled_s, "load_s": span_s}
@@ -304,9 +322,6 @@ class Evidence:
             yield _untested("samples", reason, {**evidence, "sampled_s": sampled_s}, remedy)
         elif (lost := self._sampler_lost()) is not None:
             yield Finding(Kind.NOT_SAMPLED, "sampler", Severity.UNKNOWN, lost, evidence, remedy)
-
-    def _within(self, at: Floats) -> NDArray[np.bool_]:
-        return (at >= self.begin_s) & (at <= self.end_s)
 
     def _sampler_lost(self) -> str | None:
         """What is to be said of a sampler that did not see the load's end; None of one that did."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tidemark.analysis import units
 from tidemark.analysis.verdict.baseline import ResourceChange
-from tidemark.analysis.verdict.findings import Finding, Severity
+from tidemark.analysis.verdict.findings import Finding, Kind, Severity
 from tidemark.analysis.verdict.model import Decision, ResourceVerdict, Verdict
 from tidemark.analysis.verdict.summary import Summary
 
@@ -65,7 +65,13 @@ class TargetResult:
 
     @property
     def dies_at_s(self) -> float | None:
-        """When it died, or will, of what runs out first: seconds since the run began."""
+        """When it died, or will: seconds since the run began."""
+        deaths = [one.evidence.get("elapsed_s") for one in self.findings if one.kind is Kind.DIED]
+        return next((at for at in deaths if at is not None), self.runs_out_s)
+
+    @property
+    def runs_out_s(self) -> float | None:
+        """When what runs out first did so, or will: seconds since the run began."""
         if self.found.exhausted is not None:
             return self.found.exhausted.elapsed_s
         first = self.found.resources.get(self.found.first_to_exhaust or "")

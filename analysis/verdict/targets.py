@@ -123,8 +123,8 @@ def combine(results: Sequence[TargetResult]) -> Verdict:
     decision = worst(DECISIONS, (one.verdict for one in ordered))
     resources = {name: combine_resource(name, ordered) for name in RESOURCES}
     deaths = [one.found.exhausted for one in ordered if one.found.exhausted is not None]
-    dying = [one for one in ordered if one.dies_at_s is not None]
-    first = min(dying, key=lambda one: one.dies_at_s or 0.0, default=None)
+    dying = [one for one in ordered if one.runs_out_s is not None]
+    first = min(dying, key=lambda one: one.runs_out_s or 0.0, default=None)
     return Verdict(
         run=ordered[0].found.run,
         verdict=decision,
@@ -182,11 +182,17 @@ def merged_findings(results: Iterable[TargetResult]) -> tuple[Finding, ...]:
     ordered = worst_first(results)
     groups: dict[tuple[object, ...], list[tuple[str, Finding]]] = {}
     for result in ordered:
-        for finding in result.findings:
+        for finding in _telling(result):
             if finding.kind not in _ELSEWHERE:
                 groups.setdefault(_question(finding), []).append((result.id, finding))
     merged = [_merged(group, len(ordered)) for group in groups.values()]
     return tuple(sorted(merged, key=_stage))
+
+
+def _telling(result: TargetResult) -> Iterator[Finding]:
+    """The findings that say something: of a target that was not tested, none on its resources."""
+    is_tested = result.result != Kind.NOT_A_TEST.value
+    yield from (one for one in result.findings if is_tested or one.kind in ON_THE_RUN)
 
 
 def _question(finding: Finding) -> tuple[object, ...]:

@@ -119,7 +119,7 @@ class Assessment:
     @property
     def headline(self) -> str:
         """The finding in one line, the run's name before it."""
-        return f"{self.run.strategy}: {self.statement}"
+        return f"{self.run.title}: {self.statement}"
 
     @property
     def statement(self) -> str:

@@ -36,6 +36,7 @@ FOLDER = click.Path(path_type=Path)
     "fds=0.01, or that of one route: 'fds@POST /ingest=0.01'; repeatable "
     f"({', '.join(RESOURCES)})",
 )
+@click.option("--target", metavar="ID", help="judge one target of the run alone")
 @click.option("--junit", "junit_file", type=FOLDER, metavar="FILE", help="write it as JUnit XML")
 @click.option("--markdown", "markdown_file", type=FOLDER, metavar="FILE", help="... as Markdown")
 def check(
@@ -45,6 +46,7 @@ def check(
     baseline: Path | None,
     baseline_anyway: bool,
     thresholds: tuple[str, ...],
+    target: str | None,
     junit_file: Path | None,
     markdown_file: Path | None,
 ) -> int:
@@ -54,6 +56,7 @@ def check(
         _expect_one_run(folder, option)
     assessment = assess_directory(
         directory,
+        target=target,
         control=control,
         thresholds=allowed,
         baseline=baseline,

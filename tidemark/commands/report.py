@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from tidemark.analysis.reports.files import write_comparison, write_run_report
+from tidemark.analysis.reports.files import folder_of, write_comparison, write_run_report
 from tidemark.analysis.reports.terminal import make_console, print_comparison, print_run
 from tidemark.analysis.run import runs_in
+from tidemark.record.errors import OptionError
 from tidemark.record.layout import VERDICT_JSON
 
 
@@ -33,19 +34,32 @@ from tidemark.record.layout import VERDICT_JSON
     metavar="DIR",
     help="a run of the same load on a clean service; for a single run",
 )
+@click.option(
+    "--target",
+    metavar="ID",
+    help="judge one target of a single run alone; its report goes to DIR/targets/ID",
+)
 def report(
-    directories: tuple[Path, ...], as_json: bool, out: Path | None, control: Path | None
+    directories: tuple[Path, ...],
+    as_json: bool,
+    out: Path | None,
+    control: Path | None,
+    target: str | None,
 ) -> None:
     """(Re)build verdict.json, report.png and report.html of each run DIR.
 
     Of several runs, or of a folder that holds several, the comparison is built as well.
     """
     runs = [run for directory in directories for run in runs_in(directory)]
-    console = make_console()
-    if len(runs) == 1 and runs == list(directories):
-        assessment = write_run_report(runs[0], control)
+    is_single = len(runs) == 1 and runs == list(directories)
+    if target is not None and not is_single:
+        raise OptionError("--target: is for a single run; name one run directory")
+    console, written = make_console(), runs
+    if is_single:
+        assessment = write_run_report(runs[0], control, target)
+        written = [runs[0] if target is None else folder_of(runs[0], target)]
         if not as_json:
-            print_run(console, assessment)
+            print_run(console, assessment, written[0])
     else:
         folder = out or Path(os.path.commonpath([run.resolve().parent for run in runs]))
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,5 +67,5 @@ def report(
         if not as_json:
             print_comparison(console, assessed, folder)
     if as_json:
-        for run in runs:
-            click.echo(json.dumps(json.loads((run / VERDICT_JSON).read_text()), indent=2))
+        for folder in written:
+            click.echo(json.dumps(json.loads((folder / VERDICT_JSON).read_text()), indent=2))
