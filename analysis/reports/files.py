@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from matplotlib.figure import Figure
+
 from tidemark.analysis.figures import entries, style
 from tidemark.analysis.figures.comparison_figure import draw_comparison
+from tidemark.analysis.figures.overview_figure import draw_overview
 from tidemark.analysis.figures.run_figure import draw_run
 from tidemark.analysis.figures.targets_figure import draw_targets
 from tidemark.analysis.reports import html, verdict_json
@@ -40,7 +43,7 @@ def write_run_report(
     if target is not None:
         folder = folder_of(folder, target)
         _make(folder)
-    _write_report(assessment, folder)
+    write_report(assessment, folder)
     return assessment
 
 
@@ -80,7 +83,17 @@ def write_comparison(
         raise ReportError("there is no run to compare: name at least one run directory")
     earlier = {name: load_run(path) for name, path in (baselines or {}).items()}
     assessed = assess_together(runs, earlier, baseline_anyway=baseline_anyway)
-    pictures = [_write_report(one, one.run.path) for one in assessed]
+    write_comparison_of(assessed, out_dir)
+    return assessed
+
+
+def write_comparison_of(assessed: Sequence[Assessment], out_dir: Path) -> None:
+    """The same of runs that have been assessed.
+
+    Raises:
+        ReportError: A file cannot be written.
+    """
+    pictures = [write_report(one, one.run.path) for one in assessed]
     picture = style.png(draw_comparison(assessed))
     title = entries.headline(entries.entries(assessed))
     out_dir = Path(out_dir)
@@ -88,7 +101,6 @@ def write_comparison(
     write_file(out_dir / REPORT_PNG, picture)
     page = html.render_comparison(assessed, title, picture, pictures)
     write_file(out_dir / REPORT_HTML, page.encode())
-    return assessed
 
 
 def _make(folder: Path) -> None:
@@ -117,11 +129,27 @@ def assess_together(
     ]
 
 
-def _write_report(assessment: Assessment, path: Path) -> bytes:
-    """Write the files of one run; return its picture."""
-    draw = draw_targets if assessment.targets else draw_run
-    picture = style.png(draw(assessment))
+def write_report(assessment: Assessment, path: Path) -> bytes:
+    """Write verdict.json, report.png and report.html of a run that has been assessed.
+
+    Of a run whose samples have not been read, what was found on its targets is drawn.
+
+    Args:
+        assessment: What there is to say of it.
+        path: The folder that they go into.
+
+    Returns:
+        The picture.
+    """
+    picture = style.png(_drawn(assessment))
     write_file(path / VERDICT_JSON, verdict_json.render(assessment).encode())
     write_file(path / REPORT_PNG, picture)
     write_file(path / REPORT_HTML, html.render(assessment, picture).encode())
     return picture
+
+
+def _drawn(assessment: Assessment) -> Figure:
+    if not assessment.targets:
+        return draw_run(assessment)
+    has_samples = len(assessment.run.samples) > 0
+    return draw_targets(assessment) if has_samples else draw_overview(assessment)

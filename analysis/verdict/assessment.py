@@ -199,9 +199,8 @@ def assess_directory(
     control_run, baseline_run = (
         None if one is None else _alike(load_run(one), target) for one in (control, baseline)
     )
-    run = load_run(path)
     return assess(
-        run if target is None else of_target(run, target),
+        load_run(path, target),
         control=control_run,
         thresholds=thresholds,
         baseline=baseline_run,

@@ -1,5 +1,6 @@
 """A run of many targets: each judged on its own by whoever there is, and put together."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,14 +12,16 @@ from tidemark.analysis.verdict.assessment import Assessment, assess_results
 from tidemark.analysis.verdict.findings import Finding, Kind, Severity
 from tidemark.analysis.verdict.targets import TargetResult
 from tidemark.fleet.errors import FleetError
-from tidemark.fleet.judging import Asked, TargetTask, judge_target_of, opened
+from tidemark.fleet.judging import Asked, RunTask, TargetTask, judge_run, judge_target_of, opened
 from tidemark.fleet.outcome import Outcome
 from tidemark.fleet.workers import Workers
 from tidemark.record import layout
+from tidemark.record.directory import RunDirectory
 
 MOST_ROWS = 2_000_000
 """So many samples are read at once to be drawn: some 500 MiB. Of more, figures alone are shown."""
 
+DEFAULT = Workers()
 Failed = Outcome[TargetTask, TargetResult]
 Progress = Callable[[int, int], None]
 """Is told how many targets of how many are done."""
@@ -36,15 +39,29 @@ class Judged:
     assessment: Assessment
     failed: tuple[Failed, ...]
 
+    @property
+    def failures(self) -> list[str]:
+        """The same, a line each."""
+        path = self.assessment.run.path
+        return [f"{path}, target {one.task.target}: {one.error}" for one in self.failed]
 
-def is_many(path: Path) -> bool:
-    """Whether the targets of a run can be judged one by one without reading the others' rows.
+
+def is_many(path: Path, workers: Workers = DEFAULT) -> bool:
+    """Whether the targets of a run are judged one by one, without reading the others' rows.
 
     Raises:
         UnusableRunError: It is no run directory, or a file in it is malformed.
+        FleetError: Somebody was asked to judge them who cannot share them out.
     """
     found = opened(path.resolve())
-    return found.is_compacted and len(targets_of(found)) > 1
+    if found.is_compacted and len(targets_of(found)) > 1:
+        return True
+    if workers.is_asked_for and len(found.metadata.targets) > 1:
+        raise FleetError(
+            f"{path}: has the rows of all targets in one file, so that each process would read "
+            f"them all: run `tidemark compact {path}` first, or leave out --jobs and --scheduler"
+        )
+    return False
 
 
 def judge_many(
@@ -64,15 +81,7 @@ def judge_many(
     """
     asked, held = _absolute(asked or Asked()), opened(path.resolve())
     tasks = [TargetTask(held.path, target, asked) for target in targets_of(held)]
-    done = 0
-
-    def told(_: Failed) -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, len(tasks))
-
-    outcomes = workers.do(judge_target_of, tasks, told)
+    outcomes = workers.do(judge_target_of, tasks, _counter(progress, len(tasks)))
     results = [one.result for one in outcomes if one.result is not None]
     failed = tuple(one for one in outcomes if one.result is None)
     if not results:
@@ -85,6 +94,51 @@ def judge_many(
         run, results, baseline=baseline, baseline_anyway=asked.baseline_anyway
     )
     return Judged(_without(assessment, failed), failed)
+
+
+def judge_runs(
+    paths: Sequence[Path], workers: Workers, progress: Progress | None = None
+) -> tuple[list[Assessment], list[str]]:
+    """Judge several runs, each by itself; growth is beyond that of the reference among them.
+
+    Args:
+        paths: The run directories.
+        workers: Who judges.
+        progress: Is told how far it is.
+
+    Returns:
+        What the runs amount to, and why others could not be judged.
+
+    Raises:
+        FleetError: The cluster cannot be used, or a run has too many targets to be compared.
+        UnusableRunError: A run.json cannot be read.
+    """
+    held = [RunDirectory(path).read_metadata() for path in paths]
+    references = [
+        path for path, one in zip(paths, held, strict=True) if one.raw.get("reference") is True
+    ]
+    control = references[0].resolve() if references else None
+    tasks = [_run_task(path, control) for path in paths]
+    outcomes = workers.do(judge_run, tasks, _counter(progress, len(tasks)))
+    pairs = list(zip(paths, outcomes, strict=True))
+    assessed = [
+        replace(one.result, run=replace(one.result.run, path=path))
+        for path, one in pairs
+        if one.result is not None
+    ]
+    return assessed, [f"{path}: {one.error}" for path, one in pairs if one.result is None]
+
+
+def _run_task(path: Path, control: Path | None) -> RunTask:
+    found = path.resolve()
+    if is_many(path) and opened(found).compacted[layout.SAMPLES.file].rows > MOST_ROWS:
+        raise FleetError(f"{path}: has too many targets to be compared: report it alone")
+    return RunTask(found, Asked(control=None if found == control else control))
+
+
+def _counter(progress: Progress | None, of: int) -> Callable[[object], None]:
+    done = itertools.count(1)
+    return lambda _: None if progress is None else progress(next(done), of)
 
 
 def _absolute(asked: Asked) -> Asked:
