@@ -4,8 +4,10 @@ Its workers need the same version of this package and the same files under the s
 sees to the rest: what a lost worker had in hand is given to another.
 """
 
+import socket
 from collections.abc import Callable, Sequence
 from importlib import metadata
+from urllib.parse import urlsplit
 
 from distributed import Client, Future, KilledWorker, as_completed
 
@@ -53,24 +55,38 @@ def _ask(
     futures = client.map(work, list(tasks), pure=False)
     numbers = {future.key: number for number, future in enumerate(futures)}
     found: dict[int, Outcome[Task, Result]] = {}
-    for future in as_completed(futures, raise_errors=False):
+    for future in as_completed(futures, loop=client.loop, raise_errors=False):
         number = numbers[future.key]
         found[number] = _outcome(tasks[number], future)
         told(found[number])
     return [found[number] for number in range(len(tasks))]
 
 
-def _connected(address: str) -> "Client":
+def _connected(address: str) -> Client:
     try:
+        _reach(address)
         return Client(address, timeout=CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise FleetError(
-            f"--scheduler: no Dask scheduler answers at {address}: start one with `dask scheduler`,"
-            " and workers with `dask worker`, or leave the option out"
+            f"--scheduler: no Dask scheduler answers at {address} ({message(error)}): start one "
+            "with `dask scheduler`, and workers with `dask worker`, or leave the option out"
         ) from error
 
 
-def _check_workers(client: "Client", address: str) -> None:
+def _reach(address: str) -> None:
+    """Find out first whether anybody listens: a client that has begun does not give up quietly.
+
+    Raises:
+        OSError: Nobody does.
+        ValueError: It is no address.
+    """
+    parts = urlsplit(address)
+    if parts.scheme not in {"tcp", "tls"} or not parts.hostname or not parts.port:
+        raise ValueError("it is not tcp://HOST:PORT")
+    socket.create_connection((parts.hostname, parts.port), timeout=CONNECT_S).close()
+
+
+def _check_workers(client: Client, address: str) -> None:
     """Raises FleetError if the workers cannot do it, or would do it otherwise."""
     ours = metadata.version(DISTRIBUTION)
     remedy = f"install {DISTRIBUTION} {ours} where the workers run"

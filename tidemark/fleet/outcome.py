@@ -32,6 +32,7 @@ Told = Callable[[Outcome[Task, Result]], None]
 
 
 def message(error: BaseException) -> str:
-    """An error in one line; one that is not ours is a bug, and named with its kind."""
+    """An error in one line; one that says nothing of itself is named with its kind."""
     text = " ".join(str(error).split())[:LONGEST_MESSAGE]
-    return text if isinstance(error, TidemarkError) else f"{type(error).__name__}: {text}"
+    is_told = isinstance(error, TidemarkError | OSError | ValueError)
+    return text if is_told and text else f"{type(error).__name__}: {text}"
