@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, SymmetricalLogLocator
+from matplotlib.ticker import MaxNLocator
 
 from tidemark.analysis import units
 from tidemark.analysis.figures import style
@@ -19,7 +19,7 @@ from tidemark.analysis.figures.labels import EndLabel, label_ends
 from tidemark.analysis.figures.target_curves import shown_id
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.model import Floats, ResourceVerdict
-from tidemark.analysis.verdict.target_result import TargetResult
+from tidemark.analysis.verdict.target_result import TargetResult, tally
 from tidemark.record.metrics import JUDGED, Metric
 
 LEFT_IN = 0.95
@@ -62,7 +62,8 @@ def draw_overview(assessment: Assessment) -> Figure:
         top_in -= PANEL_IN + GAP_IN
         axes = _add(figure, metric.name, top_in, PANEL_IN)
         _draw_growth(axes, metric, _growths(results, metric), labelled=metric is shown[-1])
-    style.headings(figure, assessment.headline, "\n".join(below), LEFT_IN)
+    title = f"{assessment.run.strategy}: {units.several(len(results), 'target')}: {tally(results)}"
+    style.headings(figure, title, "\n".join(below), LEFT_IN)
     return figure
 
 
@@ -165,7 +166,8 @@ def _scale(axes: Axes, values: Floats, noise: float) -> None:
     highest = float(np.max(np.abs(values)))
     if noise > 0 and highest > 30 * noise:
         axes.set_yscale("symlog", linthresh=noise, linscale=0.6)
-        axes.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=noise))
+        first, last = int(np.ceil(np.log10(4 * noise))), int(np.floor(np.log10(highest)))
+        axes.set_yticks([0.0, *(10.0**power for power in range(first, last + 1))])
         axes.minorticks_off()
         axes.set_ylim(min(float(values.min()) * 1.3, -noise), highest * 2)
     else:

@@ -88,7 +88,7 @@ def judge_many(
         raise FleetError(
             f"{path}: no target could be judged; {failed[0].task.target}: {failed[0].error}"
         )
-    run = replace(_shown(held), path=path)
+    run = replace(_shown(held, are_readable=not failed), path=path)
     baseline = None if asked.baseline is None else _bare(asked.baseline)
     assessment = assess_results(
         run, results, baseline=baseline, baseline_anyway=asked.baseline_anyway
@@ -150,10 +150,10 @@ def _absolute(asked: Asked) -> Asked:
     )
 
 
-def _shown(held: Opened) -> Run:
-    """The run as it is drawn: without rows where they are too many."""
+def _shown(held: Opened, *, are_readable: bool) -> Run:
+    """The run as it is drawn: without rows where they are too many, or some cannot be read."""
     rows = held.compacted[layout.SAMPLES.file].rows
-    if rows <= MOST_ROWS:
+    if rows <= MOST_ROWS and are_readable:
         return run_of(held)
     return replace(bare_run(held), watched_until_s=max(held.sampled_until_s.values()))
 
