@@ -21,9 +21,10 @@ from tidemark.analysis.units import count, duration, several, size
 @click.option("--replace", is_flag=True, help="remove the CSV files that were compacted")
 @click.option("--anyway", is_flag=True, help="compact what is there of a run without an end")
 def compact(*, directories: tuple[Path, ...], replace: bool, anyway: bool) -> None:
-    """Turn the tables of each run DIR into Parquet, so that one target is read without the others.
+    """Turn the tables of runs into Parquet, so that many targets can be judged.
 
-    The CSV files stay unless --replace is given: then they go, once all is written, and has been
+    Each target's rows stand in a file of their own, and are read without those of the others. The
+    CSV files stay unless --replace is given: then they go, once all is written, and has been
     read back and compared.
     """
     from tidemark.fleet import compacting  # noqa: PLC0415 - so that help needs no pyarrow
