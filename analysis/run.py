@@ -50,8 +50,8 @@ class Run:
         endpoints: endpoints.csv; without rows where it was not recorded.
         events: events.jsonl in the order of `elapsed_s`; empty where it was not recorded.
         target: The only target that it tells of; None where it tells of all that there are.
-        watched_until_s: Until when the sampler is known to have lived, by what it saw of other
-            targets on the same host; None where all that it saw is here.
+        watched_until_s: Until when processes of any target on the same host were seen, by which
+            the sampler is known to have lived; None where all that it saw is here.
     """
 
     path: Path
@@ -268,9 +268,9 @@ def _outcome_of(run: Run, target: str) -> str:
 
 
 def _watched_until_s(run: Run, told: Target) -> float | None:
-    """Until when targets on the same host were seen, which one sampler watches."""
+    """Until when processes of targets on the same host were seen, which one sampler watches."""
     elsewhere = [one.id for one in run.metadata.targets if one.host != told.host]
-    rows = run.samples
+    rows = run.samples[run.samples["pid"] != layout.KERNEL_PID]
     if elsewhere:
         rows = rows[~rows["target"].isin(elsewhere)]
     return float(rows["elapsed_s"].max()) if len(rows) else None

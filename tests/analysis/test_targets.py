@@ -187,6 +187,18 @@ def test_a_sampler_of_another_host_says_nothing_of_this_one():
     assert assessed.because == "b: the last sample is from 3 min 19 s of 4 min 59 s of load"
 
 
+def test_one_that_is_gone_while_others_live_on_has_died_though_nobody_drives():
+    def undriven(gone_s, others_s):
+        runs = {"a": ended(leaking(0), others_s), "b": ended(leaking(0, seed=9), gone_s)}
+        run = together(runs)
+        return assess(replace(run, requests=run.requests.iloc[:0]))
+
+    died = undriven(200.0, 300.0)
+    assert {one.id: one.result for one in died.targets} == {"b": "died", "a": "clean"}
+    both = undriven(200.0, 201.0)
+    assert {one.id: one.result for one in both.targets} == {"b": "clean", "a": "clean"}
+
+
 def test_a_target_with_samples_for_a_small_part_is_no_test():
     late = leaking(0, seed=9)
     late = replace(late, samples=late.samples[late.samples["elapsed_s"] > 250.0])
