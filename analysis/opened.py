@@ -63,10 +63,17 @@ class Opened:
         return read_table(self.path, table) if needed else empty_table(table)
 
     @property
-    def sampled_until_s(self) -> Mapping[str, float]:
-        """By target, when it was last sampled; empty where that takes reading the rows."""
+    def sampled(self) -> tuple[str, ...]:
+        """The targets that have samples; empty where that takes reading rows."""
         held = self.compacted.get(layout.SAMPLES.file)
-        return {target: part.until_s for target, part in held.parts.items()} if held else {}
+        return tuple(held.parts) if held else ()
+
+    @property
+    def sampled_until_s(self) -> Mapping[str, float]:
+        """By target, when a process of it was last sampled; empty where that takes reading rows."""
+        held = self.compacted.get(layout.SAMPLES.file)
+        parts = held.parts.items() if held else ()
+        return {target: part.until_s for target, part in parts if part.until_s is not None}
 
 
 def open_run(path: Path) -> Opened:

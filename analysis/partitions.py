@@ -60,12 +60,12 @@ class Part:
     Attributes:
         folder: The name of its folder.
         rows: How many there are.
-        until_s: `elapsed_s` of the last of them.
+        until_s: `elapsed_s` of the last row of a process; None where there is none.
     """
 
     folder: str
     rows: int
-    until_s: float
+    until_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +207,17 @@ def read_contents(folder: Path, table: Table) -> Partitions:
             raise ValueError(raw)  # noqa: TRY301 - told as all else that is wrong with it
         source = Source(**{name: int(raw["source"][name]) for name in ("bytes", "mtime_s")})
         parts = {
-            target: Part(_inside(part["folder"]), int(part["rows"]), float(part["until_s"]))
+            target: Part(_inside(part["folder"]), int(part["rows"]), _seconds(part["until_s"]))
             for target, part in raw["targets"].items()
         }
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         what = f"is not the list of what {table.file} was compacted to"
         raise UnusableRunError(path, what, AGAIN) from error
     return Partitions(folder, table, source, parts)
+
+
+def _seconds(value: object) -> float | None:
+    return None if value is None else float(str(value))
 
 
 def _inside(name: str) -> str:

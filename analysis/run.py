@@ -49,8 +49,8 @@ class Run:
         endpoints: endpoints.csv; without rows where it was not recorded.
         events: events.jsonl in the order of `elapsed_s`; empty where it was not recorded.
         target: The only target that it tells of; None where it tells of all that there are.
-        watched_until_s: Until when the sampler is known to have lived, by what it saw of other
-            targets on the same host; None where all that it saw is here.
+        watched_until_s: Until when processes of any target on the same host were seen, by which
+            the sampler is known to have lived; None where all that it saw is here.
     """
 
     path: Path
@@ -196,7 +196,7 @@ def bare_run(opened: Opened) -> Run:
 
 def targets_of(opened: Opened) -> tuple[str, ...]:
     """The ids of what a compacted run watched, as `Run.target_ids` has them."""
-    return _ids(opened.metadata, list(opened.sampled_until_s))
+    return _ids(opened.metadata, opened.sampled)
 
 
 def _one_of(opened: Opened, target: str) -> Run:
@@ -239,7 +239,8 @@ def of_target(run: Run, target: str) -> Run:
     _expect(run.path, ids, target)
     if len(ids) == 1:
         return run
-    until = run.samples.groupby("target", observed=True)["elapsed_s"].max()
+    living = run.samples[run.samples["pid"] != layout.KERNEL_PID]
+    until = living.groupby("target", observed=True)["elapsed_s"].max()
     rows = {
         "samples": _rows_of(run.samples, target),
         "composition": _rows_of(run.composition, target),
@@ -261,7 +262,7 @@ def _narrowed(run: Run, target: str, rows: Mapping[str, Any], until_s: Mapping[s
         run: The run; its events and run.json still tell of all.
         target: The target.
         rows: Its rows, by the attribute that holds them.
-        until_s: By target, when it was last sampled.
+        until_s: By target, when a process of it was last sampled.
     """
     told = next((one for one in run.metadata.targets if one.id == target), Target(target))
     return replace(
@@ -325,7 +326,7 @@ def _outcome_of(run: Run, target: str) -> str:
 
 
 def _watched_until_s(run: Run, told: Target, until_s: Mapping[str, float]) -> float | None:
-    """Until when targets on the same host were seen, which one sampler watches."""
+    """Until when processes of targets on the same host were seen, which one sampler watches."""
     elsewhere = {one.id for one in run.metadata.targets if one.host != told.host}
     return max((at for one, at in until_s.items() if one not in elsewhere), default=None)
 

@@ -55,7 +55,9 @@ class Entry:
     @property
     def row(self) -> Summary:
         """Its row in the table."""
-        return self.assessment.summary
+        if self.worst is None:
+            return self.assessment.summary
+        return self.assessment.targets[0].summary
 
     @property
     def is_grave(self) -> bool:

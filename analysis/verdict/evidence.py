@@ -227,7 +227,8 @@ class Evidence:
         killed = {recorded.event.pid for recorded in self.run.events_of(WorkerKilled)}
         back = self.run.events_of(TargetRestarted)
         died = self.run.outcome == DIED
-        last_s = float(self.counted["elapsed_s"].iloc[-1]) if len(self.counted) else -np.inf
+        last_s = -np.inf if self._others_until_s is None else self._others_until_s
+        last_s = float(self.counted["elapsed_s"].iloc[-1]) if len(self.counted) else last_s
         found = [
             one
             for one in self.run.events_of(TargetExited)
@@ -244,10 +245,15 @@ class Evidence:
     @cached_property
     def _vanished_s(self) -> float | None:
         """When a target, or its root, was last seen, if the sampler saw others after that."""
-        if len(self.counted) < 2 or not len(self.living):
+        if not len(self.living):
             return None
-        seen_s = self.run.sampled_until_s
-        seen_s = min(seen_s, float(self.counted["elapsed_s"].iloc[-1]))
+        if len(self.counted) >= 2:
+            begin_s, last_s = self.begin_s, float(self.counted["elapsed_s"].iloc[-1])
+            seen_s = min(self.run.sampled_until_s, last_s)
+        elif self._others_until_s is not None:
+            begin_s, seen_s = -np.inf, self._others_until_s + self._longest_pause_s
+        else:
+            return None
         roots = {pid for target in self.run.metadata.targets for pid in target.pids}
         roots |= {recorded.event.pid or 0 for recorded in self.run.events_of(TargetStarted)}
         rows = self.living[["target", "pid", "elapsed_s"]]
@@ -261,9 +267,18 @@ class Evidence:
         gone = [
             float(last)
             for last in lasts
-            if self.begin_s < last < seen_s - pause_s and not any(at >= last for at in back)
+            if begin_s < last < seen_s - pause_s and not any(at >= last for at in back)
         ]
         return min(gone, default=None)
+
+    @cached_property
+    def _others_until_s(self) -> float | None:
+        """Until when others lived of several targets that nobody drives; None elsewhere.
+
+        When all of them go at once somebody has ended them.
+        """
+        until = self.run.watched_until_s
+        return None if until is None or self.is_driven else until - self._longest_pause_s
 
     def _exhausted(self) -> Iterator[Finding]:
         """What ran out although no sample shows it."""
@@ -300,7 +315,8 @@ class Evidence:
         """The longest time between two samples that is no pause."""
         between = np.diff(self._ticks)
         usual = float(np.median(between)) if len(between) else 0.0
-        return max(LONGEST_PAUSE * usual, float(np.clip(PAUSE_SHARE * self.load_s, *PAUSE_S)))
+        lasted_s = self.load_s if len(self.counted) else self.run.sampled_until_s
+        return max(LONGEST_PAUSE * usual, float(np.clip(PAUSE_SHARE * lasted_s, *PAUSE_S)))
 
     def _not_sampled(self) -> Iterator[Finding]:
         begin_s = max(self.begin_s, self._place_s[0])

@@ -37,7 +37,7 @@ FOLDER = click.Path(path_type=Path)
     multiple=True,
     metavar="RESOURCE[@ROUTE]=N",
     help="growth per request that is allowed, in place of the verdict on that resource: "
-    "fds=0.01, or that of one route: 'fds@POST /ingest=0.01'; repeatable "
+    "fds=0.01, or that of one route: 'fds@POST /ingest=0.01'; of each target; repeatable "
     f"({', '.join(RESOURCES)})",
 )
 @click.option("--target", metavar="ID", help="judge one target of the run alone")

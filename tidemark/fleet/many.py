@@ -155,7 +155,7 @@ def _shown(held: Opened, *, are_readable: bool) -> Run:
     rows = held.compacted[layout.SAMPLES.file].rows
     if rows <= MOST_ROWS and are_readable:
         return run_of(held)
-    return replace(bare_run(held), watched_until_s=max(held.sampled_until_s.values()))
+    return replace(bare_run(held), watched_until_s=max(held.sampled_until_s.values(), default=None))
 
 
 def _bare(path: Path) -> Run:

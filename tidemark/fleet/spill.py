@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tidemark.analysis.tables import Block
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.layout import Table
+from tidemark.record.layout import KERNEL_PID, Table
 
 _HEAD = struct.Struct("<II")
 """What stands before the rows of a target in one block: their number, and the bytes that follow."""
@@ -39,7 +39,7 @@ class Tally:
         rows: How many there are.
         sums: The bits of each column, summed: the same whatever the order of the rows.
         last_s: `elapsed_s` of the last one that came.
-        until_s: The latest of all.
+        until_s: The latest of a process's; None where there is none.
         is_sorted: Whether they have come in the order of time.
     """
 
@@ -47,7 +47,7 @@ class Tally:
     sums: NDArray[np.uint64]
     rows: int = 0
     last_s: float = 0.0
-    until_s: float = 0.0
+    until_s: float | None = None
     is_sorted: bool = True
 
     def add(self, rows: Rows) -> None:
@@ -132,11 +132,18 @@ class Spill:
                 where = f"{path}, line {lines[row]}"
                 raise UnusableRunError(where, what, "mend the line or remove it")
         tally.last_s = float(elapsed[-1])
-        tally.until_s = max(tally.until_s, float(elapsed.max()))
+        living = elapsed[self._is_of_process(rows)]
+        if len(living):
+            tally.until_s = max(tally.until_s or 0.0, float(living.max()))
         tally.add(rows)
         packed = pa.compress(np.ascontiguousarray(rows), codec=_CODEC, asbytes=True)
         with self.file(target).open("ab") as file:
             file.write(_HEAD.pack(rows.shape[1], len(packed)) + packed)
+
+    def _is_of_process(self, rows: Rows) -> NDArray[np.bool_]:
+        if "pid" not in self.columns:
+            return np.ones(rows.shape[1], dtype=np.bool_)
+        return np.asarray(rows[self.columns.index("pid")] != KERNEL_PID)
 
     def file(self, target: str) -> Path:
         """Where the rows of a target are."""
