@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from tidemark.analysis.partitions import Partitions, find_partitions
-from tidemark.analysis.tables import empty_table, read_table
+from tidemark.analysis.tables import empty_table, in_order, read_table
 from tidemark.record import layout
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import UnusableRunError
@@ -58,9 +58,9 @@ class Opened:
         """
         if held := self.compacted.get(table.file):
             return held.read(target)
-        is_there = os.path.lexists(self.path / table.file)
-        needed = is_there or table is layout.SAMPLES
-        return read_table(self.path, table) if needed else empty_table(table)
+        if table is layout.SAMPLES:
+            return in_order(read_table(self.path, table))
+        return _optional(self.path, table)
 
     @property
     def sampled(self) -> tuple[str, ...]:
@@ -103,7 +103,8 @@ def open_run(path: Path) -> Opened:
 
 def _optional(path: Path, table: Table) -> pd.DataFrame:
     """A table that need not be there; a link into nowhere is one that cannot be read."""
-    return read_table(path, table) if os.path.lexists(path / table.file) else empty_table(table)
+    is_there = os.path.lexists(path / table.file)
+    return in_order(read_table(path, table)) if is_there else empty_table(table)
 
 
 def _told_once(events: Sequence[Recorded[Event]]) -> tuple[Recorded[Event], ...]:

@@ -30,7 +30,7 @@ Kind = TypeVar("Kind", bound=Event)
 LONGEST_NAME = 60
 """What a run is called is cut to so many characters: it stands in titles, tables and labels."""
 MOST_PROCESSES = 1000
-"""No run has more of them, one after the other included."""
+"""No target has more of them, one after the other included."""
 MOST_NAMED = 5
 """So many targets are named where one is not found."""
 
@@ -335,7 +335,7 @@ def _check_processes(file: Path, samples: pd.DataFrame) -> None:
     """Each process of a target is judged by itself, which takes its time.
 
     Raises:
-        UnusableRunError: They are too many, or an id is none.
+        UnusableRunError: They are too many of one target, or an id is none.
     """
     wrong = (samples["pid"] % 1 != 0).to_numpy()
     if wrong.any():

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.analysis.rundirs import write_run
 from tidemark.analysis.opened import OF_TARGETS
 from tidemark.analysis.partitions import CONTENTS, find_partitions, folder_of
-from tidemark.analysis.tables import read_table
+from tidemark.analysis.tables import in_order, read_table
 from tidemark.fleet import compacting
 from tidemark.fleet.compacting import compact, folder_name
 from tidemark.fleet.errors import CompactError
@@ -27,10 +27,6 @@ from tidemark.record.errors import DiskFullError, UnusableRunError
 
 HEADER = ",".join(layout.SAMPLES.columns) + "\n"
 IDS = ["api/7", "7", "..", "%2F", "10.0.0.7:8080", "einfach, ü", "x" * 255, "ü" * 100]
-
-
-def in_order(table):
-    return table.sort_values("elapsed_s", kind="stable", ignore_index=True)
 
 
 def done(path, **options):
@@ -224,6 +220,22 @@ def test_a_full_disk_is_said_and_leaves_the_run_as_it_was(tmp_path, monkeypatch)
     with pytest.raises(DiskFullError, match="free some space"):
         done(path, replace=True)
     assert sorted(one.name for one in path.iterdir()) == ["run.json", "samples.csv"]
+
+
+def test_when_processes_were_last_seen_is_kept_without_the_rows(tmp_path):
+    path = several(tmp_path, ids=["a", "b"])
+    row = dict.fromkeys(layout.SAMPLES.columns)
+    for target, pid in (("b", 0), ("c", 0)):
+        row |= {"time_s": 1.8e9, "elapsed_s": 99.0, "target": target, "pid": pid}
+        with RunDirectory(path).writer(layout.SAMPLES) as writer:
+            writer.append(row)
+    done(path)
+    parts = find_partitions(path, layout.SAMPLES).parts
+    assert {one: part.until_s for one, part in parts.items()} == {
+        "a": 39.001,
+        "b": 39.001,
+        "c": None,
+    }
 
 
 def test_files_are_as_open_as_the_run(tmp_path):

@@ -1,5 +1,6 @@
 """What is checked of a run as a whole, before anything of it is started."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -30,13 +31,34 @@ HOST = "http://127.0.0.1:8080"
                 "http://a\n",
             )
         ],
+        *[
+            (host, {"no_target": True}, "--host: must not hold a login, NAME:PASSWORD@: send it wi")
+            for host in ("http://me:hunter2@127.0.0.1:1", "http://me@127.0.0.1", "http://@a")
+        ],
         (HOST, {"no_target": True, "target_pid": 1, "bootstrap": "a:1"}, "contradict"),
         (HOST, {"target_pid": 1, "target_command": "x"}, "--target-pid and --target-command"),
         (HOST, {"target_port": 1, "no_target": True}, "--no-target and --target-port contradict"),
         (HOST, {"bootstrap": "a:1", "target_command": "("}, "no regular expression"),
         (HOST, {"bootstrap": "a:1", "target_container": "x"}, "id of a container"),
         (None, {"target_unit": "ingest"}, "--target-unit needs --host"),
+        (None, {"all_targets": True}, "--all-targets needs --host"),
+        (None, {"target_port": "80,81"}, "--target-port: a service that is started here has one"),
+        (HOST, {"target_pid": "1,2,1"}, "--target-pid: process 1 is named twice"),
+        (HOST, {"target_pid": "a=1,a=2"}, "--target-pid: two targets are called a"),
+        (HOST, {"target_pid": "1", "all_targets": True}, "--all-targets: has no effect beside --t"),
+        (HOST, {"no_target": True, "all_targets": True}, "--all-targets: has no effect beside --n"),
+        (
+            HOST,
+            {"target_pid": "4194300,4194301", "metrics_url": "http://h/m"},
+            "page of one",
+        ),
+        (HOST, {"target_pid": f"{os.getppid()},{os.getpid()}"}, f"process {os.getpid()} descends"),
         (None, {"no_target": True}, "--no-target needs --host"),
+        (
+            HOST,
+            {"no_target": True, "metrics_url": "http://a:{port2}"},
+            "--metrics-url: no port is chosen",
+        ),
         (None, {"batch_size": 10_000, "payload_bytes": 800_000}, "7,629 MiB: .* 16 MiB"),
         (None, {"target_pid": 1}, "--target-pid needs --host"),
         (HOST, {"fault": "outage@3", "no_target": True}, "--fault"),
@@ -55,6 +77,42 @@ def test_what_does_not_go_together_is_refused(
 def test_a_service_that_is_watched_need_not_write_to_kafka() -> None:
     plan = Plan.of(RunOptions.parse({"target_pid": 1}), HOST)
     assert plan.options.bootstrap == ()
+
+
+def test_several_processes_are_targets_of_their_own() -> None:
+    plan = Plan.of(RunOptions.parse({"target_pid": "4194300,web=4194301"}), HOST)
+    assert [(one.target, one.pid) for one in plan.watched] == [
+        ("target-1", 4_194_300),
+        ("web", 4_194_301),
+    ]
+    (only,) = Plan.of(RunOptions.parse({"target_pid": "4194300"}), HOST).watched
+    assert only.target == "target"
+
+
+def test_a_service_of_a_file_that_runs_already_is_driven_and_not_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tidemark.toml").write_text('[service.staging]\nurl = "http://127.0.0.1:1"\n')
+    given = RunOptions.parse({"service": "staging", "target_pid": 1})
+    plan = Plan.of(given, None)
+    assert (plan.host, plan.service, plan.strategy) == ("http://127.0.0.1:1", None, "staging")
+    assert not plan.has_brokers
+    with pytest.raises(TidemarkError, match=r"^service staging: nobody answers at 127.0.0.1 port"):
+        plan.look_at_host()
+    with pytest.raises(TidemarkError, match=r"^service staging: nobody answers at 127.0.0.1 port"):
+        Plan.of(RunOptions.parse({"service": "staging"}), None)
+
+
+@pytest.mark.parametrize(
+    ("no_target", "page", "is_watched"),
+    [(True, "", False), (True, "http://a/metrics", True), (False, "", True)],
+)
+def test_a_metrics_page_is_watched_in_place_of_a_process(
+    no_target: bool, page: str, is_watched: bool
+) -> None:
+    told = {"no_target": no_target, "metrics_url": page, "target_pid": 0 if no_target else 1}
+    assert Plan.of(RunOptions.parse(told), HOST).is_watched is is_watched
 
 
 def test_each_run_has_an_id_and_a_topic_of_its_own() -> None:
