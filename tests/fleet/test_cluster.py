@@ -12,10 +12,12 @@ from tidemark.fleet.errors import FleetError
 from tidemark.fleet.workers import Workers
 
 
+QUIET = {"processes": True, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+
+
 @pytest.fixture(scope="module")
 def cluster():
-    options = {"threads_per_worker": 1, "dashboard_address": None, "host": "127.0.0.1"}
-    with LocalCluster(n_workers=2, processes=True, **options) as found:
+    with LocalCluster(n_workers=2, threads_per_worker=1, **QUIET) as found:
         yield found
 
 
@@ -42,7 +44,7 @@ def test_results_and_errors_come_in_the_order_of_the_tasks(cluster):
 @pytest.mark.long
 def test_a_cluster_without_workers_is_one_line():
     with (
-        LocalCluster(n_workers=0, dashboard_address=None, host="127.0.0.1") as empty,
+        LocalCluster(n_workers=0, **QUIET) as empty,
         pytest.raises(FleetError, match="has no workers"),
     ):
         on_dask(tasks.double, [1], empty.scheduler_address)
