@@ -1,11 +1,13 @@
 """A run of many targets: each judged on its own by whoever there is, and put together."""
 
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tidemark.analysis.opened import Opened
+from tidemark.analysis.partitions import CONTENTS, folder_of
 from tidemark.analysis.run import Run, bare_run, load_run, run_of, targets_of
 from tidemark.analysis.units import count
 from tidemark.analysis.verdict.assessment import Assessment, assess_results
@@ -53,6 +55,9 @@ def is_many(path: Path, workers: Workers = DEFAULT) -> bool:
         UnusableRunError: It is no run directory, or a file in it is malformed.
         FleetError: Somebody was asked to judge them who cannot share them out.
     """
+    may_be = os.path.lexists(folder_of(path, layout.SAMPLES) / CONTENTS)
+    if not (may_be or workers.is_asked_for):
+        return False
     found = opened(path.resolve())
     if found.is_compacted and len(targets_of(found)) > 1:
         return True
