@@ -44,7 +44,8 @@ def read_regular(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     with _opened(path) as file:
         if os.fstat(file.fileno()).st_size > most_bytes:
             what = f"is larger than any such file of a run ({most_bytes >> 20} MiB)"
-            raise UnusableRunError(path, what, "is this a run's file?")
+            remedy = "is this a run's file? Tables of any size are read by `tidemark compact`"
+            raise UnusableRunError(path, what, remedy)
         return file.read(most_bytes)
 
 

@@ -11,7 +11,6 @@ from tidemark.fleet.cluster import on_dask
 from tidemark.fleet.errors import FleetError
 from tidemark.fleet.workers import Workers
 
-
 QUIET = {"processes": True, "host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
 
 

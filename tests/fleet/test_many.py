@@ -21,7 +21,7 @@ from tidemark.fleet.compacting import compact
 from tidemark.fleet.errors import FleetError
 from tidemark.fleet.many import is_many, judge_many, judge_runs
 from tidemark.fleet.workers import Workers
-from tidemark.record.errors import UnusableRunError
+from tidemark.record.errors import TidemarkError, UnusableRunError
 
 DATA = Path(__file__).parents[1] / "data"
 RECORDED = sorted(path.parent for path in DATA.rglob("run.json"))
@@ -143,6 +143,20 @@ def test_a_run_whose_targets_share_a_file_is_not_shared_out(tmp_path, arguments)
             CliRunner().invoke(
                 command, [str(path), *arguments], standalone_mode=False, catch_exceptions=False
             )
+
+
+def test_options_that_do_not_apply_are_refused(tmp_path):
+    path = shutil.copytree(RECORDED[0], tmp_path / "one")
+    for arguments, said in (
+        (["--scheduler", "tcp://127.0.0.1:1"], "has one target"),
+        (["--target", "target", "--jobs", "2"], "one target is judged here"),
+        (["--jobs", "2", "--scheduler", "tcp://127.0.0.1:1"], "leave one of them out"),
+    ):
+        for command in (report, check):
+            with pytest.raises(TidemarkError, match=said):
+                CliRunner().invoke(
+                    command, [str(path), *arguments], standalone_mode=False, catch_exceptions=False
+                )
 
 
 def test_check_of_many_targets_has_the_exit_code_of_the_worst(tmp_path):

@@ -46,7 +46,9 @@ def check(monkeypatch):
 
     def invoke(judged, *arguments, baseline=None):
         made = {"run": judged, "old": baseline}
-        monkeypatch.setattr(assessment, "load_run", lambda path, target=None: replace(run, path=path))
+        monkeypatch.setattr(
+            assessment, "load_run", lambda path, target=None: replace(run, path=path)
+        )
         monkeypatch.setattr(
             one_target, "judge", lambda one, control=None: made[(control or one).path.name]
         )

@@ -9,10 +9,9 @@ from tidemark.analysis.run import runs_in
 from tidemark.analysis.units import several
 from tidemark.analysis.verdict.assessment import assess_directory
 from tidemark.analysis.verdict.thresholds import parse_thresholds
-from tidemark.commands.fleet import fleet_options, show_progress, tell_failed
+from tidemark.commands.fleet import fleet_options, read_workers, show_progress, tell_failed
 from tidemark.fleet.judging import Asked
 from tidemark.fleet.many import is_many, judge_many
-from tidemark.fleet.workers import Workers
 from tidemark.record.directory import write_file
 from tidemark.record.errors import TidemarkError, UnusableRunError
 from tidemark.record.metrics import RESOURCES
@@ -61,7 +60,7 @@ def check(
     allowed = parse_thresholds(thresholds)
     for option, folder in (("", directory), ("--control=", control), ("--baseline=", baseline)):
         _expect_one_run(folder, option)
-    workers, failures = Workers(jobs, scheduler), list[str]()
+    workers, failures = read_workers(jobs, scheduler, target), list[str]()
     if target is None and is_many(directory, workers):
         asked = Asked(allowed, control, baseline, baseline_anyway)
         judged = judge_many(directory, workers, asked, show_progress("targets"))

@@ -39,3 +39,5 @@ def compact(*, directories: tuple[Path, ...], replace: bool, anyway: bool) -> No
             what = f"in {spent}" if one.is_new else "(compacted already)"
             click.echo(f"{path / held.table.file}: {rows}, {sizes} {what}")
             begun = time.monotonic()
+        if replace:
+            click.echo(f"{path}: the CSV files of these tables are removed")

@@ -8,6 +8,8 @@ import click
 
 from tidemark.analysis.units import count
 from tidemark.fleet.many import Progress
+from tidemark.fleet.workers import Workers
+from tidemark.record.errors import OptionError
 
 MOST_TOLD = 20
 """So many failures are told one by one."""
@@ -31,6 +33,19 @@ def fleet_options(function: Callable[..., Any]) -> Callable[..., Any]:
     ):
         function = option(function)
     return function
+
+
+def read_workers(jobs: int | None, scheduler: str | None, target: str | None) -> Workers:
+    """Who judges.
+
+    Raises:
+        OptionError: One target is asked for, which is judged here.
+        FleetError: Both are given.
+    """
+    workers = Workers(jobs, scheduler)
+    if target is not None and workers.is_asked_for:
+        raise OptionError("--target: one target is judged here; leave out --jobs and --scheduler")
+    return workers
 
 
 def show_progress(what: str) -> Progress | None:

@@ -15,10 +15,9 @@ from tidemark.analysis.reports.files import (
 )
 from tidemark.analysis.reports.terminal import make_console, print_comparison, print_run
 from tidemark.analysis.run import runs_in
-from tidemark.commands.fleet import fleet_options, show_progress, tell_failed
+from tidemark.commands.fleet import fleet_options, read_workers, show_progress, tell_failed
 from tidemark.fleet.judging import Asked
 from tidemark.fleet.many import is_many, judge_many, judge_runs
-from tidemark.fleet.workers import Workers
 from tidemark.record.errors import OptionError, TidemarkError
 from tidemark.record.layout import VERDICT_JSON
 
@@ -64,7 +63,7 @@ def report(
 
     Of several runs, or of a folder that holds several, the comparison is built as well.
     """
-    workers = Workers(jobs, scheduler)
+    workers = read_workers(jobs, scheduler, target)
     runs = [run for directory in directories for run in runs_in(directory)]
     is_single = len(runs) == 1 and runs == list(directories)
     if target is not None and not is_single:

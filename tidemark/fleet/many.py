@@ -66,6 +66,10 @@ def is_many(path: Path, workers: Workers = DEFAULT) -> bool:
             f"{path}: has the rows of all targets in one file, so that each process would read "
             f"them all: run `tidemark compact {path}` first, or leave out --jobs and --scheduler"
         )
+    if workers.scheduler is not None:
+        raise FleetError(
+            f"--scheduler: {path} has one target, which is judged here: leave the option out"
+        )
     return False
 
 
