@@ -29,6 +29,7 @@ from tidemark.run.finding import (
 )
 from tidemark.run.options import RunOptions
 from tidemark.sampler import procfs
+from tidemark.sampler.errors import SamplerError
 
 __all__ = ["start"]  # a fixture
 
@@ -63,7 +64,7 @@ def _children(pid: int) -> Iterator[int]:
         try:
             if procfs.read_stat(other).parent_pid == pid:
                 yield other
-        except procfs.SamplerError:
+        except SamplerError:
             continue
 
 
