@@ -14,6 +14,7 @@ from tidemark.analysis.verdict import headline as headline_of_one
 from tidemark.analysis.verdict.assessment import Assessment, Severity
 from tidemark.analysis.verdict.model import Verdict
 from tidemark.analysis.verdict.summary import Summary
+from tidemark.analysis.verdict.target_result import foremost
 
 LONGEST_LABEL = 22
 GRAVE = (Severity.FAIL, Severity.UNKNOWN)
@@ -50,14 +51,14 @@ class Entry:
         """What was found on it."""
         if self.worst is None:
             return self.assessment.verdict
-        return self.assessment.targets[0].found
+        return foremost(self.assessment.targets, self.worst.target).found
 
     @property
     def row(self) -> Summary:
         """Its row in the table."""
         if self.worst is None:
             return self.assessment.summary
-        return self.assessment.targets[0].summary
+        return foremost(self.assessment.targets, self.worst.target).summary
 
     @property
     def is_grave(self) -> bool:
@@ -96,7 +97,8 @@ def entries(assessed: Sequence[Assessment]) -> list[Entry]:
     ]
     looks, found = style.looks(len(assessed)), []
     for place, (one, look, name) in enumerate(zip(assessed, looks, names, strict=True)):
-        worst = of_target(one.run, one.targets[0].id) if one.targets else None
+        lead = foremost(one.targets, one.leading.target) if one.targets else None
+        worst = None if lead is None else of_target(one.run, lead.id)
         called = name if worst is None else f"{name}, {worst.target}"
         found.append(Entry(one, look, called, place, len(assessed), worst))
     return found

@@ -12,7 +12,7 @@ from tidemark.analysis.verdict.model import Floats
 from tidemark.record.layout import KERNEL_PID
 from tidemark.record.metrics import Metric
 
-LONGEST_ID = 24
+LONGEST_ID = 20
 BINS = 300
 """A band over many targets has so many points."""
 

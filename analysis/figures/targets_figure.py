@@ -19,7 +19,7 @@ from tidemark.analysis.figures.target_curves import band, of_targets, others_tex
 from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.assessment import Assessment, Severity
 from tidemark.analysis.verdict.model import ResourceVerdict
-from tidemark.analysis.verdict.target_result import TargetResult
+from tidemark.analysis.verdict.target_result import TargetResult, foremost
 from tidemark.record.metrics import JUDGED, Metric
 
 MOST_DRAWN = 5
@@ -78,7 +78,7 @@ def looks_of(results: Sequence[TargetResult]) -> dict[str, str]:
 
 def _lead(assessment: Assessment) -> tuple[str, ResourceVerdict] | None:
     """Return the target that the run is about with the resource that it leaks."""
-    worst = assessment.targets[0]
+    worst = foremost(assessment.targets, assessment.leading.target)
     found = headline.leading(worst.found)
     return None if found is None else (worst.id, found)
 

@@ -22,6 +22,7 @@ from tidemark.analysis.verdict.faults import left_text
 from tidemark.analysis.verdict.model import ForecastCheck, ResourceVerdict
 from tidemark.analysis.verdict.route_words import route_cell, told_apart
 from tidemark.analysis.verdict.summary import unlike
+from tidemark.analysis.verdict.target_result import foremost
 from tidemark.record.events import LimitsRead, TargetUnconfirmed
 from tidemark.record.metrics import JUDGED, USED, Metric
 
@@ -71,7 +72,7 @@ class Section:
     def whose(self) -> str | None:
         """The target whose names are told, where there are several."""
         results = self.assessment.targets
-        return results[0].id if results else None
+        return foremost(results, self.assessment.leading.target).id if results else None
 
     @property
     def targets(self) -> TargetTable | None:

@@ -105,9 +105,19 @@ def tally(results: Sequence[TargetResult]) -> str:
     return ", ".join(f"{units.count(number)} {result}" for result, number in counts.items())
 
 
-def stated(results: Sequence[TargetResult]) -> str:
-    """The finding on several targets in one line; the worst comes first in them."""
-    worst, count = results[0], units.count(len(results))
+def foremost(results: Sequence[TargetResult], target: str | None) -> TargetResult:
+    """The target that the whole is about: the one that is named, else the worst."""
+    return next((one for one in results if one.id == target), results[0])
+
+
+def stated(results: Sequence[TargetResult], target: str | None) -> str:
+    """The finding on several targets in one line.
+
+    Args:
+        results: The worst first.
+        target: The one that the whole is about; None for the worst.
+    """
+    worst, count = foremost(results, target), units.count(len(results))
     if all(one.claim == "clean" for one in results):
         return f"all {count} targets clean; {worst.id}: {worst.statement}"
     return f"{worst.id}: {worst.statement} ({count} targets: {tally(results)})"

@@ -126,7 +126,7 @@ class Assessment:
         """The finding in one line."""
         leading = self.leading
         if self.targets and (leading.target is not None or leading.kind not in ON_THE_RUN):
-            return stated(self.targets)
+            return stated(self.targets, leading.target)
         if leading.kind is Kind.DIED:
             return leading.reason
         if leading.kind in ON_THE_RUN:

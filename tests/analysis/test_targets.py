@@ -129,9 +129,16 @@ def test_targets_that_leak_alike_are_told_in_one_finding():
     assert found.reason.endswith("; likewise the 2 other targets")
 
 
-def test_all_clean(three):
-    run = together({"a": leaking(0), "b": leaking(0, seed=9)})
-    assessed = assess(run)
+def test_title_and_reason_are_about_one_target():
+    exhausted = leaking(0.4, seed=11, fds_limit=1024)
+    assessed = assess(together({"a": ended(leaking(0), 200.0), "b": exhausted}))
+    assert assessed.result == "exhausted"
+    assert assessed.because.startswith("File descriptors of b: grow by 0.4 ")
+    assert assessed.statement.startswith("b: 0.4 descriptors a request, ")
+
+
+def test_all_clean():
+    assessed = assess(together({"a": leaking(0), "b": leaking(0, seed=9)}))
     assert (assessed.result, assessed.exit_code) == ("clean", 0)
     assert assessed.verdict.reason.startswith("none of 2 targets leaks; file descriptors of ")
     assert all(one.severity is Severity.PASS for one in assessed.findings)
