@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 MUTANTS := $(VENV)/.mutants-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint wheel-test format kafka bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-faults bench-ledger bench-startup bench-prometheus bench-routes fuzz mutants lock clean
+.PHONY: help demo test test-long lint wheel-test format kafka bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-fleet bench-faults bench-ledger bench-startup bench-prometheus bench-routes fuzz mutants lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ bench-forecast: $(DEV) ## forecasts of real deaths, from the first quarter of th
 
 bench-scale: $(DEV) ## reports of runs of 72 and 24 hours: seconds and memory
 	$(BIN)/python -m benchmarks.scale
+
+bench-fleet: $(DEV) ## 1,000 targets of a day: compacted, judged by one process, two, and a Dask cluster (half an hour)
+	$(BIN)/python -m benchmarks.fleet
 
 bench-faults: $(DEV) ## break every part of a run many times over, in about an hour: docs/reliability.md
 	$(BIN)/python -m benchmarks.faults

@@ -2,21 +2,28 @@
 
 import datetime as dt
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
 
 from tidemark.analysis import units
-from tidemark.analysis.tables import empty_table, in_order, read_table
+from tidemark.analysis.opened import OF_TARGETS, Opened, open_run
+from tidemark.analysis.tables import empty_table
 from tidemark.record import layout
-from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.events import Event, Recorded, SamplerLost, TargetExited, of_kind
-from tidemark.record.layout import Table
-from tidemark.record.metadata import RunMetadata
+from tidemark.record.events import (
+    Emfile,
+    Event,
+    Recorded,
+    SamplerLost,
+    TargetExited,
+    TargetRestarted,
+    of_kind,
+)
+from tidemark.record.metadata import COMPLETED, DIED, EXHAUSTED, RunMetadata, Target
 
 Kind = TypeVar("Kind", bound=Event)
 
@@ -24,6 +31,8 @@ LONGEST_NAME = 60
 """What a run is called is cut to so many characters: it stands in titles, tables and labels."""
 MOST_PROCESSES = 1000
 """No target has more of them, one after the other included."""
+MOST_NAMED = 5
+"""So many targets are named where one is not found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +42,15 @@ class Run:
     Attributes:
         path: The run directory.
         metadata: The content of run.json.
-        samples: samples.csv; never empty.
+        samples: samples.csv; never empty, but of a target that was never sampled.
         composition: composition.csv; without rows where it was not recorded.
         requests: requests.csv; without rows where it was not recorded.
         routes: routes.csv; without rows where it was not recorded.
         endpoints: endpoints.csv; without rows where it was not recorded.
         events: events.jsonl in the order of `elapsed_s`; empty where it was not recorded.
+        target: The only target that it tells of; None where it tells of all that there are.
+        watched_until_s: Until when processes of any target on the same host were seen, by which
+            the sampler is known to have lived; None where all that it saw is here.
     """
 
     path: Path
@@ -49,6 +61,8 @@ class Run:
     routes: pd.DataFrame
     endpoints: pd.DataFrame
     events: tuple[Recorded[Any], ...] = ()
+    target: str | None = None
+    watched_until_s: float | None = None
 
     @property
     def name(self) -> str:
@@ -59,6 +73,13 @@ class Run:
     def strategy(self) -> str:
         """What was run; the name of the directory where run.json does not say."""
         return units.shortened(self.metadata.strategy or self.name, LONGEST_NAME)
+
+    @property
+    def title(self) -> str:
+        """What was run, and which of its targets where this is about one of several."""
+        if self.target is None:
+            return self.strategy
+        return f"{self.strategy}, {units.shortened(self.target, LONGEST_NAME)}"
 
     @property
     def outcome(self) -> str:
@@ -78,10 +99,27 @@ class Run:
     @property
     def duration_s(self) -> float:
         """Seconds from the beginning of the run to its last row."""
-        last = float(self.samples["elapsed_s"].iloc[-1])
+        last = self.sampled_until_s
         if len(self.requests):
             last = max(last, float(self.requests["elapsed_s"].iloc[-1]))
         return last
+
+    @property
+    def sampled_until_s(self) -> float:
+        """Until when the sampler is known to have lived."""
+        last = float(self.samples["elapsed_s"].max()) if len(self.samples) else 0.0
+        return last if self.watched_until_s is None else max(last, self.watched_until_s)
+
+    @property
+    def target_ids(self) -> tuple[str, ...]:
+        """The ids of what was watched: those that run.json lists, then others that have samples.
+
+        Where run.json lists no more than one, the samples alone tell: older files call their only
+        target by another name.
+        """
+        if self.target is not None:
+            return (self.target,)
+        return _ids(self.metadata, [str(one) for one in self.samples["target"].unique()])
 
     @property
     def counts(self) -> pd.DataFrame:
@@ -112,80 +150,198 @@ class Run:
         return next(iter(self.events_of(kind)), None)
 
 
-def load_run(path: Path) -> Run:
+def load_run(path: Path, target: str | None = None) -> Run:
     """Read a run directory.
 
     Only run.json and samples.csv must be there.
 
+    Args:
+        path: The run directory.
+        target: Which of its targets is wanted; of a compacted run the rows of no other are read.
+
     Raises:
-        UnusableRunError: It is no run directory, or a file in it is malformed.
+        UnusableRunError: It is no run directory, a file in it is malformed, or it has no such
+            target.
     """
-    path = Path(path)
-    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a name is too long
-        raise UnusableRunError(path, "is not a directory", "name a run directory")
-    directory = RunDirectory(path)
-    metadata = directory.read_metadata()
-    if metadata.raw.get("watched") is False:
-        what = "no process was watched (--no-target), so there is no verdict"
-        raise UnusableRunError(path, what, "name the process with --target-pid next time")
-    samples = read_table(path, layout.SAMPLES)
-    if not len(samples):
-        raise UnusableRunError(
-            path / layout.SAMPLES.file, "holds no sample", "let the run last longer"
-        )
-    _check_processes(path / layout.SAMPLES.file, samples)
-    run = Run(
-        path=path,
-        metadata=metadata,
-        samples=in_order(samples.astype({"pid": "int64"})),
-        composition=_optional(path, layout.COMPOSITION),
-        requests=_optional(path, layout.REQUESTS),
-        routes=_optional(path, layout.ROUTES),
-        endpoints=_optional(path, layout.ENDPOINTS),
-        events=_told_once(directory.read_events()),
+    return run_of(open_run(path), target)
+
+
+def run_of(opened: Opened, target: str | None = None) -> Run:
+    """Read the rows of a run that has been opened. As `load_run`."""
+    if target is not None and opened.is_compacted:
+        return _one_of(opened, target)
+    run = replace(bare_run(opened), **_rows(opened))
+    file = run.path / layout.SAMPLES.file
+    if not len(run.samples):
+        raise UnusableRunError(file, "holds no sample", "let the run last longer")
+    _check_processes(file, run.samples)
+    run = replace(run, samples=run.samples.astype({"pid": "int64"}))
+    _check_requests(run)
+    return run if target is None else of_target(run, target)
+
+
+def bare_run(opened: Opened) -> Run:
+    """A run without a row of its targets: what is of the run as a whole."""
+    return Run(
+        path=opened.path,
+        metadata=opened.metadata,
+        samples=empty_table(layout.SAMPLES),
+        composition=empty_table(layout.COMPOSITION),
+        requests=opened.requests,
+        routes=opened.routes,
+        endpoints=empty_table(layout.ENDPOINTS),
+        events=opened.events,
     )
+
+
+def targets_of(opened: Opened) -> tuple[str, ...]:
+    """The ids of what a compacted run watched, as `Run.target_ids` has them."""
+    return _ids(opened.metadata, opened.sampled)
+
+
+def _one_of(opened: Opened, target: str) -> Run:
+    """One target of a compacted run."""
+    ids = targets_of(opened)
+    _expect(opened.path, ids, target)
+    whole = bare_run(opened)
+    rows = _rows(opened, target)
+    _check_processes(opened.path / layout.SAMPLES.file, rows["samples"])
+    rows["samples"] = rows["samples"].astype({"pid": "int64"})
+    run = replace(whole, **rows)
+    if len(ids) > 1:
+        return _narrowed(run, target, rows, opened.sampled_until_s)
     _check_requests(run)
     return run
 
 
-def _told_once(events: Sequence[Recorded[Event]]) -> tuple[Recorded[Event], ...]:
-    """The events without an exit that somebody else told of too, and knew how it came about.
+def _rows(opened: Opened, target: str | None = None) -> dict[str, Any]:
+    return {Path(one.file).stem: opened.rows(one, target) for one in OF_TARGETS}
 
-    The sampler sees that a process has gone; whoever has started it hears of what.
+
+def _ids(metadata: RunMetadata, seen: Sequence[str]) -> tuple[str, ...]:
+    """See `Run.target_ids`."""
+    listed = [one.id for one in metadata.targets]
+    if len(listed) <= 1:
+        return tuple(sorted(seen)) if len(seen) > 1 else tuple(listed or seen)
+    return (*listed, *sorted(set(seen) - set(listed)))
+
+
+def of_target(run: Run, target: str) -> Run:
+    """What a run recorded of one of its targets, as if that had been the only one.
+
+    Requests and routes are those of the run, which its targets share. Events that name no target
+    belong to all of them.
+
+    Raises:
+        UnusableRunError: The run has no such target.
     """
-    exits = of_kind(events, TargetExited)
-    explained = {one.event.pid for one in exits if _is_explained(one.event)}
-    repeated = [one for one in exits if one.event.pid in explained and not _is_explained(one.event)]
-    return tuple(recorded for recorded in events if recorded not in repeated)
+    ids = run.target_ids
+    _expect(run.path, ids, target)
+    if len(ids) == 1:
+        return run
+    living = run.samples[run.samples["pid"] != layout.KERNEL_PID]
+    until = living.groupby("target", observed=True)["elapsed_s"].max()
+    rows = {
+        "samples": _rows_of(run.samples, target),
+        "composition": _rows_of(run.composition, target),
+        "endpoints": _rows_of(run.endpoints, target),
+    }
+    return _narrowed(run, target, rows, {str(one): float(at) for one, at in until.items()})
 
 
-def _is_explained(exited: TargetExited) -> bool:
-    return exited.signal is not None or exited.exit_code is not None
+def _expect(path: Path, ids: Sequence[str], target: str) -> None:
+    if target not in ids:
+        what = f"has no target {units.shortened(target, LONGEST_NAME)!r}"
+        raise UnusableRunError(path, what, f"name one of {named(ids)}")
 
 
-def _optional(path: Path, table: Table) -> pd.DataFrame:
-    return in_order(read_table(path, table)) if _is_there(path, table) else empty_table(table)
+def _narrowed(run: Run, target: str, rows: Mapping[str, Any], until_s: Mapping[str, float]) -> Run:
+    """A run of several targets, as if one had been the only one.
+
+    Args:
+        run: The run; its events and run.json still tell of all.
+        target: The target.
+        rows: Its rows, by the attribute that holds them.
+        until_s: By target, when a process of it was last sampled.
+    """
+    told = next((one for one in run.metadata.targets if one.id == target), Target(target))
+    return replace(
+        run,
+        **rows,
+        metadata=replace(run.metadata, targets=(told,), outcome=_outcome_of(run, target)),
+        events=tuple(_events_of(run, target)),
+        target=target,
+        watched_until_s=_watched_until_s(run, told, until_s),
+    )
 
 
-def _is_there(path: Path, table: Table) -> bool:
-    """Whether a run has such a file; a link into nowhere is one that cannot be read."""
-    return os.path.lexists(path / table.file)
+def named(ids: Sequence[str]) -> str:
+    """The first few of a run's targets, as a message lists them."""
+    shown = [units.shortened(one, LONGEST_NAME) for one in ids[:MOST_NAMED]]
+    more = [f"{units.count(len(ids) - MOST_NAMED)} more"] if len(ids) > MOST_NAMED else []
+    return " and ".join([", ".join(shown), *more])
+
+
+def _rows_of(table: pd.DataFrame, target: str) -> pd.DataFrame:
+    return table[table["target"] == target].reset_index(drop=True)
+
+
+def _events_of(run: Run, target: str) -> Iterator[Recorded[Any]]:
+    """What happened to a target, that another one has taken its place included."""
+    roots = {True: set[int](), False: set[int]()}
+    for one in run.metadata.targets:
+        roots[one.id == target].update(one.pids)
+    others = roots[False] - roots[True]
+    for recorded in run.events:
+        event = recorded.event
+        if _is_about(event, target, others):
+            yield recorded
+        elif isinstance(event, TargetRestarted) and _is_successor(run, event, target):
+            yield replace(recorded, event=replace(event, target=target))
+
+
+def _is_about(event: Event, target: str, others: Collection[int]) -> bool:
+    """Whether an event belongs to a target; one that names none may name another's process."""
+    named = getattr(event, "target", None)
+    pid = getattr(event, "pid", None)
+    if named is not None or pid is None:
+        return named in {None, target}
+    return pid not in others
+
+
+def _is_successor(run: Run, event: TargetRestarted, target: str) -> bool:
+    """Whether another target's process has taken the place of one of this target."""
+    rows = run.samples[run.samples["pid"] == event.former_pid]
+    owners = {str(one) for one in rows["target"].unique()}
+    return target in owners and event.target not in owners
+
+
+def _outcome_of(run: Run, target: str) -> str:
+    """How the run ended for a target: what another one died of is not its own end."""
+    if run.outcome not in {DIED, EXHAUSTED}:
+        return run.outcome
+    ends = [one.event.target for one in run.events if isinstance(one.event, TargetExited | Emfile)]
+    is_of_another = any(ends) and not {None, target} & set(ends)
+    return COMPLETED if is_of_another else run.outcome
+
+
+def _watched_until_s(run: Run, told: Target, until_s: Mapping[str, float]) -> float | None:
+    """Until when processes of targets on the same host were seen, which one sampler watches."""
+    elsewhere = {one.id for one in run.metadata.targets if one.host != told.host}
+    return max((at for one, at in until_s.items() if one not in elsewhere), default=None)
 
 
 def _check_processes(file: Path, samples: pd.DataFrame) -> None:
-    """Each process is judged by itself, which takes its time.
+    """Each process of a target is judged by itself, which takes its time.
 
     Raises:
         UnusableRunError: They are too many of one target, or an id is none.
     """
-    pids = samples["pid"]
-    wrong = (pids % 1 != 0).to_numpy()
+    wrong = (samples["pid"] % 1 != 0).to_numpy()
     if wrong.any():
         where = f"{file}, line {int(wrong.argmax()) + 2}"
         raise UnusableRunError(where, "pid is not a whole number", "mend the line or remove it")
-    if pids.nunique() <= MOST_PROCESSES:
-        return
-    count = int(pids.groupby(samples["target"], observed=True).nunique().max())
+    count = samples.groupby("target", observed=True)["pid"].nunique().max()
     if count > MOST_PROCESSES:
         what = f"holds {count} processes, and more than {MOST_PROCESSES} are not judged"
         raise UnusableRunError(file, what, "watch fewer of them")

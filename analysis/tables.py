@@ -6,6 +6,9 @@ line by line, only to say where it is: a person must be able to open the file at
 
 import csv
 import io
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tidemark.record.directory import whole_lines
+from tidemark.record.directory import whole_blocks, whole_lines
 from tidemark.record.errors import UnusableRunError
 from tidemark.record.events import LARGEST
 from tidemark.record.layout import TIME_COLUMNS, Table
@@ -23,6 +26,8 @@ LONGEST_HEADER = 4096
 """Bytes of a header, columns of later versions included."""
 LONGEST_TEXT = 255
 """Characters of a text in a table that are kept."""
+BLOCK_BYTES = 16 << 20
+"""How much of a file is read at once where all of it would not fit."""
 
 
 def empty_table(table: Table) -> pd.DataFrame:
@@ -59,6 +64,48 @@ def read_table(folder: Path, table: Table) -> pd.DataFrame:
     return frame
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some rows of a table that is read bit by bit.
+
+    Attributes:
+        frame: The rows, as `read_table` has them.
+        line: The line of the file on which the first of them stands.
+    """
+
+    frame: pd.DataFrame
+    line: int
+
+
+def read_blocks(folder: Path, table: Table, block_bytes: int = BLOCK_BYTES) -> Iterator[Block]:
+    """Read a CSV file of any size as `read_table` does, with never more than a block in memory.
+
+    Whether what may not fall falls is left to the caller, who sees more than a block.
+
+    Args:
+        folder: The run directory.
+        table: Which of its files.
+        block_bytes: How much of the file a block is, a line more or less.
+
+    Raises:
+        UnusableRunError: The file cannot be read or is not such a table.
+    """
+    path = folder / table.file
+    blocks = whole_blocks(path, block_bytes)
+    first = next(blocks, b"")
+    if not first:
+        raise UnusableRunError(path, "holds no finished line", "record the run again")
+    header = _header(path, first, table)
+    head, line = first[: first.index(b"\n") + 1], 2
+    for block in itertools.chain([first[len(head) :]], blocks):
+        if not block:
+            continue
+        frame = _parse(path, head + block, header, table, line)
+        _check_values(path, frame, table, line)
+        yield Block(frame, line)
+        line += len(frame)
+
+
 def _header(path: Path, data: bytes, table: Table) -> list[str]:
     line = data[: data.index(b"\n")]
     if len(line) > LONGEST_HEADER:
@@ -83,7 +130,7 @@ def _header(path: Path, data: bytes, table: Table) -> list[str]:
     return header
 
 
-def _parse(path: Path, data: bytes, header: list[str], table: Table) -> pd.DataFrame:
+def _parse(path: Path, data: bytes, header: list[str], table: Table, line: int = 2) -> pd.DataFrame:
     separators = data.count(b",")
     regular = (
         b'"' not in data
@@ -92,7 +139,7 @@ def _parse(path: Path, data: bytes, header: list[str], table: Table) -> pd.DataF
     )
     second = data[data.index(b"\n") + 1 :].split(b"\n", 1)[0] if regular else b""
     if not regular or second.count(b",") != len(header) - 1:
-        _diagnose(path, data, header, table)
+        _diagnose(path, data, header, table, line)
     try:
         frame = pd.read_csv(
             io.BytesIO(data),
@@ -106,7 +153,7 @@ def _parse(path: Path, data: bytes, header: list[str], table: Table) -> pd.DataF
             skip_blank_lines=False,
         )
     except (ValueError, OverflowError) as error:  # also ParserError, UnicodeDecodeError
-        _diagnose(path, data, header, table)
+        _diagnose(path, data, header, table, line)
         what = f"is not a table ({' '.join(str(error).split())})"
         raise UnusableRunError(path, what, "record the run again") from error
     for name in set(table.text) & set(header):
@@ -126,14 +173,19 @@ def _shown(texts: "pd.Series[Any]") -> "pd.Series[Any]":
     return texts.astype(str).map(shown).astype("category")
 
 
-def _check_numbers(path: Path, frame: pd.DataFrame, table: Table) -> None:
+def _check_values(path: Path, frame: pd.DataFrame, table: Table, line: int = 2) -> None:
     for name in table.numbers:
         values = frame[name].to_numpy()
         with np.errstate(invalid="ignore"):
             wrong = (values < 0) | (values > LARGEST)
-        _refuse(path, wrong, name, "is negative or too large to be true", values)
+        _refuse(path, wrong, name, "is negative or too large to be true", values, line)
         if name in table.never_empty:
-            _refuse(path, np.isnan(values), name, "is empty", values)
+            _refuse(path, np.isnan(values), name, "is empty", values, line)
+
+
+def _check_numbers(path: Path, frame: pd.DataFrame, table: Table) -> None:
+    _check_values(path, frame, table)
+    for name in table.numbers:
         if name in table.never_falling:
             _check_order(path, frame, table, name)
 
@@ -173,21 +225,26 @@ def in_order(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[np.argsort(elapsed_s, kind="stable")].reset_index(drop=True)
 
 
-def _refuse(
-    path: Path, wrong: NDArray[np.bool_], name: str, what: str, values: NDArray[np.float64]
+def _refuse(  # noqa: PLR0917
+    path: Path,
+    wrong: NDArray[np.bool_],
+    name: str,
+    what: str,
+    values: NDArray[np.float64],
+    line: int = 2,
 ) -> None:
     if not wrong.any():
         return
     row = int(np.argmax(wrong))
     shown = "" if np.isnan(values[row]) else f" ({values[row]:g})"
     raise UnusableRunError(
-        f"{path}, line {row + 2}", f"{name} {what}{shown}", "mend the line or remove it"
+        f"{path}, line {row + line}", f"{name} {what}{shown}", "mend the line or remove it"
     )
 
 
-def _diagnose(path: Path, data: bytes, header: list[str], table: Table) -> None:
+def _diagnose(path: Path, data: bytes, header: list[str], table: Table, first: int) -> None:
     """Say which line is wrong; return if every line is well formed after all."""
-    for number, line in enumerate(data.split(b"\n")[1:-1], start=2):
+    for number, line in enumerate(data.split(b"\n")[1:-1], start=first):
         fault = _fault(line, header, table)
         if fault:
             raise UnusableRunError(f"{path}, line {number}", fault, "mend the line or remove it")

@@ -1,12 +1,13 @@
 """The run directory: where everything that is recorded about a run is written and read."""
 
+import contextlib
 import json
 import os
 import stat
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from tidemark.record import layout
 from tidemark.record.appender import CsvAppender, LineAppender
@@ -40,16 +41,22 @@ def read_regular(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
     Raises:
         UnusableRunError: It cannot be read, is no regular file, or is larger than `most_bytes`.
     """
+    with _opened(path) as file:
+        if os.fstat(file.fileno()).st_size > most_bytes:
+            what = f"is larger than any such file of a run ({most_bytes >> 20} MiB)"
+            remedy = "is this a run's file? Tables of any size are read by `tidemark compact`"
+            raise UnusableRunError(path, what, remedy)
+        return file.read(most_bytes)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
     try:
         with open(path, "rb", opener=_open_at_once) as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 remedy = "put the file of the run back"
                 raise UnusableRunError(path, "is not a regular file", remedy)
-            if found.st_size > most_bytes:
-                what = f"is larger than any such file of a run ({most_bytes >> 20} MiB)"
-                raise UnusableRunError(path, what, "is this a run's file?")
-            return file.read(most_bytes)
+            yield file
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
         raise UnusableRunError(path, what, "check that it exists and is readable") from error
@@ -69,6 +76,24 @@ def whole_lines(path: Path) -> bytes:
     """
     data = read_regular(path)
     return data[: data.rfind(b"\n") + 1]
+
+
+def whole_blocks(path: Path, block_bytes: int) -> Iterator[bytes]:
+    """The same bit by bit, cut between lines: of a file of any size, a block is in memory.
+
+    Raises:
+        UnusableRunError: The file cannot be read, or a line of it is longer than a block.
+    """
+    with _opened(path) as file:
+        rest = b""
+        while read := file.read(block_bytes):
+            data = rest + read
+            end = data.rfind(b"\n") + 1
+            if not end and len(data) > block_bytes:
+                raise UnusableRunError(path, "holds a line without end", "is this a run's file?")
+            rest = data[end:]
+            if end:
+                yield data[:end]
 
 
 def write_file(

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "check": (
         "Say whether the run in DIR leaks; exit 0 clean, 1 leak, 3 cannot tell, 2 unusable input."
     ),
+    "compact": "Turn the tables of runs into Parquet, so that many targets can be judged.",
     "import": "Make a run directory of what somebody else has recorded.",
     "sample": "Watch a process and everything below it, without driving it.",
     "target": "Serve one of the built-in targets in the foreground.",

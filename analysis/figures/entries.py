@@ -9,11 +9,12 @@ from tidemark.analysis import units
 from tidemark.analysis.figures import events, style
 from tidemark.analysis.figures.events import Mark, Span
 from tidemark.analysis.figures.style import Look
-from tidemark.analysis.run import LONGEST_NAME, Run
+from tidemark.analysis.run import LONGEST_NAME, Run, of_target
 from tidemark.analysis.verdict import headline as headline_of_one
 from tidemark.analysis.verdict.assessment import Assessment, Severity
 from tidemark.analysis.verdict.model import Verdict
 from tidemark.analysis.verdict.summary import Summary
+from tidemark.analysis.verdict.target_result import foremost
 
 LONGEST_LABEL = 22
 GRAVE = (Severity.FAIL, Severity.UNKNOWN)
@@ -29,6 +30,8 @@ class Entry:
         name: What it is called in the picture.
         place: Its number in the comparison, from 0.
         of: How many there are.
+        worst: Of a run that watched several targets what it recorded of the worst of them,
+            which is drawn and named for it.
     """
 
     assessment: Assessment
@@ -36,21 +39,26 @@ class Entry:
     name: str
     place: int
     of: int
+    worst: Run | None = None
 
     @property
     def run(self) -> Run:
-        """The run."""
-        return self.assessment.run
+        """The run, or its worst target."""
+        return self.assessment.run if self.worst is None else self.worst
 
     @property
     def verdict(self) -> Verdict:
         """What was found on it."""
-        return self.assessment.verdict
+        if self.worst is None:
+            return self.assessment.verdict
+        return foremost(self.assessment.targets, self.worst.target).found
 
     @property
     def row(self) -> Summary:
         """Its row in the table."""
-        return self.assessment.summary
+        if self.worst is None:
+            return self.assessment.summary
+        return foremost(self.assessment.targets, self.worst.target).summary
 
     @property
     def is_grave(self) -> bool:
@@ -87,10 +95,13 @@ def entries(assessed: Sequence[Assessment]) -> list[Entry]:
         else units.shortened(one.run.name, LONGEST_NAME)
         for one in assessed
     ]
-    looks, of = style.looks(len(assessed)), len(assessed)
-    return [
-        Entry(*one, place, of) for place, one in enumerate(zip(assessed, looks, names, strict=True))
-    ]
+    looks, found = style.looks(len(assessed)), []
+    for place, (one, look, name) in enumerate(zip(assessed, looks, names, strict=True)):
+        lead = foremost(one.targets, one.leading.target) if one.targets else None
+        worst = None if lead is None else of_target(one.run, lead.id)
+        called = name if worst is None else f"{name}, {worst.target}"
+        found.append(Entry(one, look, called, place, len(assessed), worst))
+    return found
 
 
 def common_faults(runs: Sequence[Run]) -> tuple[list[Mark], list[Span]]:

@@ -84,14 +84,19 @@ class Span:
     text: str
 
 
-def marks(events: Iterable[Recorded[Event]]) -> list[Mark]:
-    """Return the moments to mark. Of repeated events only the first is named, with the count."""
+def marks(events: Iterable[Recorded[Event]], *, several: bool = False) -> list[Mark]:
+    """Return the moments to mark. Of repeated events only the first is named, with the count.
+
+    Args:
+        events: What happened.
+        several: Whether it happened to several targets, so that they are named.
+    """
     chosen = [recorded for recorded in events if _is_marked(recorded.event)]
     counts = Counter(recorded.event.name for recorded in chosen)
     found, named = [], set()
     for recorded in chosen:
         name = recorded.event.name
-        text = "" if name in named else _named(recorded, counts[name])
+        text = "" if name in named else _named(recorded, counts[name], several=several)
         named.add(name)
         found.append(Mark(recorded.elapsed_s, text, isinstance(recorded.event, LOUD)))
     return found
@@ -102,8 +107,11 @@ def _is_marked(event: Event) -> bool:
     return type(event) in MARKED and not by_a_fault
 
 
-def _named(recorded: Recorded[Event], times: int) -> str:
+def _named(recorded: Recorded[Event], times: int, *, several: bool) -> str:
     text = _what(recorded.event)
+    target = getattr(recorded.event, "target", None)
+    if several and target is not None:
+        text = f"{units.shortened(target, LONGEST_BROKER)} {text.removeprefix('target ')}"
     if isinstance(recorded.event, LOUD):
         text += f" at {units.duration(recorded.elapsed_s)}"
     return text if times == 1 else f"{text} (first of {times:,})"

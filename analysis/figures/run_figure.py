@@ -1,6 +1,5 @@
 """The picture of one run: what its processes held, on one time axis, and where that leads."""
 
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tidemark.analysis import units
-from tidemark.analysis.figures import curves, downsample, events, panels, style
+from tidemark.analysis.figures import curves, events, panels, style
 from tidemark.analysis.figures.curves import Curve
 from tidemark.analysis.figures.forecast_lines import (
     clock_of,
@@ -20,6 +19,7 @@ from tidemark.analysis.figures.forecast_lines import (
     horizon_s,
     reached,
 )
+from tidemark.analysis.figures.frame import because_lines, draw_stack, subtitle
 from tidemark.analysis.figures.labels import EndLabel, label_ends
 from tidemark.analysis.figures.load_panels import counted, draw_latency, draw_requests, timed
 from tidemark.analysis.figures.panels import Heading, Panel
@@ -47,7 +47,6 @@ STATE_LOOKS = {
 TIME_WAIT_NOTE = (
     "TIME_WAIT: closed already, kept a minute by the kernel; these come and go, they are not a leak"
 )
-NOTHING = "\nnone of the figures could be read; the events say why (report.html)"
 HEIGHTS_IN: dict[Drawing, float] = {
     "processes": 2.7,
     "states": 1.75,
@@ -55,9 +54,6 @@ HEIGHTS_IN: dict[Drawing, float] = {
     "total": 1.35,
     "rate": 1.1,
 }
-REASON_COLUMNS = 145
-REASON_LINES = 2
-LINE_IN = 0.19
 Judged = Mapping[str, ResourceVerdict]
 GREYS = ("#b8bcc2", "#d3d6da")
 
@@ -81,26 +77,8 @@ def draw_run(assessment: Assessment) -> Figure:
     marks += [mark for _, mark in events.fault_marks(run)]
     if span_s[1] > run.duration_s * 1.001:
         marks.append(events.Mark(run.duration_s, "end of the run", loud=False))
-    names = panels.event_names(marks, spans, span_s)
-    because = _because(assessment)
-    head_in = panels.HEAD_IN + len(names) * panels.ROW_PT / 72 + len(because) * LINE_IN
-    figure = style.new_figure(panels.height_of(chosen, head_in))
-    axes = panels.stack(figure, chosen, head_in)
-    panels.share_time(axes, span_s)
-    for panel, place in zip(chosen, axes, strict=True):
-        panels.write_heading(place, panel.draw(place), len(names) if place is axes[0] else 0)
-    panels.mark_events(axes, marks, spans, names)
-    subtitle = "\n".join([*because, _subtitle(run)]) + ("" if axes else NOTHING)
-    style.headings(figure, assessment.headline, subtitle, panels.LEFT_IN)
-    return figure
-
-
-def _because(assessment: Assessment) -> list[str]:
-    """The result and what it rests on, unless the title says it: in the words of every output."""
-    if assessment.because in assessment.headline:
-        return []
-    text = f"{assessment.result}: {assessment.because}"
-    return textwrap.wrap(text, REASON_COLUMNS, max_lines=REASON_LINES, placeholder=" …")
+    below = [*because_lines(assessment), subtitle(run)]
+    return draw_stack(chosen, (assessment.headline, below), span_s, marks, spans)
 
 
 def _judged(verdict: Verdict) -> dict[str, ResourceVerdict]:
@@ -133,21 +111,6 @@ def _end_s(run: Run, judged: Judged) -> float:
     """Return where the time axis ends: a little later than the run if that shows the limit met."""
     end = max(run.duration_s, 1e-3)
     return max([end, *(horizon_s(found, end) for found in judged.values())])
-
-
-def _subtitle(run: Run) -> str:
-    load, parts = run.metadata.load, []
-    if isinstance(load.get("rate"), int | float):
-        parts.append(f"{units.number(load['rate'], 3)} requests/s")
-    if isinstance(load.get("batch_size"), int | float):
-        parts.append(f"{units.several(load['batch_size'], 'message')} each")
-    parts.append(units.several(len(run.metadata.brokers), "broker") if run.metadata.brokers else "")
-    parts.append(f"ran {units.duration(run.duration_s)}, {run.outcome}")
-    if len(run.samples) > downsample.DENSE * run.samples["pid"].nunique():
-        parts.append("lines: median, shade: lowest to highest")
-    if run.started_at:
-        parts.append(f"{run.started_at:%Y-%m-%d %H:%M} UTC")
-    return "   ·   ".join(part for part in parts if part)
 
 
 Draw = Callable[[Axes], Heading]

@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import quote
+
+from matplotlib.figure import Figure
 
 from tidemark.analysis.figures import entries, style
 from tidemark.analysis.figures.comparison_figure import draw_comparison
+from tidemark.analysis.figures.overview_figure import draw_overview
 from tidemark.analysis.figures.run_figure import draw_run
+from tidemark.analysis.figures.targets_figure import draw_targets
 from tidemark.analysis.reports import html, verdict_json
 from tidemark.analysis.run import Run, load_run
 from tidemark.analysis.verdict.assessment import Assessment, assess, assess_directory
@@ -18,20 +23,37 @@ class ReportError(TidemarkError):
     """A report cannot be written; the message says what, where, and what to do."""
 
 
-def write_run_report(path: Path, control: Path | None = None) -> Assessment:
+def write_run_report(
+    path: Path, control: Path | None = None, target: str | None = None
+) -> Assessment:
     """Assess a run and write verdict.json, report.png and report.html into its directory.
 
     Args:
         path: The run directory.
         control: The directory of a run of the same load against a service known to be clean.
+        target: The only one of its targets that is asked for; the files go into a folder of its
+            own below the run directory (`folder_of`).
 
     Raises:
-        UnusableRunError: A run directory cannot be read.
+        UnusableRunError: A run directory cannot be read, or has no such target.
         ReportError: A file cannot be written.
     """
-    assessment = assess_directory(Path(path), control=control)
-    _write_report(assessment)
+    assessment = assess_directory(Path(path), target=target, control=control)
+    folder = assessment.run.path
+    if target is not None:
+        folder = folder_of(folder, target)
+        _make(folder)
+    write_report(assessment, folder)
     return assessment
+
+
+def folder_of(path: Path, target: str) -> Path:
+    """Where the report of one target of a run goes: `targets/ID`.
+
+    What is no name of a folder is written as in a URL: "/" as %2F.
+    """
+    name = quote(target, safe=" :@+,=()[]")
+    return path / "targets" / (name.replace(".", "%2E") if not name.strip(".") else name)
 
 
 def write_comparison(
@@ -61,19 +83,32 @@ def write_comparison(
         raise ReportError("there is no run to compare: name at least one run directory")
     earlier = {name: load_run(path) for name, path in (baselines or {}).items()}
     assessed = assess_together(runs, earlier, baseline_anyway=baseline_anyway)
-    pictures = [_write_report(one) for one in assessed]
+    write_comparison_of(assessed, out_dir)
+    return assessed
+
+
+def write_comparison_of(assessed: Sequence[Assessment], out_dir: Path) -> None:
+    """The same of runs that have been assessed.
+
+    Raises:
+        ReportError: A file cannot be written.
+    """
+    pictures = [write_report(one, one.run.path) for one in assessed]
     picture = style.png(draw_comparison(assessed))
     title = entries.headline(entries.entries(assessed))
     out_dir = Path(out_dir)
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        what = f"{out_dir}: cannot be made ({error.strerror}); choose another folder"
-        raise ReportError(what) from error
+    _make(out_dir)
     write_file(out_dir / REPORT_PNG, picture)
     page = html.render_comparison(assessed, title, picture, pictures)
     write_file(out_dir / REPORT_HTML, page.encode())
-    return assessed
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        what = f"{folder}: cannot be made ({error.strerror}); choose another folder"
+        raise ReportError(what) from error
 
 
 def assess_together(
@@ -94,11 +129,27 @@ def assess_together(
     ]
 
 
-def _write_report(assessment: Assessment) -> bytes:
-    """Write the files of one run; return its picture."""
-    path = assessment.run.path
-    picture = style.png(draw_run(assessment))
+def write_report(assessment: Assessment, path: Path) -> bytes:
+    """Write verdict.json, report.png and report.html of a run that has been assessed.
+
+    Of a run whose samples have not been read, what was found on its targets is drawn.
+
+    Args:
+        assessment: What there is to say of it.
+        path: The folder that they go into.
+
+    Returns:
+        The picture.
+    """
+    picture = style.png(_drawn(assessment))
     write_file(path / VERDICT_JSON, verdict_json.render(assessment).encode())
     write_file(path / REPORT_PNG, picture)
     write_file(path / REPORT_HTML, html.render(assessment, picture).encode())
     return picture
+
+
+def _drawn(assessment: Assessment) -> Figure:
+    if not assessment.targets:
+        return draw_run(assessment)
+    has_samples = len(assessment.run.samples) > 0
+    return draw_targets(assessment) if has_samples else draw_overview(assessment)

@@ -3,27 +3,32 @@
 import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from tidemark.analysis import units
 from tidemark.analysis.figures import curves
 from tidemark.analysis.figures.curves import Curve
 from tidemark.analysis.figures.events import told
+from tidemark.analysis.reports.target_rows import TargetTable, target_table
+from tidemark.analysis.run import Run
 from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.assessment import Assessment, Severity
 from tidemark.analysis.verdict.faults import left_text
 from tidemark.analysis.verdict.model import ForecastCheck, ResourceVerdict
 from tidemark.analysis.verdict.route_words import route_cell, told_apart
 from tidemark.analysis.verdict.summary import unlike
+from tidemark.analysis.verdict.target_result import foremost
 from tidemark.record.events import LimitsRead, TargetUnconfirmed
 from tidemark.record.metrics import JUDGED, USED, Metric
 
 MOST_EVENTS = 200
 MOST_NAMES = 20
+MOST_TARGETS = 200
 SECRET = re.compile(r"password|passwd|secret|token|credential|api[_-]?key", re.IGNORECASE)
 HIDDEN = "(not shown)"
 LONGEST_VALUE = 500
@@ -50,12 +55,30 @@ class Section:
     @property
     def names(self) -> Iterator[tuple[str, Curve, float | None]]:
         """What grew by name: "thread" or "fd", its counts, and the change per answered request."""
-        run = self.assessment.run
+        run = self._named_run
         answered = headline.requests_answered(run)
         for kind in ("thread", "fd"):
             for curve in curves.by_name(run.composition, kind, MOST_NAMES):
                 change = float(curve.values[-1] - curve.values[0])
                 yield kind, curve, change / answered if answered else None
+
+    @property
+    def _named_run(self) -> Run:
+        """The run, or of several targets what the worst of them has recorded."""
+        run, worst = self.assessment.run, self.whose
+        return run if worst is None else replace(run, composition=_rows_of(run, worst))
+
+    @property
+    def whose(self) -> str | None:
+        """The target whose names are told, where there are several."""
+        results = self.assessment.targets
+        return foremost(results, self.assessment.leading.target).id if results else None
+
+    @property
+    def targets(self) -> TargetTable | None:
+        """The targets, where there are several."""
+        results = self.assessment.targets
+        return target_table(results, MOST_TARGETS) if results else None
 
     @property
     def routes(self) -> list[tuple[str, float, float]]:
@@ -104,6 +127,11 @@ class Section:
         """The resources of which a forecast could be checked against what happened."""
         found = self.assessment.verdict.resources.values()
         return [(one, one.forecast_check) for one in found if one.forecast_check is not None]
+
+
+def _rows_of(run: Run, target: str) -> pd.DataFrame:
+    rows = run.composition
+    return rows[rows["target"] == target]
 
 
 def render(assessment: Assessment, picture: bytes) -> str:

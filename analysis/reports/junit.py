@@ -2,13 +2,15 @@
 
 Each finding that judges is a test: what fails is a failure, for it is a finding about the
 service; what cannot be told of a resource is skipped, with the reason; a run that was no test,
-was cut off or lost what watched it is an error, as a test is that could not be carried out. The
+was cut off or lost what watched it is an error, as a test is that could not be carried out. Of a
+run that watched several targets, each is a suite of its own after that of the run. The
 schema is the one that Jenkins, GitLab and
 GitHub's reporters read.
 """
 
 import re
 import xml.etree.ElementTree as ET  # only written here, never parsed
+from collections.abc import Iterable, Mapping, Sequence
 
 from tidemark.analysis import units
 from tidemark.analysis.verdict.assessment import Assessment
@@ -19,6 +21,7 @@ from tidemark.analysis.verdict.findings import (
     Kind,
     Severity,
 )
+from tidemark.analysis.verdict.model import Verdict
 from tidemark.record.metrics import metric
 
 NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -41,26 +44,58 @@ _NAMES = {
 
 def render(assessment: Assessment) -> bytes:
     """Return an assessment as JUnit XML in UTF-8."""
-    tests = [one for one in assessment.findings if one.severity is not Severity.NOTE]
+    name = f"tidemark.{assessment.verdict.run}"
+    if assessment.run.target is not None:
+        name += f".{assessment.run.target}"
+    on_the_run = _on_the_run(assessment)
+    parts = [(name, _said(assessment.verdict, assessment.claim, assessment.because), on_the_run)]
+    for one in assessment.targets:
+        own = [finding for finding in one.findings if finding not in on_the_run]
+        parts.append((f"{name}.{one.id}", _said(one.found, one.claim, one.because), own))
+    everything = [finding for _, _, findings in parts for finding in _tests(findings)]
+    suites = ET.Element("testsuites", {"name": "tidemark", **_counts(everything)})
+    for suite_name, properties, findings in parts:
+        _add_suite(suites, _clean(suite_name), properties, _tests(findings))
+    ET.indent(suites)
+    return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True))
+
+
+def _on_the_run(assessment: Assessment) -> Sequence[Finding]:
+    """What is a test of the whole run: of several targets, what is not about single ones."""
+    if not assessment.targets:
+        return assessment.findings
+    of_targets = [finding for one in assessment.targets for finding in one.findings]
+    return [
+        one
+        for one in assessment.findings
+        if one.target is None and (one.kind in ON_THE_RUN or one not in of_targets)
+    ]
+
+
+def _tests(findings: Iterable[Finding]) -> list[Finding]:
+    return [one for one in findings if one.severity is not Severity.NOTE]
+
+
+def _counts(tests: Sequence[Finding]) -> dict[str, str]:
     outcomes = [_outcome(one) for one in tests]
     named = {"failures": "failure", "errors": "error", "skipped": "skipped"}
-    counts = {"tests": str(len(tests))}
-    counts |= {name: str(outcomes.count(outcome)) for name, outcome in named.items()}
-    suites = ET.Element("testsuites", {"name": "tidemark", **counts})
-    name = _clean(f"tidemark.{assessment.verdict.run}")
-    suite = ET.SubElement(suites, "testsuite", {"name": name, **counts})
+    counts = {name: str(outcomes.count(outcome)) for name, outcome in named.items()}
+    return {"tests": str(len(tests)), **counts}
+
+
+def _said(verdict: Verdict, claim: str, because: str) -> dict[str, str]:
+    return {"verdict": verdict.verdict, "result": claim, "reason": because}
+
+
+def _add_suite(
+    suites: ET.Element, name: str, said: Mapping[str, str], tests: Sequence[Finding]
+) -> None:
+    suite = ET.SubElement(suites, "testsuite", {"name": name, **_counts(tests)})
     properties = ET.SubElement(suite, "properties")
-    said = {
-        "verdict": assessment.verdict.verdict,
-        "result": assessment.claim,
-        "reason": assessment.because,
-    }
     for key, value in said.items():
         ET.SubElement(properties, "property", {"name": key, "value": _clean(value)})
     for finding in tests:
         _add(suite, name, finding)
-    ET.indent(suites)
-    return bytes(ET.tostring(suites, encoding="utf-8", xml_declaration=True))
 
 
 def _add(suite: ET.Element, classname: str, finding: Finding) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from tidemark.analysis.reports.target_rows import target_table
 from tidemark.analysis.units import amount, count, duration
 from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.assessment import Assessment
@@ -10,6 +11,7 @@ from tidemark.analysis.verdict.baseline import ResourceChange
 from tidemark.analysis.verdict.findings import Finding, Severity
 from tidemark.analysis.verdict.model import ResourceVerdict
 from tidemark.analysis.verdict.route_words import route_cell, told_apart
+from tidemark.analysis.verdict.target_result import TargetResult
 from tidemark.record.metrics import metric
 
 SPECIAL = re.compile(r"([\\`*_\[\]|~#])")
@@ -61,10 +63,14 @@ def _result(assessment: Assessment) -> str:
 
 def _section(assessment: Assessment) -> str:
     verdict = assessment.verdict
-    lines = [f"### {escape(verdict.run)}: {_result(assessment)}"]
+    target = assessment.run.target
+    name = verdict.run if target is None else f"{verdict.run}, {target}"
+    lines = [f"### {escape(name)}: {_result(assessment)}"]
     lines.append(escape(assessment.because))
     lines += [f"> {escape(warning)}" for warning in verdict.warnings]
     lines.append(_table(HEADER, [_row(one) for one in verdict.resources.values()], NUMBERS_FROM))
+    if assessment.targets:
+        lines += _targets(assessment.targets)
     if leaking := told_apart(verdict):
         header = ("Route", *(f"{found.metric.title} a request (90 %)" for found in leaking))
         routes = [
@@ -77,6 +83,18 @@ def _section(assessment: Assessment) -> str:
         lines.append(_table(("Resource", "Before", "Now", "Per", "Change"), rows, len(rows[0])))
     lines.append("\n".join(_bullet(finding) for finding in assessment.findings))
     return "\n\n".join(line for line in lines if line)
+
+
+def _targets(results: Sequence[TargetResult]) -> list[str]:
+    """A table of the targets, the worst first, and a line on those that are not in it."""
+    told = target_table(results)
+    rows = [
+        (escape(name), result.upper() if one.severity is Severity.FAIL else escape(result), *rest)
+        for one, (name, result, *rest) in zip(told.rows, told.cells, strict=True)
+    ]
+    header = [heading.capitalize() for heading in told.headings]
+    below = [line.capitalize() + "." for line in (told.more, told.note) if line]
+    return [_table(header, rows, NUMBERS_FROM), escape(" ".join(below))]
 
 
 def _route(found: ResourceVerdict, name: str) -> str:

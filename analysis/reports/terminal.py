@@ -10,6 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from tidemark.analysis.reports.target_rows import target_table
 from tidemark.analysis.units import amount, count, duration, milliseconds
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.baseline import ResourceChange
@@ -35,7 +36,9 @@ SEVERITY_STYLE = {
 _GRAVE = (Severity.FAIL, Severity.UNKNOWN, Severity.DOUBT)
 _ENDLESS = 10_000  # columns
 WIDE = 152  # columns that the whole comparison needs in one table
-WORDS = frozenset({"strategy", "fault", "resource", "route", "verdict", "outcome", "per", "change"})
+WORDS = frozenset(
+    {"strategy", "fault", "resource", "route", "target", "verdict", "outcome", "per", "change"}
+)
 """The columns of words, which stand at the left; figures stand at the right."""
 
 Cells = dict[str, Callable[[Assessment], str | Text]]
@@ -191,9 +194,20 @@ def _print_failed_faults(console: Console, faults: Sequence[FaultEffect]) -> Non
         console.print(Text(line))
 
 
-def print_run(console: Console, assessment: Assessment) -> None:
-    """Print what one run amounts to, a row per resource and per fault, and where the files are."""
-    verdict, faults = assessment.verdict, assessment.summary.faults
+def print_run(console: Console, assessment: Assessment, folder: Path | None = None) -> None:
+    """Print what one run amounts to, a row per resource and per fault, and where the files are.
+
+    Of a run that watched several targets, a row for each of them stands in place of the resources.
+
+    Args:
+        console: Where to.
+        assessment: What there is to say of it.
+        folder: Where the files are; None for the run directory.
+    """
+    verdict = assessment.verdict
+    if assessment.targets:
+        _print_several(console, assessment)
+        return
     table = _table("resource", "per request", "per hour", "first", "last", "limit", "verdict")
     for found in verdict.resources.values():
         growth = [amount(found.metric, value) for value in (found.per_request, found.per_hour)]
@@ -201,25 +215,61 @@ def print_run(console: Console, assessment: Assessment) -> None:
         table.add_row(found.metric.title, *growth, *levels, _verdict(found))
     for one in USED:
         table.add_row(one.title, amount(one, assessment.summary.per_request.get(one.name)))
+    _print_claim(console, assessment)
     console.print()
-    console.print(Text(f"{verdict.run}: {assessment.claim}", SEVERITY_STYLE[assessment.gravest]))
+    _print_table(console, table)
+    _print_routes(console, assessment)
+    _print_faults(console, assessment)
+    console.print()
+    _print_paths(console, folder or assessment.run.path)
+
+
+def _print_claim(console: Console, assessment: Assessment) -> None:
+    """Print what a run amounts to, a line for each thing that it rests on, and what to know."""
+    run, target = assessment.verdict.run, assessment.run.target
+    name = run if target is None else f"{run}, {target}"
+    console.print()
+    console.print(Text(f"{name}: {assessment.claim}", SEVERITY_STYLE[assessment.gravest]))
     for finding in assessment.telling:
         decides = finding.severity is assessment.gravest or finding.kind in ON_THE_RUN
         if decides or finding.severity is Severity.DOUBT:
             _print_line(console, "  ", finding.reason)
     _print_warnings(console, assessment)
+
+
+def _print_faults(console: Console, assessment: Assessment) -> None:
+    faults = assessment.summary.faults
+    if not faults:
+        return
+    happened = _table("fault", *FAULT_CELLS)
+    for fault in faults:
+        _add_fault(happened, fault.fault, fault, assessment.verdict.messages)
     console.print()
-    _print_table(console, table)
-    _print_routes(console, assessment)
-    if faults:
-        happened = _table("fault", *FAULT_CELLS)
-        for fault in faults:
-            _add_fault(happened, fault.fault, fault, verdict.messages)
-        console.print()
-        _print_table(console, happened)
-        _print_failed_faults(console, faults)
+    _print_table(console, happened)
+    _print_failed_faults(console, faults)
+
+
+def _print_several(console: Console, assessment: Assessment) -> None:
+    """Print what a run amounts to, a row for each of its targets, and where the files are."""
+    _print_claim(console, assessment)
+    _print_targets(console, assessment)
+    _print_faults(console, assessment)
     console.print()
     _print_paths(console, assessment.run.path)
+
+
+def _print_targets(console: Console, assessment: Assessment) -> None:
+    """Print a row per target, the worst first, where there are several."""
+    if not assessment.targets:
+        return
+    told = target_table(assessment.targets)
+    table = _table(*told.headings)
+    for one, (name, verdict, *figures) in zip(told.rows, told.cells, strict=True):
+        table.add_row(Text(name), Text(verdict, SEVERITY_STYLE[one.severity]), *figures)
+    console.print()
+    _print_table(console, table)
+    for line in filter(None, (told.more, told.note)):
+        console.print(Text(line))
 
 
 def _print_routes(console: Console, assessment: Assessment) -> None:
@@ -251,6 +301,7 @@ def print_check(console: Console, assessment: Assessment) -> None:
             style = SEVERITY_STYLE[finding.severity]
             _print_line(console, f"  {finding.severity.value:<12}", finding.reason, style)
     _print_warnings(console, assessment)
+    _print_targets(console, assessment)
     if assessment.changes:
         console.print()
         _print_table(console, _change_table({"": assessment.changes}))

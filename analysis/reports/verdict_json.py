@@ -11,7 +11,9 @@ from enum import Enum
 from typing import Any
 
 from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.analysis.verdict.findings import Finding
 from tidemark.analysis.verdict.model import Exhaustion, Interval, ResourceVerdict
+from tidemark.analysis.verdict.target_result import TargetResult
 
 FORMAT = 1
 """The version of verdict.json that is written."""
@@ -27,10 +29,12 @@ def render(assessment: Assessment) -> str:
 
 def content(assessment: Assessment) -> dict[str, Any]:
     """Return verdict.json as an object."""
-    verdict = assessment.verdict
+    verdict, target = assessment.verdict, assessment.run.target
+    several = {one.id: _target(one) for one in assessment.targets}
     return {
         "format": FORMAT,
         "run": verdict.run,
+        **({} if target is None else {"target": target}),
         "verdict": verdict.verdict,
         "reason": verdict.reason,
         "result": assessment.result,
@@ -45,11 +49,43 @@ def content(assessment: Assessment) -> dict[str, Any]:
         "first_to_exhaust": verdict.first_to_exhaust,
         "exhausted": None if verdict.exhausted is None else _exhausted(verdict.exhausted),
         "messages": plain(verdict.messages),
-        "findings": plain(assessment.findings),
+        "findings": [_finding(one) for one in assessment.findings],
         "changes": plain(assessment.changes),
         "local_ports": plain(verdict.local_ports),
         "warnings": plain(verdict.warnings),
+        **({"targets": several} if several else {}),
     }
+
+
+def _target(one: TargetResult) -> dict[str, Any]:
+    """What was found on one of several targets, the fields called as those of the run."""
+    verdict = one.found
+    return {
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+        "result": one.result,
+        "headline": one.statement,
+        "resources": {name: _resource(found) for name, found in verdict.resources.items()},
+        "used": {
+            name: plain(value)
+            for name, value in one.summary.per_request.items()
+            if name not in verdict.resources
+        },
+        "first_to_exhaust": verdict.first_to_exhaust,
+        "exhausted": None if verdict.exhausted is None else _exhausted(verdict.exhausted),
+        "findings": [_finding(finding) for finding in one.findings],
+        "changes": plain(one.changes),
+        "local_ports": plain(verdict.local_ports),
+        "warnings": plain(verdict.warnings),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    """A finding; that it is on one of several targets is said only where it is so."""
+    told: dict[str, Any] = plain(finding)
+    if finding.target is None:
+        del told["target"]
+    return told
 
 
 def _resource(found: ResourceVerdict) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from tidemark.analysis import units
 from tidemark.analysis.run import Run
@@ -88,8 +87,25 @@ class Evidence:
     @property
     def end_s(self) -> float:
         """When the load ended, or the target with it."""
-        last = float(self.counted["elapsed_s"].iloc[-1])
+        last = min(float(self.counted["elapsed_s"].iloc[-1]), self._place_s[1])
         return last if self.death_s is None else min(last, self.death_s)
+
+    @cached_property
+    def _place_s(self) -> tuple[float, float]:
+        """From when on a target was in another one's place, and until when it had its own.
+
+        Replicas come and go; one that has a successor was not lost.
+        """
+        own, taken = set(self._rows["pid"]), (-np.inf, np.inf)
+        if self.run.target is None:
+            return taken
+        for one in self.run.events_of(TargetRestarted):
+            was, is_now = one.event.former_pid in own, one.event.pid in own
+            if is_now and not was and one.event.former_pid is not None:
+                taken = (max(taken[0], one.elapsed_s), taken[1])
+            elif was and not is_now:
+                taken = (taken[0], min(taken[1], one.elapsed_s))
+        return taken
 
     @property
     def load_s(self) -> float:
@@ -195,6 +211,8 @@ class Evidence:
             f"none of {units.several(len(self._rows), 'sample')} is of a living process: "
             "not one descriptor was open"
         )
+        if not len(self._rows):
+            reason = "it was never sampled"
         evidence: Mapping[str, float | None] = {"samples": len(self._rows)}
         yield _untested("process", reason, evidence, "check the process id")
 
@@ -209,7 +227,8 @@ class Evidence:
         killed = {recorded.event.pid for recorded in self.run.events_of(WorkerKilled)}
         back = self.run.events_of(TargetRestarted)
         died = self.run.outcome == DIED
-        last_s = float(self.counted["elapsed_s"].iloc[-1]) if len(self.counted) else -np.inf
+        last_s = -np.inf if self._others_until_s is None else self._others_until_s
+        last_s = float(self.counted["elapsed_s"].iloc[-1]) if len(self.counted) else last_s
         found = [
             one
             for one in self.run.events_of(TargetExited)
@@ -226,10 +245,15 @@ class Evidence:
     @cached_property
     def _vanished_s(self) -> float | None:
         """When a target, or its root, was last seen, if the sampler saw others after that."""
-        if len(self.counted) < 2 or not len(self.living):
+        if not len(self.living):
             return None
-        seen_s = float(self.run.samples["elapsed_s"].iloc[-1])
-        seen_s = min(seen_s, float(self.counted["elapsed_s"].iloc[-1]))
+        if len(self.counted) >= 2:
+            begin_s, last_s = self.begin_s, float(self.counted["elapsed_s"].iloc[-1])
+            seen_s = min(self.run.sampled_until_s, last_s)
+        elif self._others_until_s is not None:
+            begin_s, seen_s = -np.inf, self._others_until_s + self._longest_pause_s
+        else:
+            return None
         roots = {pid for target in self.run.metadata.targets for pid in target.pids}
         roots |= {recorded.event.pid or 0 for recorded in self.run.events_of(TargetStarted)}
         rows = self.living[["target", "pid", "elapsed_s"]]
@@ -243,9 +267,18 @@ class Evidence:
         gone = [
             float(last)
             for last in lasts
-            if self.begin_s < last < seen_s - pause_s and not any(at >= last for at in back)
+            if begin_s < last < seen_s - pause_s and not any(at >= last for at in back)
         ]
         return min(gone, default=None)
+
+    @cached_property
+    def _others_until_s(self) -> float | None:
+        """Until when others lived of several targets that nobody drives; None elsewhere.
+
+        When all of them go at once somebody has ended them.
+        """
+        until = self.run.watched_until_s
+        return None if until is None or self.is_driven else until - self._longest_pause_s
 
     def _exhausted(self) -> Iterator[Finding]:
         """What ran out although no sample shows it."""
@@ -282,13 +315,16 @@ class Evidence:
         """The longest time between two samples that is no pause."""
         between = np.diff(self._ticks)
         usual = float(np.median(between)) if len(between) else 0.0
-        return max(LONGEST_PAUSE * usual, float(np.clip(PAUSE_SHARE * self.load_s, *PAUSE_S)))
+        lasted_s = self.load_s if len(self.counted) else self.run.sampled_until_s
+        return max(LONGEST_PAUSE * usual, float(np.clip(PAUSE_SHARE * lasted_s, *PAUSE_S)))
 
     def _not_sampled(self) -> Iterator[Finding]:
-        span_s = self.end_s - self.begin_s
+        begin_s = max(self.begin_s, self._place_s[0])
+        span_s = self.end_s - begin_s
         if not len(self.living) or span_s <= 0:
             return
-        edges = [self.begin_s, *self._ticks[self._within(self._ticks)], self.end_s]
+        seen = self._ticks[(self._ticks >= begin_s) & (self._ticks <= self.end_s)]
+        edges = [begin_s, *seen, self.end_s]
         between = np.diff(edges)
         sampled_s = float(between[between <= self._longest_pause_s].sum())
         evidence: Mapping[str, float | None] = {"sampled_s": sampled_s, "load_s": span_s}
@@ -302,9 +338,6 @@ class Evidence:
             yield _untested("samples", reason, {**evidence, "sampled_s": sampled_s}, remedy)
         elif (lost := self._sampler_lost()) is not None:
             yield Finding(Kind.NOT_SAMPLED, "sampler", Severity.UNKNOWN, lost, evidence, remedy)
-
-    def _within(self, at: Floats) -> NDArray[np.bool_]:
-        return (at >= self.begin_s) & (at <= self.end_s)
 
     def _sampler_lost(self) -> str | None:
         """What is to be said of a sampler that did not see the load's end; None of one that did."""

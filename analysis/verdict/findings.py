@@ -63,6 +63,8 @@ class Finding:
         remedy: What to do about it; empty where nothing has to be done.
         route: The route it was found on; None where it is about all of them.
         heading: What a reader knows the subject as, where that is not the resource's title.
+        target: The target it was found on, of a run that has several; None where it is about
+            the whole run.
     """
 
     kind: Kind
@@ -73,6 +75,7 @@ class Finding:
     remedy: str = ""
     route: str | None = None
     heading: str = ""
+    target: str | None = None
 
     @property
     def title(self) -> str:

@@ -52,7 +52,7 @@ def judge(run: Run, control: Run | None = None) -> Verdict:
         resources=found,
         first_to_exhaust=first,
         exhausted=subject.window.death,
-        messages=_messages(run),
+        messages=messages(run),
         local_ports=ports,
         warnings=tuple(_warnings(run, subject, other, ports)),
     )
@@ -136,7 +136,7 @@ def _first_to_exhaust(
     return min(times, key=lambda name: times[name]) if times else None
 
 
-def _messages(run: Run) -> Messages:
+def messages(run: Run) -> Messages:
     """What run.json says became of the messages; else what requests.csv counts as accepted."""
     told = run.metadata.raw.get("messages")
     counts = told if isinstance(told, dict) else {}

@@ -180,6 +180,18 @@ def test_several_instances_are_processes_of_targets_of_their_own(stub, imported)
     assert "108 samples of 1 instance" in told(only)
 
 
+def test_the_instance_that_leaks_is_named(stub, imported):
+    hold_service(stub, each=0.0)
+    hold_service(stub, instance="10.0.0.2:8080")
+    result, out = imported("--job", "api")
+    told(result)
+    assessment = assess_directory(out)
+    assert assessment.because.startswith("File descriptors of 10.0.0.2:8080: grow by 0.1 ")
+    found = {one.id: one.result for one in assessment.targets}
+    assert found == {"10.0.0.2:8080": "leak", "10.0.0.1:8080": "clean"}
+    assert assess_directory(out, target="10.0.0.1:8080").result == "clean"
+
+
 def test_a_successor_has_taken_the_place_of_one_that_is_gone(stub, imported):
     hold_service(stub, at=times(end=300))
     hold_service(stub, at=times(start=290), began_s=285.0, counted=0.0, instance="10.0.0.2:8080")

@@ -14,7 +14,7 @@ from tests.analysis.rundirs import write_run
 from tidemark.analysis.reports import terminal
 from tidemark.analysis.run import load_run
 from tidemark.analysis.units import amount
-from tidemark.analysis.verdict import assessment
+from tidemark.analysis.verdict import assessment, one_target
 from tidemark.analysis.verdict.model import Exhaustion, Interval, ResourceVerdict, Verdict
 from tidemark.commands.check import check as command
 from tidemark.record.errors import UnusableRunError
@@ -46,9 +46,11 @@ def check(monkeypatch):
 
     def invoke(judged, *arguments, baseline=None):
         made = {"run": judged, "old": baseline}
-        monkeypatch.setattr(assessment, "load_run", lambda path: replace(run, path=path))
         monkeypatch.setattr(
-            assessment, "judge", lambda one, control=None: made[(control or one).path.name]
+            assessment, "load_run", lambda path, target=None: replace(run, path=path)
+        )
+        monkeypatch.setattr(
+            one_target, "judge", lambda one, control=None: made[(control or one).path.name]
         )
         done = CliRunner().invoke(command, ["run", *arguments], standalone_mode=False)
         if done.exception:

@@ -8,8 +8,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from tests.analysis.rundirs import write_run
 from tidemark.cli import COMMANDS, cli
 from tidemark.commands.options import table_options
+from tidemark.fleet.compacting import compact
 from tidemark.record.options import REQUIRED, Option, flag, integer, pairs, topic
 
 HEAVY = {"numpy", "pandas", "scipy", "matplotlib", "locust", "gevent", "rich", "jinja2"}
@@ -85,6 +87,25 @@ def test_a_missing_package_is_one_line_that_says_what_to_install(package, argume
     assert finished.stderr.startswith(f"tidemark: this needs the package {package}, which is not")
     assert "pip install tidemark-soak" in finished.stderr
     assert finished.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("package", ["pyarrow", "distributed"])
+def test_a_missing_package_of_an_extra_is_said_with_the_extra(package, tmp_path):
+    run = write_run(tmp_path)
+    list(compact(run))
+    (run / "samples.csv").unlink()
+    arguments = ["report", str(run)]
+    if package == "distributed":
+        metadata = json.loads((run / "run.json").read_text())
+        metadata["targets"] = [{"id": "target"}, {"id": "other"}]
+        (run / "run.json").write_text(json.dumps(metadata))
+        arguments += ["--scheduler", "tcp://127.0.0.1:1"]
+    finished = python(WITHOUT, package, *arguments)
+    assert finished.returncode == 2
+    assert finished.stderr == (
+        f"tidemark: this needs the package {package}, which is not installed: "
+        "pip install 'tidemark-soak[fleet]'\n"
+    )
 
 
 # Help

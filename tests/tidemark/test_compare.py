@@ -11,6 +11,7 @@ import pytest
 from tests.analysis.rundirs import write_run
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.findings import Finding
+from tidemark.analysis.verdict.target_result import TargetResult
 from tidemark.record.directory import RunDirectory
 from tidemark.record.metadata import utc_now
 from tidemark.run.compare import Drive, exit_code, explain
@@ -62,6 +63,7 @@ class Assessed:
     """What a comparison asks of an assessment."""
 
     findings: list[Finding]
+    targets: tuple[TargetResult, ...] = ()
 
 
 def test_a_run_without_a_sample_does_not_hide_the_others(

@@ -28,7 +28,7 @@ def assessed(strategy, *faults, lost=12345, duplicated=3):
     messages = Messages(lost=lost, duplicated=duplicated)
     verdict = Verdict(strategy, "clean", "made", {}, messages=messages)
     summary = Summary(None, None, Latency(None, None, approximate=False), {}, faults)
-    run = SimpleNamespace(strategy=strategy, path=Path(strategy), outcome="completed")
+    run = SimpleNamespace(strategy=strategy, path=Path(strategy), outcome="completed", target=None)
     clean = Finding(Kind.CLEAN, "fds", Severity.PASS, "made")
     return Assessment(cast("Run", run), verdict, (clean,), summary)
 
