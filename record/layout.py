@@ -95,6 +95,7 @@ COMPOSITION = Table(
     never_falling=(),
     added=_SINCE_FORMAT_2,
 )
+_LATENESS = ("late_p50_ms", "late_p99_ms", "late_max_ms")
 REQUESTS = Table(
     "requests.csv",
     (
@@ -106,8 +107,10 @@ REQUESTS = Table(
         "p50_ms",
         "p95_ms",
         "p99_ms",
+        *_LATENESS,
     ),
     never_falling=("elapsed_s", "requests", "failures", "messages_accepted"),
+    added=dict.fromkeys(_LATENESS),
 )
 ROUTES = Table("routes.csv", (*TIME_COLUMNS, "route", "requests", "failures"), text=("route",))
 BROKER = "broker"

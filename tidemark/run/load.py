@@ -5,7 +5,6 @@ so that a difference between two runs is the strategy's.
 """
 
 import itertools
-import json
 import random
 import time
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from tidemark.record.events import GeneratorSaturated
 from tidemark.routes.mix import Mix, Turn
 from tidemark.routes.route import Request, Route
-from tidemark.run.ledger import label
+from tidemark.run.batches import Batches
 from tidemark.run.session import Session
 
 LATE_S = 0.25  # an arrival this late says that the generator, not the target, is the limit
@@ -68,9 +67,10 @@ class Load:
         self._session = session
         self._saturated = False
         self._times = arrival_times(options.rate, options.seed, options.ramp)
-        self._bodies = enumerate(
-            batches(options.batch_size, options.payload_bytes, options.seed, session.plan.run_id)
+        self._batches = Batches(
+            options.batch_size, options.payload_bytes, options.seed, session.plan.run_id
         )
+        self._numbers = itertools.count()
         self._mix = Mix(options.routes, options.seed, session.plan.run_id)
         self._began_s = time.monotonic()
         self._think = random.Random(f"think-{options.seed}")  # noqa: S311 - repeatable
@@ -86,18 +86,23 @@ class Load:
     def take(self, arrival: Arrival, of_user: Route) -> Sending:
         """What an arrival sends: a route of the run, or its user's where the run has none."""
         turn = self._mix.next(of_user)
-        batch, body = next(self._bodies) if turn.route.sends_batches else (None, b"")
-        return Sending(arrival.due_s, turn, batch, body)
+        if not turn.route.sends_batches:
+            return Sending(arrival.due_s, turn, None, b"")
+        batch = next(self._numbers)
+        return Sending(arrival.due_s, turn, batch, self._batches.body(batch))
 
     def think_s(self, users: int) -> float:
         """How long a user of the closed workload waits so that all together reach the rate."""
         return self._think.expovariate(self.options.rate / max(users, 1))
 
     def leaving(self, sending: Sending) -> None:
-        """A request leaves now: note it, and when it leaves far too late."""
+        """A request leaves now: note it, and how late, which only the open workload can be."""
         if sending.batch is not None:
             self._session.ledger.sent(sending.batch)
+        if self.options.workload != "open":
+            return
         late_s = time.monotonic() - sending.due_s
+        self._session.record.on_leaving(max(0.0, late_s) * 1000)  # a timer may be early by a hair
         if late_s > LATE_S and not self._saturated:
             self._saturated = True
             self._session.journal.event(GeneratorSaturated(lateness_s=round(late_s, 3)))
@@ -133,17 +138,3 @@ def time_of_arrival(expected: float, rate: float, ramp_s: float) -> float:
     if expected < during_ramp:
         return float((2 * ramp_s * expected / rate) ** 0.5)
     return ramp_s + (expected - during_ramp) / rate
-
-
-def batches(batch_size: int, payload_bytes: int, seed: int, run_id: str) -> Iterator[bytes]:
-    """Yield request bodies: JSON arrays of `batch_size` strings of `payload_bytes` bytes each.
-
-    Each string begins with the run's id and its sequence number; the rest depends on the seed
-    alone.
-    """
-    rng = random.Random(f"payloads-{seed}")  # noqa: S311 - repeatable, not secret
-    sequence = itertools.count()
-    while True:
-        fillings = (rng.randbytes((payload_bytes + 1) // 2).hex() for _ in range(batch_size))
-        messages = [label(run_id, next(sequence), text[:payload_bytes]) for text in fillings]
-        yield json.dumps(messages).encode()

@@ -163,7 +163,12 @@ class Session:
             self._processes.stop()
             if self.record.requests and self.ledger.is_empty:
                 self.journal.sent_no_batches()
-            self.journal.end(judged, messages=messages, latency_ms=self.record.latency_ms())
+            self.journal.end(
+                judged,
+                messages=messages,
+                latency_ms=self.record.latency_ms(),
+                lateness_ms=self.record.lateness_ms(),
+            )
             self.ended = judged
 
     def _balance(self) -> dict[str, Any] | None:
