@@ -189,15 +189,18 @@ class WorkerKilled(Event):
 
 
 class GeneratorSaturated(Event):
-    """A request left `lateness_s` seconds late: the generator cannot keep up."""
+    """A request left `lateness_s` seconds late: the generator, or a worker of it, cannot keep up."""
 
     lateness_s: Real = None
+    worker: Text = None
 
 
 class WorkerLost(Event):
-    """A worker of the load generator is gone."""
+    """A worker of the load generator is gone; `missing` requests of its share were not reported."""
 
     worker: Text = None
+    reason: Text = None
+    missing: Whole = None
 
 
 class LedgerFailed(Event):

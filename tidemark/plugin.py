@@ -11,11 +11,13 @@ from typing import Any, NoReturn
 import gevent
 from locust import events
 from locust.env import Environment
-from locust.runners import LocalRunner, Runner
+from locust.runners import LocalRunner, MasterRunner, Runner, WorkerRunner
 from locust.user.task import filter_tasks_by_tags
 from locust.web import WebUI
 
 from tidemark.clients import count_requests
+from tidemark.distributed.crew import Crew
+from tidemark.distributed.worker import Worker
 from tidemark.record.command_line import add_option
 from tidemark.record.errors import TidemarkError
 from tidemark.record.metadata import ABORTED, COMPLETED
@@ -27,6 +29,7 @@ from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
 from tidemark.run.options import OPTIONS, RunOptions
+from tidemark.run.orders import Orders
 from tidemark.run.session import Session, State
 from tidemark.users import SoakUser, set_load
 from tidemark.web import EMBEDDED_HOST, RUNNING_STATES, WebPage
@@ -44,6 +47,7 @@ def add_options(parser: Any) -> None:
     """Add the options of a run to Locust's own, in the help and in the web form."""
     # Locust listens on all interfaces and cuts requests in flight off unless told otherwise.
     parser.set_defaults(web_host=LOOPBACK, master_bind_host=LOOPBACK, stop_timeout="6")
+    parser.set_defaults(expect_workers_max_wait=60, enable_rebalancing=True)
     parser.add_argument(
         "--help-all",
         action="help",
@@ -76,8 +80,11 @@ def install(
     environment: Environment, runner: Runner | None, web_ui: WebUI | None, **_: Any
 ) -> None:
     """Hook the plugin into a Locust process; ends it with one line when it cannot work."""
-    if not isinstance(runner, LocalRunner):
-        _refuse("distributed runs are not supported: leave out --master and --worker")
+    if isinstance(runner, WorkerRunner):
+        Worker(environment, runner).install()
+        return
+    if not isinstance(runner, LocalRunner | MasterRunner):
+        _refuse("this way of running Locust is not known: leave out what replaces its runner")
     environment.host = environment.host or _host_of_users(environment)
     Plugin(environment, runner, web_ui).install()
 
@@ -113,7 +120,9 @@ def _as_set(tags: list[str] | None) -> set[str] | None:
 class Plugin:
     """One Locust process and the run that is under way in it, if any."""
 
-    def __init__(self, environment: Environment, runner: LocalRunner, web_ui: WebUI | None) -> None:
+    def __init__(
+        self, environment: Environment, runner: LocalRunner | MasterRunner, web_ui: WebUI | None
+    ) -> None:
         self.environment = environment
         self.runner = runner
         self.web_ui = web_ui
@@ -125,6 +134,7 @@ class Plugin:
         self._asked_ending: Ending | None = None
         self._unreported: Session | None = None
         self._interruptions = Interruptions(self._interrupt, self._hurry)
+        self._crew = Crew(runner, self._keeps_time) if isinstance(runner, MasterRunner) else None
 
     def install(self) -> None:
         """Register the hooks; headless and with --autostart, start the first run at once."""
@@ -136,6 +146,8 @@ class Plugin:
         on.request.add_listener(self.on_request)
         count_requests(self.on_sent)
         self._interruptions.install()
+        if self._crew:
+            self._crew.install()
         try:
             self._complete_options()
         except TidemarkError as error:
@@ -146,6 +158,7 @@ class Plugin:
         try:
             self._check_load()
             if not self.web_ui or vars(self.environment.parsed_options)["autostart"]:
+                self._await_workers()
                 self.prepare()
             else:
                 self._read_options()
@@ -190,6 +203,16 @@ class Plugin:
                     "what they send: leave it out, or derive them from tidemark.users.SoakUser"
                 )
 
+    def _await_workers(self) -> None:
+        if self._crew:
+            options: Any = self.environment.parsed_options
+            self._crew.await_hands(options.expect_workers, options.expect_workers_max_wait)
+
+    def _keeps_time(self) -> bool:
+        """Whether the users only fetch what is due, so that it does not matter how many there are."""
+        is_open = vars(self.environment.parsed_options)["workload"] == "open"
+        return is_open and self._has_users_of_ours()
+
     def _read_options(self) -> RunOptions:
         given = vars(self.environment.parsed_options)
         options = RunOptions.parse(given)
@@ -203,6 +226,8 @@ class Plugin:
             TidemarkError: one line that says what is wrong; nothing is left running.
         """
         self.expect_idle()
+        if self._crew:
+            self._crew.expect_hands()
         self._starter = gevent.getcurrent()
         try:
             host = self._foreign_host()
@@ -264,11 +289,19 @@ class Plugin:
                 gevent.spawn(self.runner.stop if self.web_ui else self.runner.quit)
                 return
         self.environment.host = session.url
-        set_load(self.environment, Load(session))
+        users = self.runner.target_user_count
+        generators = None
+        if self._crew:
+            generators = self._crew.begin(session, users)
+        else:
+            orders = Orders.of_run(session.plan.options, session.plan.run_id)
+            set_load(self.environment, Load(orders, session))
         options: Any = self.environment.parsed_options
-        run_time_s = None if self.environment.shape_class else options.run_time
         session.begin_load(
-            self.runner.target_user_count, run_time_s, is_of_others=not self._has_users_of_ours()
+            users,
+            None if self.environment.shape_class else options.run_time,
+            is_of_others=not self._has_users_of_ours(),
+            generators=generators,
         )
         self._loops = [gevent.spawn(loop, session) for loop in (self._tick_loop, self._watch_loop)]
         gevent.spawn(session.inject_faults)  # not stopped with them: it must bring brokers back
@@ -294,7 +327,7 @@ class Plugin:
 
     def _watch_loop(self, session: Session) -> None:
         while session.state is State.LOADED:
-            if ending := session.look():
+            if ending := session.look() or (self._crew.look() if self._crew else None):
                 # In a greenlet of its own: stopping the test ends this loop.
                 gevent.spawn(self._end, ending)
                 return
@@ -309,10 +342,14 @@ class Plugin:
         """A first signal: whatever Locust makes of it, the load has not come to its end."""
         if self.runner.state in RUNNING_STATES:
             self._asked_ending = self._asked_ending or INTERRUPTED
+            if self._crew:
+                self._crew.expect_end()
 
     def _hurry(self) -> None:
         """A further signal: nothing is waited for any more, but what was recorded is completed."""
         NURSERY.close()
+        if self._crew:
+            self._crew.hurry()
         self.runner.user_greenlets.kill(block=False)
 
     # -- end -----------------------------------------------------------------------------------
@@ -320,7 +357,8 @@ class Plugin:
     def on_test_stop(self, **_: Any) -> None:
         """The load has ended: by its time limit, by the web form, or because we ended it."""
         ending, self._asked_ending = self._asked_ending, None
-        self._finish(ending or Ending(COMPLETED, "the load came to its end"))
+        deserted = self._crew.look() if self._crew else None
+        self._finish(ending or deserted or Ending(COMPLETED, "the load came to its end"))
 
     def on_quitting(self, **_: Any) -> None:
         """Locust is about to exit, perhaps with users still running."""
@@ -346,9 +384,11 @@ class Plugin:
         session.tick(self.runner.user_count)
         self._is_ending = True
         try:
-            session.finish(ending)
+            session.finish(self._crew.judged(ending) if self._crew else ending)
         finally:
             self._is_ending = False
+            if self._crew:
+                self._crew.finish()
         if session.ended:
             self.environment.process_exit_code = exit_code(session.ended)
         if session.url in self._own_urls and self.web_ui:

@@ -11,16 +11,18 @@ from locust.contrib.fasthttp import FastHttpUser, ResponseContextManager
 from locust.env import Environment
 from locust.exception import StopTest
 
-from tidemark.routes import Route, read_headers, with_headers
+from tidemark.routes import Route, with_headers
 from tidemark.routes.answers import accepted_count
 from tidemark.routes.bodies import BATCHES, Bodies
 from tidemark.routes.headers import Header
 from tidemark.routes.template import Template
 from tidemark.run.ledger import ACCEPTED, REFUSED, UNDECIDED
-from tidemark.run.load import Arrival, Load, Sending
+from tidemark.run.course import Arrival
+from tidemark.run.load import Load, Sending
 from tidemark.run.requests_record import MESSAGES, ROUTE
 
 REFUSALS = range(400, 500)  # the service says that it takes nothing of it
+LONGEST_SLEEP_S = 0.25
 ACCEPT = {"Accept": "application/json, */*;q=0.8"}
 
 _loads: WeakKeyDictionary[Environment, Load] = WeakKeyDictionary()
@@ -59,7 +61,7 @@ class SoakUser(FastHttpUser):
         self._arrival: Arrival | None = None
         self._in_flight = gevent.pool.Pool()
         self.network_timeout = self.connection_timeout = load.options.request_timeout
-        self._headers = read_headers(load.options.header)
+        self._headers = load.headers
         super().__init__(environment)
         # A request is one request, to this service: that it points elsewhere is its answer.
         self.client.client.redirect_response_codes = frozenset()  # type: ignore[misc]
@@ -69,8 +71,13 @@ class SoakUser(FastHttpUser):
         if not self._open:
             runner = self.environment.runner
             return self._load.think_s(runner.user_count if runner else 1)
-        self._arrival = self._load.next_arrival()
-        return max(0.0, self._arrival.due_s - time.monotonic())
+        arrival = self._load.next_arrival()
+        # Meanwhile it may have become somebody else's turn.
+        while (wait_s := self._load.wait_s(arrival)) > LONGEST_SLEEP_S:
+            gevent.sleep(LONGEST_SLEEP_S)
+            arrival = self._load.still(arrival)
+        self._arrival = arrival
+        return max(0.0, wait_s)
 
     def on_start(self) -> None:
         """Wait for the first arrival, as before every other one."""

@@ -52,7 +52,7 @@ def settled(route: Route, status: int, content: bytes | None, age_s: float = 0.0
     user = SoakUser.__new__(SoakUser)
     user._load = ledger = Ledger()  # type: ignore[assignment]
     answer = Answer(status, content)
-    sending = Sending(time.monotonic() - age_s, Mix((), 1, "run").next(route), 0, b"")
+    sending = Sending(time.monotonic() - age_s, Mix((), 1, "run").turn(0, None, route), 0, b"")
     user._settle(answer, sending)  # type: ignore[arg-type]
     messages = answer.request_meta["context"].get(MESSAGES)
     return SimpleNamespace(state=ledger.states, failed=answer.failed, messages=messages)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tidemark.run.batches import Batches
+from tidemark.run.course import arrival_times, time_of_arrival
 from tidemark.run.ledger import read_label
-from tidemark.run.load import arrival_times, time_of_arrival
 
 RUN = "0a1b2c3d"
 

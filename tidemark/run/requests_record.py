@@ -4,12 +4,13 @@ import math
 import time
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from tidemark.record.appender import CsvAppender
 from tidemark.record.clock import Instant
-from tidemark.record.layout import REQUESTS, ROUTES
+from tidemark.record.layout import GENERATORS, REQUESTS, ROUTES
 from tidemark.run.journal import Journal
 
 MOST_ROUTES = 100
@@ -81,6 +82,40 @@ class RequestRecord:
         if messages is not None:
             self.messages_accepted = (self.messages_accepted or 0) + messages
 
+    def to_plain(self) -> dict[str, Any]:
+        """All that was counted, for the record of who merges it, see `merge`."""
+        failed = self._failed_routes
+        return {
+            "sent": self.sent,
+            "requests": self.requests,
+            "failures": self.failures,
+            "messages_accepted": self.messages_accepted,
+            "routes": [[name, count, failed[name]] for name, count in self._routes.items()],
+            "reasons": list(self._reasons.items()),
+            "ms": self._tick_ms,
+            "late_ms": self._late_ms,
+        }
+
+    def merge(self, part: Mapping[str, Any]) -> None:
+        """Add what another record has counted, as its `to_plain` gives it."""
+        self.sent += part["sent"]
+        self.requests += part["requests"]
+        self.failures += part["failures"]
+        if part["messages_accepted"] is not None:
+            self.messages_accepted = (self.messages_accepted or 0) + part["messages_accepted"]
+        for name, requests, failures in part["routes"]:
+            route = self._route(name)
+            self._routes[route] += requests
+            self._failed_routes[route] += failures
+        self._tick_ms.extend(part["ms"])
+        self._late_ms.extend(part["late_ms"])
+        for reason, count in part["reasons"]:
+            self._count_reason(reason, count)
+        if part["requests"] > part["failures"]:
+            self._heard_s = self._monotonic() if self.sent > self.requests else None
+        elif part["sent"] or part["failures"]:
+            self._wait()
+
     def _wait(self) -> None:
         if self._heard_s is None:
             self._heard_s = self._monotonic()
@@ -89,10 +124,10 @@ class RequestRecord:
         is_known = name in self._routes or len(self._routes) < MOST_ROUTES
         return name if is_known else OTHER_ROUTES
 
-    def _count_reason(self, reason: str) -> None:
+    def _count_reason(self, reason: str, count: int = 1) -> None:
         """Remember why nothing succeeds, for as long as nothing does."""
         if not self.answered and (reason in self._reasons or len(self._reasons) < MOST_REASONS):
-            self._reasons[reason] += 1
+            self._reasons[reason] += count
 
     @property
     def answered(self) -> int:
@@ -170,20 +205,39 @@ class RequestTables:
         self._record = record
         self._requests = journal.directory.writer(REQUESTS)
         self._routes = journal.directory.writer(ROUTES)
+        self._generators: CsvAppender | None = None
 
-    def write(self, instant: Instant, users: int) -> None:
-        """Write one tick."""
+    def write(
+        self, instant: Instant, users: int, generators: Iterable[Mapping[str, Any]] = ()
+    ) -> None:
+        """Write one tick.
+
+        Args:
+            instant: when it is.
+            users: how many there are.
+            generators: rows of generators.csv, if there are several of them.
+        """
         routes = self._record.route_rows(instant)
         row = self._record.row(instant, users)
         with self._journal.going_on():
             self._requests.append(row)
             self._routes.append_all(routes)
+            self._write_generators(instant, generators)
             self._journal.found_room()
+
+    def _write_generators(self, instant: Instant, rows: Iterable[Mapping[str, Any]]) -> None:
+        told = [{**asdict(instant), **row} for row in rows]
+        if told and self._generators is None:
+            self._generators = self._journal.directory.writer(GENERATORS)
+        if self._generators:
+            self._generators.append_all(told)
 
     def close(self) -> None:
         """Close the files."""
         self._requests.close()
         self._routes.close()
+        if self._generators:
+            self._generators.close()
 
 
 def percentile(ordered: Sequence[float], fraction: float) -> float | None:

@@ -6,11 +6,12 @@ import time
 from typing import Any, Self
 
 from tidemark.record.errors import TidemarkError
-from tidemark.record.events import LedgerFailed, TargetUnconfirmed
+from tidemark.record.events import GeneratorSaturated, LedgerFailed, TargetUnconfirmed
 from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.metadata import ABORTED
 from tidemark.run.children import say
 from tidemark.run.fault_injection import FaultInjector
+from tidemark.run.generators import Generators
 from tidemark.run.journal import Ending, Journal
 from tidemark.run.ledger import Ledger
 from tidemark.run.lives import Lives, Stranger
@@ -64,6 +65,7 @@ class Session:
         self._lives = Lives(journal, processes, services, stranger, plan.successor)
         self._load_began_s: float | None = None
         self._has_to_end: Ending | None = None
+        self._generators: Generators | None = None
         self.ended: Ending | None = None
         self._injector = FaultInjector(
             journal.event,
@@ -105,7 +107,12 @@ class Session:
     # -- load ----------------------------------------------------------------------------------
 
     def begin_load(
-        self, users: int, run_time_s: float | None = None, *, is_of_others: bool = False
+        self,
+        users: int,
+        run_time_s: float | None = None,
+        *,
+        is_of_others: bool = False,
+        generators: Generators | None = None,
     ) -> None:
         """The load begins now; the first row of requests.csv says that nothing was sent yet.
 
@@ -113,8 +120,10 @@ class Session:
             users: how many send requests.
             run_time_s: for how long, seconds; None when no end is planned.
             is_of_others: whether users that are not ours say what is sent, and when.
+            generators: those that send it, where this process does not.
         """
         self.state = State.LOADED
+        self._generators = generators
         self._load_began_s = self.journal.clock.now().elapsed_s
         self.journal.load_began(users, run_time_s, is_of_others=is_of_others)
         self.tick(users)
@@ -126,7 +135,12 @@ class Session:
     def tick(self, users: int) -> None:
         """Write one row of requests.csv, and one of routes.csv for each route."""
         if self.state is State.LOADED:
-            self._tables.write(self.journal.clock.now(), users)
+            rows = self._generators.rows() if self._generators else ()
+            self._tables.write(self.journal.clock.now(), users, rows)
+
+    def generator_saturated(self, late_s: float, worker: str | None = None) -> None:
+        """A request left so late that the generator, or one of its workers, is the limit."""
+        self.journal.event(GeneratorSaturated(lateness_s=late_s, worker=worker))
 
     def look(self) -> Ending | None:
         """Look after it, ten times a second; how the run has to end, or None."""
