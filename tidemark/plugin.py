@@ -17,6 +17,7 @@ from locust.web import WebUI
 
 from tidemark.clients import count_requests
 from tidemark.distributed.crew import Crew
+from tidemark.distributed.forks import Forks
 from tidemark.distributed.worker import Worker
 from tidemark.record.command_line import add_option
 from tidemark.record.errors import TidemarkError
@@ -39,6 +40,7 @@ EXIT_FAILED, EXIT_UNUSABLE, EXIT_CANNOT_TELL = 1, 2, 3
 INTERRUPTED = Ending(ABORTED, "interrupted")
 USERS = Option("users", integer(1), 1, "users, which Locust takes unchecked")
 LOOPBACK = "127.0.0.1"
+FORKS = Forks()
 BY_NAME = {option.name: option for option in OPTIONS}
 
 
@@ -80,6 +82,7 @@ def install(
     environment: Environment, runner: Runner | None, web_ui: WebUI | None, **_: Any
 ) -> None:
     """Hook the plugin into a Locust process; ends it with one line when it cannot work."""
+    FORKS.ready()
     if isinstance(runner, WorkerRunner):
         Worker(environment, runner).install()
         return
@@ -134,7 +137,10 @@ class Plugin:
         self._asked_ending: Ending | None = None
         self._unreported: Session | None = None
         self._interruptions = Interruptions(self._interrupt, self._hurry)
-        self._crew = Crew(runner, self._keeps_time) if isinstance(runner, MasterRunner) else None
+        self._crew: Crew | None = None
+        if isinstance(runner, MasterRunner):
+            has_forked = bool(vars(environment.parsed_options)["processes"])
+            self._crew = Crew(runner, self._keeps_time, has_forked=has_forked)
 
     def install(self) -> None:
         """Register the hooks; headless and with --autostart, start the first run at once."""

@@ -1,6 +1,6 @@
 """The side of the master: it has the run, and workers that send its load."""
 
-import socket
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from tidemark.run.journal import Ending
 from tidemark.run.orders import Orders
 from tidemark.run.session import Session
 
-LEAD_S = 1.0
+LEAD_S = 1.5
 """So long after it was ordered the load begins, that all have their orders by then."""
 END_LEAD_S = 0.5
 """So long after it was ordered the load ends; longer than a user sleeps without looking up."""
@@ -30,6 +30,8 @@ POLL_S = 0.05
 MOST_STEP_S = 0.5
 """What a master that was stopped itself takes for the time that has gone by meanwhile."""
 GREETING_S = 5.0
+DEATH_S = 0.5
+"""So long after its last report a process that has ended may still be heard of."""
 
 
 @dataclass(slots=True)
@@ -86,11 +88,15 @@ class Crew:
     Args:
         runner: Locust's.
         needs_all: whether every worker needs a user, lest nobody sends its share.
+        has_forked: whether the workers are children of this process.
     """
 
-    def __init__(self, runner: MasterRunner, needs_all: Callable[[], bool]) -> None:
+    def __init__(
+        self, runner: MasterRunner, needs_all: Callable[[], bool], *, has_forked: bool
+    ) -> None:
         self._runner = runner
         self._needs_all = needs_all
+        self._has_forked = has_forked
         self._hands: dict[str, Hand] = {}
         self._strangers: set[str] = set()
         self._members: dict[str, Member] = {}
@@ -227,7 +233,8 @@ class Crew:
         lost = [member.name for member in self._members.values() if member.is_lost]
         if not lost:
             return ending
-        reason = f"{ending.reason}; {' and '.join(lost)} of {len(self._members)} workers was lost"
+        names = f"{' and '.join(lost)} of {len(self._members)} workers"
+        reason = f"{ending.reason}; {names} {'were' if len(lost) > 1 else 'was'} lost"
         return Ending(ending.outcome, reason, cannot_tell=True)
 
     def _load_s(self) -> float:
@@ -236,6 +243,8 @@ class Crew:
     def _why_lost(self, member: Member) -> str | None:
         if self._runner.clients.get(member.hand.client_id) is None:
             return "it has left"
+        if self._has_forked and member.silent_s > DEATH_S and _has_ended(member.hand.pid):
+            return "its process has ended"
         if member.silent_s > channel.LOST_S:
             return f"it has said nothing for {member.silent_s:.0f} s"
         return None
@@ -358,3 +367,11 @@ class Crew:
         """The run is over: reports are not taken down any more."""
         self._session = self._generators = None
         self._strangers.clear()
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a child process has ended, waited for or not."""
+    try:
+        return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
