@@ -189,7 +189,7 @@ class WorkerKilled(Event):
 
 
 class GeneratorSaturated(Event):
-    """A request left `lateness_s` seconds late: the generator, or a worker of it, cannot keep up."""
+    """A request left `lateness_s` seconds late: the generator, or its `worker`, cannot keep up."""
 
     lateness_s: Real = None
     worker: Text = None

@@ -215,7 +215,7 @@ class Plugin:
             self._crew.await_hands(options.expect_workers, options.expect_workers_max_wait)
 
     def _keeps_time(self) -> bool:
-        """Whether the users only fetch what is due, so that it does not matter how many there are."""
+        """Whether the users only fetch what is due, so that their number does not matter."""
         is_open = vars(self.environment.parsed_options)["workload"] == "open"
         return is_open and self._has_users_of_ours()
 

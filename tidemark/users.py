@@ -16,8 +16,8 @@ from tidemark.routes.answers import accepted_count
 from tidemark.routes.bodies import BATCHES, Bodies
 from tidemark.routes.headers import Header
 from tidemark.routes.template import Template
-from tidemark.run.ledger import ACCEPTED, REFUSED, UNDECIDED
 from tidemark.run.course import Arrival
+from tidemark.run.ledger import ACCEPTED, REFUSED, UNDECIDED
 from tidemark.run.load import Load, Sending
 from tidemark.run.requests_record import MESSAGES, ROUTE
 

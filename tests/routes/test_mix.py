@@ -35,8 +35,7 @@ def test_routes_are_drawn_by_weight() -> None:
 
 def test_the_same_seed_sends_the_same_requests() -> None:
     first, again, other = (
-        [turn.request() for turn in turns(Mix(routes(1, 1), seed, "run"), 50)]
-        for seed in (1, 1, 2)
+        [turn.request() for turn in turns(Mix(routes(1, 1), seed, "run"), 50)] for seed in (1, 1, 2)
     )
     assert first == again
     assert first != other

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gevent
-from locust.runners import STATE_MISSING, MasterRunner
-from locust.rpc import Message
+from locust.runners import MasterRunner
 
 from tidemark.distributed import channel
 from tidemark.distributed.channel import listen, tell_worker
@@ -170,7 +169,7 @@ class Crew:
         self,
         user_count: int,
         spawn_rate: float,
-        wait: bool = False,  # noqa: FBT001, FBT002
+        wait: bool = False,
         user_classes: list[Any] | None = None,
     ) -> None:
         """Locust's `start`; where users only fetch what is due, each worker has one at once."""
@@ -329,7 +328,7 @@ class Crew:
 
     # -- end -----------------------------------------------------------------------------------
 
-    def _stop_in_order(self, send_stop_to_client: bool = True) -> None:  # noqa: FBT001, FBT002
+    def _stop_in_order(self, send_stop_to_client: bool = True) -> None:
         """Locust's `stop`, once each worker has sent what was due and reported all of it."""
         self._drain()
         self._stop(send_stop_to_client)

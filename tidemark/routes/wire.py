@@ -28,7 +28,10 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, range):
         return {_KIND: "range", _VALUE: [value.start, value.stop, value.step]}
     if isinstance(value, Mapping):
-        return {_KIND: "mapping", _VALUE: [[to_plain(one) for one in pair] for pair in value.items()]}
+        return {
+            _KIND: "mapping",
+            _VALUE: [[to_plain(one) for one in pair] for pair in value.items()],
+        }
     name = type(value).__name__
     if _KINDS.get(name) is type(value):
         return {_KIND: name, _VALUE: [to_plain(getattr(value, one.name)) for one in fields(value)]}
