@@ -4,9 +4,9 @@
     python -m benchmarks.load --seconds 5 --rates 500 --repeats 1
     python -m benchmarks.load --only tidemark,FastHttpUser
 
-Interleaved: each round has every generator once at every rate, so that all of them share the machine's
-moods. Medians over the rounds. Ends with 1 where the product's CPU time per request is more than
-1.3 times that of the bare FastHttpUser.
+Interleaved: each round has every generator once at every rate, so that all of them share the
+machine's moods. Medians over the rounds. Ends with 1 where the product's CPU time per request is
+more than 1.3 times that of the bare FastHttpUser.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _median(values: Iterable[float | None]) -> float | None:
 def _shown(value: float | None) -> str:
     """Three digits of it."""
     if value is None:
-        return "–"
+        return "-"
     return f"{value:.0f}" if value >= 100 else f"{value:#.3g}".rstrip(".")
 
 
@@ -84,7 +84,7 @@ def table(trials: dict[Cell, list[Trial]]) -> list[str]:
         cpu, sent = _median(one.cpu_ms for one in of_cell), _median(one.sent for one in of_cell)
         times = times_bare(trials, cell)
         cells = [f"{rate:,}/s", str(processes), name, _shown(cpu)]
-        cells += ["–" if times is None else f"{times:.2f}", f"{100 * (sent or 0):.1f} %"]
+        cells += ["-" if times is None else f"{times:.2f}", f"{100 * (sent or 0):.1f} %"]
         cells += [_shown(_median(map(read, of_cell))) for _, read in COLUMNS]
         lines.append(_row(cells))
     return lines

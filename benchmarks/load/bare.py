@@ -1,7 +1,7 @@
-"""The least that sends at a rate with Locust: a FastHttpUser, a constant body, a constant throughput.
+"""The least that sends at a rate with Locust: a FastHttpUser at a constant throughput.
 
-What it answers is kept in a list, for Locust's own figures are rounded to milliseconds; that is all
-that is added to what Locust does by itself.
+How long each request took is kept in a list, for Locust's own figures are rounded to milliseconds;
+that is all that is added to what Locust does by itself.
 """
 
 import json
@@ -24,7 +24,7 @@ _times_ms = array("d")
 class BareUser(FastHttpUser):
     """Posts the same body again and again."""
 
-    wait_time = constant_throughput(RATE / USERS)  # type: ignore[no-untyped-call]
+    wait_time = constant_throughput(RATE / USERS)
 
     @task
     def ingest(self) -> None:
@@ -32,13 +32,13 @@ class BareUser(FastHttpUser):
         self.client.post("/ingest", data=BODY, headers=JSON)  # type: ignore[arg-type]
 
 
-@events.request.add_listener
+@events.request.add_listener  # type: ignore[untyped-decorator]
 def on_request(response_time: float, **_: Any) -> None:
     """Keep how long it took."""
     _times_ms.append(response_time)
 
 
-@events.quit.add_listener
+@events.quit.add_listener  # type: ignore[untyped-decorator]
 def on_quit(**_: Any) -> None:
     """Write what was kept; with --processes each process what it has seen."""
     if _times_ms:

@@ -81,7 +81,7 @@ class Generator:
         """How it is started."""
         raise NotImplementedError
 
-    def environment(self, load: Load) -> Mapping[str, str]:
+    def environment(self, load: Load) -> Mapping[str, str]:  # noqa: ARG002 - of others
         """What is added to its environment."""
         return {}
 
@@ -173,7 +173,8 @@ class Vegeta(Generator):
 
     def said(self, load: Load) -> Said:
         """What it has written."""
-        command = [load.programs / "vegeta", "report", "-type", "json", load.folder / "results"]
+        results = str(load.folder / "results")
+        command = [str(load.programs / "vegeta"), "report", "-type", "json", results]
         told: dict[str, Any] = json.loads(subprocess.check_output(command))
         p50_ns, p99_ns = (told["latencies"][name] for name in ("50th", "99th"))
         return replace(Said(), p50_ms=p50_ns / 1e6, p99_ms=p99_ns / 1e6)

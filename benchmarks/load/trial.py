@@ -1,4 +1,4 @@
-"""One trial: a generator drives the server for a while, and what that took is measured from outside."""
+"""One trial: a generator drives the server, and what that takes is measured from outside."""
 
 from __future__ import annotations
 

@@ -97,6 +97,7 @@ class Load:
 
     def leaving(self, sending: Sending) -> None:
         """A request leaves now: note it, and how late, which only the open workload can be."""
+        self._session.record.count_sent()
         if sending.batch is not None:
             self._session.ledger.sent(sending.batch)
         if self.options.workload != "open":
