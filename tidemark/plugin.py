@@ -16,7 +16,7 @@ from locust.user.task import filter_tasks_by_tags
 from locust.web import WebUI
 
 from tidemark.clients import count_requests
-from tidemark.distributed.crew import Crew
+from tidemark.distributed.master import Master
 from tidemark.distributed.forks import Forks
 from tidemark.distributed.worker import Worker
 from tidemark.record.command_line import add_option
@@ -137,10 +137,10 @@ class Plugin:
         self._asked_ending: Ending | None = None
         self._unreported: Session | None = None
         self._interruptions = Interruptions(self._interrupt, self._hurry)
-        self._crew: Crew | None = None
+        self._master: Master | None = None
         if isinstance(runner, MasterRunner):
             has_forked = bool(vars(environment.parsed_options)["processes"])
-            self._crew = Crew(runner, self._keeps_time, has_forked=has_forked)
+            self._master = Master(runner, self._keeps_time, has_forked=has_forked)
 
     def install(self) -> None:
         """Register the hooks; headless and with --autostart, start the first run at once."""
@@ -152,8 +152,8 @@ class Plugin:
         on.request.add_listener(self.on_request)
         count_requests(self.on_sent)
         self._interruptions.install()
-        if self._crew:
-            self._crew.install()
+        if self._master:
+            self._master.install()
         try:
             self._complete_options()
         except TidemarkError as error:
@@ -210,9 +210,9 @@ class Plugin:
                 )
 
     def _await_workers(self) -> None:
-        if self._crew:
+        if self._master:
             options: Any = self.environment.parsed_options
-            self._crew.await_hands(options.expect_workers, options.expect_workers_max_wait)
+            self._master.await_hands(options.expect_workers, options.expect_workers_max_wait)
 
     def _keeps_time(self) -> bool:
         """Whether the users only fetch what is due, so that their number does not matter."""
@@ -232,8 +232,8 @@ class Plugin:
             TidemarkError: one line that says what is wrong; nothing is left running.
         """
         self.expect_idle()
-        if self._crew:
-            self._crew.expect_hands()
+        if self._master:
+            self._master.expect_hands()
         self._starter = gevent.getcurrent()
         try:
             host = self._foreign_host()
@@ -297,8 +297,8 @@ class Plugin:
         self.environment.host = session.url
         users = self.runner.target_user_count
         generators = None
-        if self._crew:
-            generators = self._crew.begin(session, users)
+        if self._master:
+            generators = self._master.begin(session, users)
         else:
             orders = Orders.of_run(session.plan.options, session.plan.run_id)
             set_load(self.environment, Load(orders, session))
@@ -333,7 +333,7 @@ class Plugin:
 
     def _watch_loop(self, session: Session) -> None:
         while session.state is State.LOADED:
-            if ending := session.look() or (self._crew.look() if self._crew else None):
+            if ending := session.look() or (self._master.look() if self._master else None):
                 # In a greenlet of its own: stopping the test ends this loop.
                 gevent.spawn(self._end, ending)
                 return
@@ -348,14 +348,14 @@ class Plugin:
         """A first signal: whatever Locust makes of it, the load has not come to its end."""
         if self.runner.state in RUNNING_STATES:
             self._asked_ending = self._asked_ending or INTERRUPTED
-            if self._crew:
-                self._crew.expect_end()
+            if self._master:
+                self._master.expect_end()
 
     def _hurry(self) -> None:
         """A further signal: nothing is waited for any more, but what was recorded is completed."""
         NURSERY.close()
-        if self._crew:
-            self._crew.hurry()
+        if self._master:
+            self._master.hurry()
         self.runner.user_greenlets.kill(block=False)
 
     # -- end -----------------------------------------------------------------------------------
@@ -363,7 +363,7 @@ class Plugin:
     def on_test_stop(self, **_: Any) -> None:
         """The load has ended: by its time limit, by the web form, or because we ended it."""
         ending, self._asked_ending = self._asked_ending, None
-        deserted = self._crew.look() if self._crew else None
+        deserted = self._master.look() if self._master else None
         self._finish(ending or deserted or Ending(COMPLETED, "the load came to its end"))
 
     def on_quitting(self, **_: Any) -> None:
@@ -390,11 +390,11 @@ class Plugin:
         session.tick(self.runner.user_count)
         self._is_ending = True
         try:
-            session.finish(self._crew.judged(ending) if self._crew else ending)
+            session.finish(self._master.judged(ending) if self._master else ending)
         finally:
             self._is_ending = False
-            if self._crew:
-                self._crew.finish()
+            if self._master:
+                self._master.finish()
         if session.ended:
             self.environment.process_exit_code = exit_code(session.ended)
         if session.url in self._own_urls and self.web_ui:

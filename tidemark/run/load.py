@@ -117,9 +117,9 @@ class Load:
         """The next request of the open workload, due at a time of its own."""
         return self._course.next(self._now_s())
 
-    def wait_s(self, arrival: Arrival) -> float:
-        """Seconds until an arrival is due; infinite for one that never is."""
-        return arrival.due_s - self._now_s()
+    def due_s(self, arrival: Arrival) -> float:
+        """When an arrival is due, on the monotonic clock; infinite for one that never is."""
+        return self._began_s + arrival.due_s
 
     def still(self, arrival: Arrival) -> Arrival:
         """What is to be waited for in place of `arrival`, now that some time has gone by."""
@@ -164,6 +164,7 @@ class Load:
         """A request leaves now: note it, and how late, which only the open workload can be."""
         if self._await_leave:
             self._await_leave()
+        self._books.record.count_sent()
         if sending.batch is not None:
             self._books.ledger.sent(sending.batch)
         if not self._is_open:

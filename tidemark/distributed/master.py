@@ -81,7 +81,7 @@ class Member:
     is_lost: bool = False
 
 
-class Crew:
+class Master:
     """The workers of a master, and what they do for the run under way.
 
     Args:
