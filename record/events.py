@@ -189,9 +189,10 @@ class WorkerKilled(Event):
 
 
 class GeneratorSaturated(Event):
-    """A request left `lateness_s` seconds late: the generator, or its `worker`, cannot keep up."""
+    """A request left late, or a processor is used up: the generator, or its `worker`, is slow."""
 
     lateness_s: Real = None
+    cpu_percent: Real = None
     worker: Text = None
 
 

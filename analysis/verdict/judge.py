@@ -24,7 +24,7 @@ from tidemark.analysis.verdict.series import bin_run
 from tidemark.analysis.verdict.unnamed import find_unnamed, warnings_on
 from tidemark.analysis.verdict.window import Window, find_window
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.events import GeneratorSaturated
+from tidemark.record.events import GeneratorSaturated, WorkerLost
 from tidemark.record.layout import SAMPLES
 from tidemark.record.metrics import RESOURCES, TCP_STATES
 
@@ -166,6 +166,8 @@ def _warnings(
         found.append("the load varied: growth is what the load does not explain")
     if run.first(GeneratorSaturated):
         found.append("the load generator was saturated: less was sent than was asked for")
+    if run.first(WorkerLost):
+        found.append("the load generator lost a worker: some of what it had to send is missing")
     if control is not None and control.window.per_request != subject.window.per_request:
         found.append("the control run counts growth in another unit: compare like with like")
     found += warnings_on(find_unnamed(run, subject.window), subject.window)

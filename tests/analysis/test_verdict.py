@@ -4,7 +4,7 @@ import pytest
 
 from tests.analysis.made import MIB, happened, limits, make_run, steady, ticks
 from tidemark.analysis.verdict.judge import judge
-from tidemark.record.events import Emfile, GeneratorSaturated
+from tidemark.record.events import Emfile, GeneratorSaturated, WorkerLost
 
 
 def growing(at, per_request=0.02):
@@ -81,6 +81,13 @@ def test_a_saturated_generator_is_a_warning(at):
         events=[happened(5.0, GeneratorSaturated())],
     )
     assert any("saturated" in warning for warning in judge(run).warnings)
+
+
+def test_a_lost_worker_of_the_generator_is_a_warning(at):
+    flat = np.full(len(at), 21.0)
+    events = [happened(5.0, WorkerLost("worker-2"))]
+    run = make_run(at, flat, requests=steady(at), events=events)
+    assert any("lost a worker" in warning for warning in judge(run).warnings)
 
 
 def test_growth_that_the_control_shows_as_well_is_clean(at):

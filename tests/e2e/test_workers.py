@@ -94,7 +94,8 @@ def test_the_union_of_all_workers_is_what_one_process_sends(bench: Workbench) ->
         sent[count] = sorted(told, key=lambda one: int(one[1].split()[0] if one[1] else one[0][3:]))
     fewest = min(map(len, sent.values()))
     assert fewest > 200
-    assert all(requests[:fewest] == sent[0][:fewest] for requests in sent.values())
+    for requests in sent.values():
+        assert requests[:fewest] == sent[0][:fewest]
     assert all(len(set(requests)) == len(requests) for requests in sent.values())
 
 
@@ -144,7 +145,8 @@ def test_a_worker_that_is_killed_is_said_to_be_lost(bench: Workbench) -> None:
     assert others == [requests, requests]
     assert messages["accepted"] == 10 * requests
     assert (messages["lost"], messages["duplicated"], messages["unknown"]) == (0, 0, 0)
-    assert messages["undecided"] == 10 * lost["missing"]
+    # Beside what it has not reported, what it had reported as sent and not yet as answered.
+    assert 0 <= messages["undecided"] - 10 * lost["missing"] <= 10 * 5
     # The other one has its share from a moment on.
     rows = pd.read_csv(run / "generators.csv")
     rows = rows[(rows["generator"] == "worker-1") & (rows["requests"] > 0)]

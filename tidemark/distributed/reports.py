@@ -53,15 +53,17 @@ class Reports:
         self.ledger = Changes()
         self._send = send
         self._monotonic = monotonic
-        self._saturated_s: float | None = None
+        self._saturated: list[tuple[float | None, float | None]] = []
         self._number = 0
         self._unheard: deque[tuple[float, dict[str, Any]]] = deque()
         self._again_s = monotonic()
         self._heard_of_s = self._heard_at_s = monotonic()
 
-    def generator_saturated(self, late_s: float) -> None:
-        """A request left far too late, for the first time."""
-        self._saturated_s = late_s
+    def generator_saturated(
+        self, *, lateness_s: float | None = None, cpu_percent: float | None = None
+    ) -> None:
+        """This generator cannot keep up."""
+        self._saturated.append((lateness_s, cpu_percent))
 
     def send(self, **also: Any) -> None:
         """Send what was written down since the report before, and with it whatever else."""
@@ -70,11 +72,11 @@ class Reports:
             "run": self.run_id,
             "number": self._number,
             "batches": self.ledger.taken(),
-            "saturated_s": self._saturated_s,
+            "saturated": self._saturated,
             **self.record.to_plain(),
             **also,
         }
-        self.record, self._saturated_s = RequestRecord(), None
+        self.record, self._saturated = RequestRecord(), []
         self._unheard.append((self._monotonic(), report))
         self._send(report)
 

@@ -48,7 +48,7 @@ class Worker:
         self._reporting: gevent.Greenlet[..., None] | None = None
         self._is_ending = False
         self._has_ended = True
-        self._is_told_to_end = False
+        self._is_told_to_end = self._is_busy = False
         self._losses: list[tuple[int, float]] = []
         self._cpu = (time.monotonic(), time.process_time())
         self._cpu_percent: float | None = None
@@ -62,6 +62,7 @@ class Worker:
         on.quitting.add_listener(self._on_quitting)
         on.quit.add_listener(lambda **_: self._interruptions.ignore())
         on.request.add_listener(self._on_request)
+        on.cpu_warning.add_listener(self._on_cpu_warning)
         count_requests(self._on_sent)
         self._interruptions.install()
         self.environment.process_exit_code = 0  # failed requests are the master's to judge
@@ -148,7 +149,7 @@ class Worker:
         self._load = Load(orders, self._reports, self._began_s, self._await_lease)
         for generator, from_s in self._losses:
             self._load.lose(generator, from_s)
-        self._has_ended = self._is_told_to_end = False
+        self._has_ended = self._is_told_to_end = self._is_busy = False
         set_load(self.environment, self._load)
         self._reporting = gevent.spawn(self._report_loop, self._reports)
 
@@ -164,6 +165,12 @@ class Worker:
     def _on_request(self, **request_meta: Any) -> None:
         if self._reports:
             self._reports.record.on_request(**request_meta)
+
+    def _on_cpu_warning(self, cpu_usage: float = 0.0, **_: Any) -> None:
+        """Locust finds, every ten seconds, that this process uses up a processor."""
+        if self._reports and not self._is_busy:
+            self._is_busy = True
+            self._reports.generator_saturated(cpu_percent=cpu_usage)
 
     def _report_loop(self, reports: Reports) -> None:
         while True:

@@ -28,10 +28,7 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, range):
         return {_KIND: "range", _VALUE: [value.start, value.stop, value.step]}
     if isinstance(value, Mapping):
-        return {
-            _KIND: "mapping",
-            _VALUE: [[to_plain(one) for one in pair] for pair in value.items()],
-        }
+        return {_KIND: "mapping", _VALUE: [to_plain(pair) for pair in value.items()]}
     name = type(value).__name__
     if _KINDS.get(name) is type(value):
         return {_KIND: name, _VALUE: [to_plain(getattr(value, one.name)) for one in fields(value)]}
@@ -46,14 +43,10 @@ def from_plain(value: Any) -> Any:
     return _MADE[kind](inside) if kind in _MADE else _KINDS[kind](*inside)
 
 
-def _mapping(pairs: list[Any]) -> dict[Any, Any]:
-    return {key: value for key, value in pairs}  # noqa: C416 - of lists
-
-
 _MADE: Mapping[str, Callable[[list[Any]], Any]] = {
     "missing": lambda _: MISSING,
     "tuple": tuple,
     "list": list,
     "range": lambda ends: range(*ends),
-    "mapping": _mapping,
+    "mapping": dict,
 }

@@ -27,8 +27,10 @@ class Books(Protocol):
     def ledger(self) -> Ledger:
         """What became of each batch."""
 
-    def generator_saturated(self, late_s: float, worker: str | None = None) -> None:
-        """A request of a generator left far too late, for the first time."""
+    def generator_saturated(
+        self, *, lateness_s: float | None, cpu_percent: float | None, worker: str | None
+    ) -> None:
+        """A generator cannot keep up."""
 
 
 @dataclass(slots=True)
@@ -102,8 +104,10 @@ class Generators:
             self._books.ledger.sent(batch)
             self._books.ledger.settle(batch, state)
             one.last_batch = max(one.last_batch, batch)
-        if part["saturated_s"] is not None:
-            self._books.generator_saturated(part["saturated_s"], one.name)
+        for lateness_s, used_percent in part["saturated"]:
+            self._books.generator_saturated(
+                lateness_s=lateness_s, cpu_percent=used_percent, worker=one.name
+            )
 
     def walk(self, now_s: float) -> None:
         """Follow the load, once or more a second."""

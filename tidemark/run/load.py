@@ -45,7 +45,7 @@ class Books(Protocol):
     def ledger(self) -> Account:
         """What became of each batch."""
 
-    def generator_saturated(self, late_s: float) -> None:
+    def generator_saturated(self, *, lateness_s: float) -> None:
         """A request left far too late, for the first time."""
 
 
@@ -173,7 +173,7 @@ class Load:
         self._books.record.on_leaving(max(0.0, late_s) * 1000)  # a timer may be early by a hair
         if late_s > LATE_S and not self._saturated:
             self._saturated = True
-            self._books.generator_saturated(round(late_s, 3))
+            self._books.generator_saturated(lateness_s=round(late_s, 3))
 
     def settle(self, sending: Sending, state: int) -> None:
         """Say in the ledger what became of a batch."""

@@ -98,6 +98,8 @@ class RequestRecord:
 
     def merge(self, part: Mapping[str, Any]) -> None:
         """Add what another record has counted, as its `to_plain` gives it."""
+        for reason, count in part["reasons"]:
+            self._count_reason(reason, count)
         self.sent += part["sent"]
         self.requests += part["requests"]
         self.failures += part["failures"]
@@ -109,8 +111,6 @@ class RequestRecord:
             self._failed_routes[route] += failures
         self._tick_ms.extend(part["ms"])
         self._late_ms.extend(part["late_ms"])
-        for reason, count in part["reasons"]:
-            self._count_reason(reason, count)
         if part["requests"] > part["failures"]:
             self._heard_s = self._monotonic() if self.sent > self.requests else None
         elif part["sent"] or part["failures"]:

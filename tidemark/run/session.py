@@ -138,9 +138,21 @@ class Session:
             rows = self._generators.rows() if self._generators else ()
             self._tables.write(self.journal.clock.now(), users, rows)
 
-    def generator_saturated(self, late_s: float, worker: str | None = None) -> None:
-        """A request left so late that the generator, or one of its workers, is the limit."""
-        self.journal.event(GeneratorSaturated(lateness_s=late_s, worker=worker))
+    def generator_saturated(
+        self,
+        *,
+        lateness_s: float | None = None,
+        cpu_percent: float | None = None,
+        worker: str | None = None,
+    ) -> None:
+        """A request left so late, or so much of a processor is used, that the load is no more true.
+
+        Args:
+            lateness_s: how late it left, seconds.
+            cpu_percent: how much of one processor the generator uses.
+            worker: which worker of the generator it is, where it has some.
+        """
+        self.journal.event(GeneratorSaturated(lateness_s, cpu_percent, worker))
 
     def look(self) -> Ending | None:
         """Look after it, ten times a second; how the run has to end, or None."""

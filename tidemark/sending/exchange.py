@@ -20,6 +20,7 @@ from locust.contrib.fasthttp import (
 
 from tidemark.routes.mix import Turn
 from tidemark.routes.route import Request, Route
+from tidemark.routes.template import Values
 
 MOST_ROUTES = 1000
 """Routes whose heads are kept; tasks that make up a new name each time would have no end."""
@@ -121,7 +122,9 @@ class Exchange:
     def _keep(self, turn: Turn) -> _Kept:
         if len(self._kept) >= MOST_ROUTES:
             self._kept.clear()
-        head = self._head(turn.request()) if turn.route.has_one_head else None
+        # Not with the values of the turn: each {uuid} of its body would be another the next time.
+        is_constant = turn.route.has_one_head
+        head = self._head(turn.route.request(Values(1, "", 0), 0)) if is_constant else None
         kept = self._kept[id(turn.route)] = _Kept(turn.route, head)
         return kept
 
