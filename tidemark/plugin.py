@@ -16,8 +16,8 @@ from locust.user.task import filter_tasks_by_tags
 from locust.web import WebUI
 
 from tidemark.clients import count_requests
-from tidemark.distributed.master import Master
 from tidemark.distributed.forks import Forks
+from tidemark.distributed.master import Master
 from tidemark.distributed.worker import Worker
 from tidemark.record.command_line import add_option
 from tidemark.record.errors import TidemarkError
@@ -237,6 +237,8 @@ class Plugin:
         self._starter = gevent.getcurrent()
         try:
             host = self._foreign_host()
+            if self._master:
+                self._master.expect_near(host or f"http://{LOOPBACK}")
             self._session = session = Session.start(self._read_options(), host)
         finally:
             self._starter = None

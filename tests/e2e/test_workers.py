@@ -14,8 +14,9 @@ import pytest
 
 from tests.eventually import eventually
 
-from .conftest import Command, Workbench, event_names, events, metadata
+from .conftest import LOCUSTFILE, Command, Workbench, event_names, events, metadata
 from .recording import recording_service
+from .test_web import Form
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
@@ -103,7 +104,7 @@ def test_as_many_workers_as_you_like_find_the_same_leak(bench: Workbench) -> Non
     found = {}
     for count in (1, 2, 4):
         finished = bench.locust(
-            "--strategy=per-request-leaked", "--fds-limit=65536", "--rate=30", "--run-time=15s",
+            "--strategy=per-request-leaked", "--fds-limit=16384", "--rate=30", "--run-time=15s",
             "--verify-messages", f"--run-name=of-{count}", *of_processes(count),
         ).wait()  # fmt: skip
         bench.expect_nothing_left()
@@ -266,4 +267,66 @@ def test_a_worker_that_stood_still_for_too_long_is_given_up(bench: Workbench) ->
     assert messages["accepted"] == 10 * totals(run)[0]
     for one in two:
         one.wait()
+    bench.expect_nothing_left()
+
+
+def test_each_start_in_the_web_ui_is_a_run_of_all_workers(bench: Workbench) -> None:
+    port = free_port()
+    locust = bench.start(
+        "locust", f"--locustfile={LOCUSTFILE}", f"--web-port={port}", "--interval=0.2",
+        "--no-report", "--strategy=shared", "--rate=30", "--verify-messages", *of_processes(2),
+    )  # fmt: skip
+    form = Form(bench, port, locust)
+    eventually(form.is_up, timeout_s=30.0)
+    for number in range(2):
+        answer = form.start(run_name=f"run-{number}")
+        assert answer["success"], answer
+        run = bench.results / f"run-{number}"
+        assert len(workers_of(run)) == 2
+        await_requests(run, 60)
+        form.stop()
+        eventually(lambda: metadata(run)["ended_at"], "the end of the run", timeout_s=30.0)  # noqa: B023
+        requests, *others = totals(run)
+        assert others == [requests, requests]
+        told = metadata(run)
+        assert told["outcome"] == "completed"
+        assert told["messages"]["accepted"] == told["messages"]["delivered"] == 10 * requests
+        assert told["messages"]["undecided"] == 0
+        shares = pd.read_csv(run / "generators.csv").groupby("generator")["requests"].max()
+        assert (shares > 10).all()
+    locust.signal(signal.SIGTERM)
+    assert "Traceback" not in locust.wait().err
+    bench.expect_nothing_left()
+
+
+def test_a_web_ui_without_workers_says_so_in_the_form(bench: Workbench) -> None:
+    port = free_port()
+    locust = bench.start(
+        "locust", f"--locustfile={LOCUSTFILE}", f"--web-port={port}", "--master",
+        *at_port(free_port()),
+    )  # fmt: skip
+    form = Form(bench, port, locust)
+    eventually(form.is_up, timeout_s=30.0)
+    answer = form.start()
+    assert not answer["success"]
+    assert "no worker is connected" in answer["message"]
+    locust.signal(signal.SIGTERM)
+    assert "Traceback" not in locust.wait().err
+    bench.expect_nothing_left()
+
+
+@pytest.mark.parametrize("workload", ["open", "closed"])
+def test_many_users_in_many_workers_are_counted_whole(bench: Workbench, workload: str) -> None:
+    finished = bench.locust(
+        "--strategy=shared", "--rate=30", "--run-time=6s", "--verify-messages", "--users=4",
+        "--spawn-rate=4", f"--workload={workload}", f"--run-name={workload}", *of_processes(2),
+    ).wait()  # fmt: skip
+    assert finished.code == 0, finished.err
+    run = bench.results / workload
+    requests, *others = totals(run)
+    assert others == [requests, requests]
+    assert requests > 60
+    messages = metadata(run)["messages"]
+    assert messages["accepted"] == messages["delivered"] == 10 * requests
+    assert (messages["lost"], messages["duplicated"], messages["undecided"]) == (0, 0, 0)
     bench.expect_nothing_left()

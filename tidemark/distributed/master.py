@@ -1,16 +1,19 @@
 """The side of the master: it has the run, and workers that send its load."""
 
 import os
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import gevent
 from locust.runners import MasterRunner
 
 from tidemark.distributed import channel
 from tidemark.distributed.channel import listen, tell_worker
+from tidemark.record.endpoints import is_loopback
 from tidemark.record.errors import TidemarkError
 from tidemark.record.events import WorkerLost
 from tidemark.record.metadata import ABORTED
@@ -150,6 +153,20 @@ class Master:
             raise TidemarkError(
                 "no worker is connected, so that nobody would send anything: start some with "
                 "--worker, or this one with --processes N"
+            )
+
+    def expect_near(self, url: str) -> None:
+        """Expect that each worker reaches what the run drives.
+
+        Raises:
+            TidemarkError: it listens on this machine alone, and one of them is on another.
+        """
+        here = socket.gethostname()
+        far = [hand.host for hand in self._ready() if hand.host != here]
+        if far and is_loopback(urlsplit(url).hostname or ""):
+            raise TidemarkError(
+                f"{url} is reached from this machine alone, and a worker is on {far[0]}: drive a "
+                "service that both reach, with --host"
             )
 
     def _ready(self) -> list[Hand]:

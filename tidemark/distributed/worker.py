@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import gevent
+from gevent.lock import RLock
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
@@ -53,6 +54,8 @@ class Worker:
         self._cpu = (time.monotonic(), time.process_time())
         self._cpu_percent: float | None = None
         self._interruptions = Interruptions(lambda: None, self._hurry)
+        self._stopping = RLock()
+        self._stop = runner.stop
 
     def install(self) -> None:
         """Register the hooks, and say hello to the master."""
@@ -66,6 +69,7 @@ class Worker:
         count_requests(self._on_sent)
         self._interruptions.install()
         self.environment.process_exit_code = 0  # failed requests are the master's to judge
+        self.runner.stop = self._stop_once  # type: ignore[method-assign]
         listen(self.runner, self._hear)
         gevent.spawn(self._greet)
 
@@ -215,6 +219,11 @@ class Worker:
         self.runner.stop()
         # Locust lets a worker that has stopped wait this long until it is ready again.
         self.environment.stop_timeout = 0.0
+
+    def _stop_once(self) -> None:
+        """Locust's `stop`, which cuts requests in flight off when it is called twice at a time."""
+        with self._stopping:
+            self._stop()
 
     def _on_test_stop(self, **_: Any) -> None:
         """All requests in flight have come to their end."""
