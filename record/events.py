@@ -189,9 +189,10 @@ class WorkerKilled(Event):
 
 
 class GeneratorSaturated(Event):
-    """A request left `lateness_s` seconds late: the generator cannot keep up."""
+    """Requests leave `lateness_s` seconds late, or it uses up its processor: it cannot keep up."""
 
     lateness_s: Real = None
+    cpu_percent: Real = None
 
 
 class WorkerLost(Event):

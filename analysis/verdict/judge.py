@@ -7,6 +7,7 @@ import numpy as np
 
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.culprits import names_of
+from tidemark.analysis.verdict.latency import overall_latency
 from tidemark.analysis.verdict.limits import read_limits
 from tidemark.analysis.verdict.model import (
     LOCAL_PORTS,
@@ -150,6 +151,16 @@ def _messages(run: Run) -> Messages:
     )
 
 
+def _saturated(event: GeneratorSaturated) -> str:
+    if event.cpu_percent is not None and event.lateness_s is None:
+        return (
+            f"the load generator was saturated: it had {event.cpu_percent:.0f} % of a processor, "
+            "which is about all that it can use"
+        )
+    late = "" if event.lateness_s is None else f": requests left {event.lateness_s:.2g} s late"
+    return f"the load generator was saturated{late}"
+
+
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
@@ -164,8 +175,10 @@ def _warnings(
         found.append("requests were not recorded (or fewer than 10): growth is per hour")
     if subject.window.load.varies:
         found.append("the load varied: growth is what the load does not explain")
-    if run.first(GeneratorSaturated):
-        found.append("the load generator was saturated: less was sent than was asked for")
+    if saturated := run.first(GeneratorSaturated):
+        found.append(_saturated(saturated.event))
+    if late := overall_latency(run).warning:
+        found.append(late)
     if control is not None and control.window.per_request != subject.window.per_request:
         found.append("the control run counts growth in another unit: compare like with like")
     found += warnings_on(find_unnamed(run, subject.window), subject.window)

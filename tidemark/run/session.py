@@ -18,6 +18,7 @@ from tidemark.run.options import RunOptions
 from tidemark.run.plan import Plan
 from tidemark.run.processes import Processes, Services
 from tidemark.run.requests_record import RequestRecord, RequestTables
+from tidemark.run.saturation import Saturation
 from tidemark.run.watch import Watch
 
 
@@ -39,6 +40,7 @@ class Session:
         journal: what it says of itself, and its clock.
         record: what has been sent and answered.
         ledger: what became of each batch of messages.
+        saturation: whether the load generator keeps up.
         state: how far it has got.
         path: the run directory.
         url: where requests go.
@@ -57,6 +59,7 @@ class Session:
         self.journal = journal
         self._processes = processes
         self._services = services
+        self.saturation = Saturation(journal.event)
         self._tables = RequestTables(journal, self.record)
         self._watch = Watch(journal, self.record, plan.options, self._load_s, services.redacted)
         watched = plan.options.target_pid
@@ -127,6 +130,7 @@ class Session:
         """Write one row of requests.csv, and one of routes.csv for each route."""
         if self.state is State.LOADED:
             self._tables.write(self.journal.clock.now(), users)
+            self.saturation.tick(self.record.last_late_p99_ms)
 
     def look(self) -> Ending | None:
         """Look after it, ten times a second; how the run has to end, or None."""

@@ -26,6 +26,8 @@ MOST_ROUTES = 1000
 _OF_THE_BODY = frozenset({"content-length", "transfer-encoding", "expect"})
 _NO_BODY = b"Content-Length: 0\r\n"
 _END = b"\r\n"
+_BYTES = "application/octet-stream"
+_TYPE = f"Content-Type: {_BYTES}\r\n".encode()
 _CUT_OFF = frozenset({errno.ECONNRESET, errno.EPIPE})
 _poll = get_original("select", "poll")
 
@@ -134,9 +136,13 @@ class Exchange:
         uri = URL(self._url(request)).quoted_uri
         headers = self._agent.default_headers.copy()
         headers.update(self._headers(request))
+        lacks_type = "Content-Type" not in headers
+        if lacks_type:
+            headers["Content-Type"] = _BYTES
         made = self._client._build_request(request.method, uri, b"", headers)
-        alone = made.encode("latin-1")
-        unfinished = alone.replace(_NO_BODY, b"").removesuffix(_END)
+        whole = made.encode("latin-1")
+        unfinished = whole.replace(_NO_BODY, b"").removesuffix(_END)
+        alone = whole.replace(_TYPE, b"") if lacks_type else whole
         return _Head(request.method, request.path, alone, unfinished)
 
     def _url(self, request: Request) -> str:
