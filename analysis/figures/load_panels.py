@@ -85,11 +85,11 @@ def draw_latency(axes: Axes, run: Run) -> Heading:
     label_ends(axes, labels)
     dense = any(readings.size > DENSE_POINTS for readings in seen)
     told = ["line and shade: median and range of the ticks" if dense else "dots: each tick"]
-    if any_doubted and not dense:
-        told.append("hollow: the load generator was late itself")
     told.append(f"figures: the whole run{', approximate' if overall.approximate else ''}")
-    if overall.warning:
-        told.append(f"{DOUBTED.strip()} the generator was late: not to be trusted")
+    marks = ["hollow"] if any_doubted and not dense else []
+    marks += [DOUBTED.strip()] if overall.warning else []
+    if marks:
+        told.append(f"{' and '.join(marks)}: the load generator was late itself")
     return "Response time", "; ".join(told)
 
 

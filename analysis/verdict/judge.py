@@ -1,6 +1,6 @@
 """The verdict on a run: what leaks, how fast, and when the run dies of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -151,14 +151,13 @@ def _messages(run: Run) -> Messages:
     )
 
 
-def _saturated(event: GeneratorSaturated) -> str:
-    if event.cpu_percent is not None and event.lateness_s is None:
-        return (
-            f"the load generator was saturated: it had {event.cpu_percent:.0f} % of a processor, "
-            "which is about all that it can use"
-        )
-    late = "" if event.lateness_s is None else f": requests left {event.lateness_s:.2g} s late"
-    return f"the load generator was saturated{late}"
+def _saturated(events: Sequence[GeneratorSaturated]) -> str:
+    """What the events say together: the most that they tell of."""
+    late_s = max((one.lateness_s for one in events if one.lateness_s is not None), default=None)
+    used = max((one.cpu_percent for one in events if one.cpu_percent is not None), default=None)
+    signs = [] if late_s is None else [f"requests left up to {late_s:.2g} s late"]
+    signs += [] if used is None else [f"it used {used:.0f} % of a processor, and can use but one"]
+    return ": ".join(["the load generator was saturated", *([", ".join(signs)] if signs else [])])
 
 
 def _count(value: object) -> int | None:
@@ -175,8 +174,8 @@ def _warnings(
         found.append("requests were not recorded (or fewer than 10): growth is per hour")
     if subject.window.load.varies:
         found.append("the load varied: growth is what the load does not explain")
-    if saturated := run.first(GeneratorSaturated):
-        found.append(_saturated(saturated.event))
+    if saturated := [recorded.event for recorded in run.events_of(GeneratorSaturated)]:
+        found.append(_saturated(saturated))
     if late := overall_latency(run).warning:
         found.append(late)
     if control is not None and control.window.per_request != subject.window.per_request:
