@@ -214,7 +214,8 @@ def test_the_host_may_have_a_path_and_a_password(
     service: Service, exchange: Callable[..., Exchange]
 ) -> None:
     service.url = service.url.replace("http://", "http://user:pass@") + "/api"
-    exchange().send(turn(route(body="{batch}")), b"[]")
+    answer = exchange().send(turn(route(body="{batch}")), b"[]")
+    assert "pass" not in answer.url
     ((line, headers, _),) = service.requests
     assert line == "POST /api/ingest HTTP/1.1"
     assert headers["authorization"] == "Basic dXNlcjpwYXNz"
