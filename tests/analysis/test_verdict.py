@@ -83,8 +83,10 @@ def test_messages_come_from_run_json_or_from_what_was_accepted(at):
         ),
         (
             [GeneratorSaturated(lateness_s=0.26), GeneratorSaturated(cpu_percent=97.2)],
-            "the load generator was saturated: requests left up to 0.26 s late, "
-            "it used 97 % of a processor, and can use but one",
+            (
+                "the load generator was saturated: requests left up to 0.26 s late, "
+                "it used 97 % of a processor, and can use but one"
+            ),
         ),
     ],
 )
