@@ -189,7 +189,7 @@ class WorkerKilled(Event):
 
 
 class GeneratorSaturated(Event):
-    """A request left late, or a processor is used up: the generator, or its `worker`, is slow."""
+    """Requests leave `lateness_s` seconds late, or a processor is used up: it cannot keep up."""
 
     lateness_s: Real = None
     cpu_percent: Real = None

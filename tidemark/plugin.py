@@ -150,6 +150,7 @@ class Plugin:
         on.quitting.add_listener(self.on_quitting)
         on.quit.add_listener(self.on_quit)
         on.request.add_listener(self.on_request)
+        on.cpu_warning.add_listener(self.on_cpu_warning)
         count_requests(self.on_sent)
         self._interruptions.install()
         if self._master:
@@ -325,6 +326,11 @@ class Plugin:
         """Count one answered request of the run under way."""
         if self._session:
             self._session.record.on_request(**request_meta)
+
+    def on_cpu_warning(self, cpu_usage: float, **_: Any) -> None:
+        """Locust's process uses about all of a processor that one process can."""
+        if self._session and self._session.state is State.LOADED:
+            self._session.saturation.used(cpu_usage)
 
     def _tick_loop(self, session: Session) -> None:
         """One tick per interval, on the grid of the run's clock."""

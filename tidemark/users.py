@@ -163,7 +163,7 @@ class SoakUser(FastHttpUser):
             context=context,
             exception=CatchResponseError(failure) if failure else None,
             start_time=time.time() - since_due_s,
-            url=f"{self.host}{answer.path}",
+            url=answer.url,
         )
 
     def _accepted(self, answer: Answer, sending: Sending) -> int | None:

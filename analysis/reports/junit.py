@@ -55,7 +55,11 @@ def render(assessment: Assessment) -> bytes:
         "result": assessment.claim,
         "reason": assessment.because,
     }
-    for key, value in said.items():
+    latency = assessment.summary.latency
+    if latency.p50_ms is not None:
+        said |= {"latency_p50": latency.p50, "latency_p99": latency.p99}
+    warned = [("warning", text) for text in assessment.verdict.warnings]
+    for key, value in [*said.items(), *warned]:
         ET.SubElement(properties, "property", {"name": key, "value": _clean(value)})
     for finding in tests:
         _add(suite, name, finding)

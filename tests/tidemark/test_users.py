@@ -39,7 +39,7 @@ def settled(route: Route, status: int, content: bytes, age_s: float = 0.0) -> An
     user.environment, told = Environment(), []
     user.environment.events.request.add_listener(lambda **meta: told.append(meta))
     error = ConnectionResetError() if status == 0 else None
-    answer = Answer(status, content, error, "POST", "/", None)  # type: ignore[arg-type]
+    answer = Answer(status, content, error, "POST", "/", "http://h/", None)  # type: ignore[arg-type]
     sending = Sending(time.monotonic() - age_s, Mix((), 1, "run").turn(0, None, route), 0, b"")
     user._settle(answer, sending)
     (meta,) = told

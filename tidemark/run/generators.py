@@ -1,15 +1,17 @@
 """What several load generators report, put together to what one would have written down."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tidemark.record.events import GeneratorSaturated
 from tidemark.routes.mix import Mix
 from tidemark.run.course import Arrival, Trail, arrival_times
 from tidemark.run.ledger import Ledger
 from tidemark.run.orders import Orders
 from tidemark.run.requests_record import RequestRecord, percentile
+from tidemark.run.saturation import Saturation
 from tidemark.run.shares import Shares
 
 UNREPORTED_S = 0.5
@@ -46,9 +48,11 @@ class Generator:
         cpu_percent: of one processor, lately.
         at_s: when it reported last, seconds into the load.
         last_batch: the highest number of a batch that it has reported.
+        saturation: whether it keeps up.
     """
 
     name: str
+    saturation: Saturation
     users: int | None = None
     requests: int = 0
     failures: int = 0
@@ -60,12 +64,14 @@ class Generator:
     def row(self) -> dict[str, Any]:
         """Its row of generators.csv, without the time."""
         late, self.late_ms = sorted(self.late_ms), []
+        late_p99_ms = percentile(late, 0.99)
+        self.saturation.tick(late_p99_ms)
         return {
             "generator": self.name,
             "users": self.users,
             "requests": self.requests,
             "failures": self.failures,
-            "late_p99_ms": percentile(late, 0.99),
+            "late_p99_ms": late_p99_ms,
             "cpu_percent": self.cpu_percent,
         }
 
@@ -81,7 +87,7 @@ class Generators:
 
     def __init__(self, names: Sequence[str], orders: Orders, books: Books) -> None:
         self._books = books
-        self._each = [Generator(name) for name in names]
+        self._each = [Generator(name, Saturation(self._tell_of(name))) for name in names]
         options = orders.options
         self._options = options
         self._shares = Shares(options.seed, len(names))
@@ -108,6 +114,16 @@ class Generators:
             self._books.generator_saturated(
                 lateness_s=lateness_s, cpu_percent=used_percent, worker=one.name
             )
+
+    def _tell_of(self, name: str) -> Callable[[GeneratorSaturated], None]:
+        """Takes what is told of a generator."""
+
+        def tell(event: GeneratorSaturated) -> None:
+            self._books.generator_saturated(
+                lateness_s=event.lateness_s, cpu_percent=event.cpu_percent, worker=name
+            )
+
+        return tell
 
     def walk(self, now_s: float) -> None:
         """Follow the load, once or more a second."""

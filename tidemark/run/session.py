@@ -19,6 +19,7 @@ from tidemark.run.options import RunOptions
 from tidemark.run.plan import Plan
 from tidemark.run.processes import Processes, Services
 from tidemark.run.requests_record import RequestRecord, RequestTables
+from tidemark.run.saturation import Saturation
 from tidemark.run.watch import Watch
 
 
@@ -40,6 +41,7 @@ class Session:
         journal: what it says of itself, and its clock.
         record: what has been sent and answered.
         ledger: what became of each batch of messages.
+        saturation: whether the load generator keeps up.
         state: how far it has got.
         path: the run directory.
         url: where requests go.
@@ -58,6 +60,7 @@ class Session:
         self.journal = journal
         self._processes = processes
         self._services = services
+        self.saturation = Saturation(journal.event)
         self._tables = RequestTables(journal, self.record)
         self._watch = Watch(journal, self.record, plan.options, self._load_s, services.redacted)
         watched = plan.options.target_pid
@@ -137,6 +140,8 @@ class Session:
         if self.state is State.LOADED:
             rows = self._generators.rows() if self._generators else ()
             self._tables.write(self.journal.clock.now(), users, rows)
+            if not self._generators:  # which look after each of themselves
+                self.saturation.tick(self.record.last_late_p99_ms)
 
     def generator_saturated(
         self,
@@ -145,12 +150,12 @@ class Session:
         cpu_percent: float | None = None,
         worker: str | None = None,
     ) -> None:
-        """A request left so late, or so much of a processor is used, that the load is no more true.
+        """The load generator cannot keep up; one sign of it.
 
         Args:
-            lateness_s: how late it left, seconds.
-            cpu_percent: how much of one processor the generator uses.
-            worker: which worker of the generator it is, where it has some.
+            lateness_s: how late a request left, seconds.
+            cpu_percent: how much of one processor it uses.
+            worker: which worker of it, where it has some.
         """
         self.journal.event(GeneratorSaturated(lateness_s, cpu_percent, worker))
 

@@ -22,11 +22,13 @@ from tidemark.routes.mix import Turn
 from tidemark.routes.route import Request, Route
 from tidemark.routes.template import Values
 
-MOST_ROUTES = 1000
-"""Routes whose heads are kept; tasks that make up a new name each time would have no end."""
+MOST_ROUTES = 256
+"""Routes whose heads are kept; tasks that make up what they send have a new one each time."""
 _OF_THE_BODY = frozenset({"content-length", "transfer-encoding", "expect"})
 _NO_BODY = b"Content-Length: 0\r\n"
 _END = b"\r\n"
+_BYTES = "application/octet-stream"
+_TYPE = f"Content-Type: {_BYTES}\r\n".encode()
 _CUT_OFF = frozenset({errno.ECONNRESET, errno.EPIPE})
 _poll = get_original("select", "poll")
 
@@ -41,6 +43,7 @@ class Answer:
         error: why there is none.
         method: of the request.
         path: of the request.
+        url: of the request, without a password.
         response: the same as Locust's listeners know it.
     """
 
@@ -49,6 +52,7 @@ class Answer:
     error: BaseException | None
     method: str
     path: str
+    url: str
     response: FastResponse
 
 
@@ -59,12 +63,14 @@ class _Head:
     Attributes:
         method: of the request.
         path: of the request.
+        url: of the request.
         alone: all of it, where there is no body.
         unfinished: what stands before the length of the body.
     """
 
     method: str
     path: str
+    url: str
     alone: bytes
     unfinished: bytes
 
@@ -134,16 +140,21 @@ class Exchange:
             name.lower() in _OF_THE_BODY for name in request.headers
         ):
             return None
-        uri = URL(self._url(request)).quoted_uri
+        url = self._url(request.path)
+        uri = URL(url).quoted_uri
         headers = self._agent.default_headers.copy()
         headers.update(self._headers(request))
+        lacks_type = "Content-Type" not in headers
+        if lacks_type:
+            headers["Content-Type"] = _BYTES
         made = self._client._build_request(request.method, uri, b"", headers)
-        alone = made.encode("latin-1")
-        unfinished = alone.replace(_NO_BODY, b"").removesuffix(_END)
-        return _Head(request.method, request.path, alone, unfinished)
+        whole = made.encode("latin-1")
+        unfinished = whole.replace(_NO_BODY, b"").removesuffix(_END)
+        alone = whole.replace(_TYPE, b"") if lacks_type else whole
+        return _Head(request.method, request.path, url, alone, unfinished)
 
-    def _url(self, request: Request) -> str:
-        return self._session._build_url(request.path)
+    def _url(self, path: str) -> str:
+        return self._session._build_url(path)
 
     def _headers(self, request: Request) -> dict[str, str]:
         """What `FastHttpSession.request` makes of them."""
@@ -170,7 +181,7 @@ class Exchange:
             if "set-cookie" in received:
                 self._take_cookies(head, response)
             status = received.get_code()
-            return Answer(status, content, None, head.method, head.path, response)
+            return Answer(status, content, None, head.method, head.path, head.url, response)
 
     def _received(self, method: str, data: bytes) -> HTTPSocketPoolResponse:
         """Send it, and read the head of the answer at least."""
@@ -189,18 +200,20 @@ class Exchange:
         )
 
     def _take_cookies(self, head: _Head, response: FastResponse) -> None:
-        url = self._url(Request(head.method, head.path, {}, None))
-        self._session.cookiejar.extract_cookies(response, FastRequest(url, head.method))  # type: ignore[arg-type] # as geventhttpclient does
+        request = FastRequest(head.url, head.method)
+        self._session.cookiejar.extract_cookies(response, request)  # type: ignore[arg-type] # as geventhttpclient does
         self._has_cookies = True
 
     def _failed(self, request: Request, error: BaseException) -> Answer:
-        asked = FastRequest(self._url(request), request.method, payload=request.body)
+        url = self._url(request.path)
+        asked = FastRequest(url, request.method, payload=request.body)
         response = ErrorResponse(asked, error)  # type: ignore[arg-type] # a Timeout is none either
-        return Answer(0, b"", error, request.method, request.path, response)
+        return Answer(0, b"", error, request.method, request.path, url, response)
 
     def _send_as_locust_does(self, request: Request) -> Answer:
+        url = self._url(request.path)
         response = self._session._send_request_safe_mode(
-            request.method, self._url(request), payload=request.body, headers=self._headers(request)
+            request.method, url, payload=request.body, headers=self._headers(request)
         )
         try:
             content = response.content or b""
@@ -208,7 +221,7 @@ class Exchange:
             return self._failed(request, error)
         status = response.status_code
         failure = None if status else getattr(response, "error", None)
-        return Answer(status, content, failure, request.method, request.path, response)
+        return Answer(status, content, failure, request.method, request.path, url, response)
 
 
 def _is_alive(connection: Any) -> bool:
