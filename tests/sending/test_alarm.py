@@ -44,6 +44,8 @@ def test_who_waits_can_be_killed_and_the_alarm_used_again() -> None:
 
 def test_it_leaves_no_descriptor() -> None:
     alarm = Alarm()
+    assert alarm._descriptor is None
+    alarm.wait_until(time.monotonic() + 0.001)
     descriptor = alarm._descriptor
     assert descriptor is not None
     os.fstat(descriptor)

@@ -3,7 +3,7 @@
 import ctypes
 import os
 import time
-from ctypes import POINTER, Structure, byref, c_int, c_long
+from ctypes import Structure, byref, c_long
 from types import TracebackType
 from typing import Self
 
@@ -35,37 +35,39 @@ class Alarm:
 
     def __init__(self) -> None:
         self._spec = _TimerSpec()
-        self._settime = self._descriptor = None
-        create = getattr(_libc, "timerfd_create", None)
-        if create is None:
-            return
-        descriptor = create(time.CLOCK_MONOTONIC, _FLAGS)
-        if descriptor < 0:
-            error = ctypes.get_errno()
-            raise OSError(error, f"timerfd_create: {os.strerror(error)}")
-        self._descriptor = descriptor
-        self._settime = _libc.timerfd_settime
-        self._settime.argtypes = (c_int, c_int, POINTER(_TimerSpec), POINTER(_TimerSpec))
-        self._watcher = gevent.get_hub().loop.io(descriptor, _READ)
+        self._descriptor: int | None = None  # until it is needed: not every user waits for one
 
     def wait_until(self, due_s: float) -> None:
         """Let others run until a moment of `time.monotonic()`, seconds, unless it has gone by."""
         wait_s = due_s - time.monotonic()
         if wait_s <= 0:
             return
-        if self._settime is None:
+        if self._descriptor is None and not self._open():
             gevent.sleep(wait_s)
             return
         value = self._spec.value
         value.seconds = int(due_s)
         value.nanoseconds = int((due_s - value.seconds) * 1e9)
         # That it is set anew also takes back that it has gone off before.
-        self._settime(self._descriptor, _ABSOLUTE, byref(self._spec), None)
+        _libc.timerfd_settime(self._descriptor, _ABSOLUTE, byref(self._spec), None)
         gevent.get_hub().wait(self._watcher)
+
+    def _open(self) -> bool:
+        """Have the kernel make the timer; false where it knows none."""
+        create = getattr(_libc, "timerfd_create", None)
+        if create is None:
+            return False
+        descriptor = create(time.CLOCK_MONOTONIC, _FLAGS)
+        if descriptor < 0:
+            error = ctypes.get_errno()
+            raise OSError(error, f"timerfd_create: {os.strerror(error)}")
+        self._descriptor = descriptor
+        self._watcher = gevent.get_hub().loop.io(descriptor, _READ)
+        return True
 
     def close(self) -> None:
         """Give the timer back; closing twice is fine."""
-        descriptor, self._descriptor, self._settime = self._descriptor, None, None
+        descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             self._watcher.close()
             os.close(descriptor)
