@@ -16,7 +16,7 @@ from tidemark.distributed.channel import listen, tell_worker
 from tidemark.record.endpoints import is_loopback
 from tidemark.record.errors import TidemarkError
 from tidemark.record.events import WorkerLost
-from tidemark.record.metadata import ABORTED
+from tidemark.record.metadata import ABORTED, COMPLETED
 from tidemark.run.children import say
 from tidemark.run.generators import Generators
 from tidemark.run.journal import Ending
@@ -190,6 +190,8 @@ class Master:
         user_classes: list[Any] | None = None,
     ) -> None:
         """Locust's `start`; where users only fetch what is due, each worker has one at once."""
+        if self._is_ending:  # Locust deals out anew the users of each worker that has gone first
+            return
         if self._needs_all() and user_count:
             user_count = max(user_count, len(self._runner.clients.all))
             spawn_rate = max(spawn_rate, user_count)
@@ -251,7 +253,7 @@ class Master:
             return ending
         names = f"{' and '.join(lost)} of {len(self._members)} workers"
         reason = f"{ending.reason}; {names} {'were' if len(lost) > 1 else 'was'} lost"
-        return Ending(ending.outcome, reason, cannot_tell=True)
+        return Ending(ending.outcome, reason, ending.cannot_tell or ending.outcome == COMPLETED)
 
     def _load_s(self) -> float:
         return time.monotonic() - self._began_s
@@ -382,6 +384,7 @@ class Master:
     def finish(self) -> None:
         """The run is over: reports are not taken down any more."""
         self._session = self._generators = None
+        self._is_ending = False
         self._strangers.clear()
 
 

@@ -55,7 +55,8 @@ class Worker:
         self._cpu_percent: float | None = None
         self._interruptions = Interruptions(lambda: None, self._hurry)
         self._stopping = RLock()
-        self._stop = runner.stop
+        self._is_stopping = False
+        self._start, self._stop = runner.start_worker, runner.stop
 
     def install(self) -> None:
         """Register the hooks, and say hello to the master."""
@@ -69,6 +70,7 @@ class Worker:
         count_requests(self._on_sent)
         self._interruptions.install()
         self.environment.process_exit_code = 0  # failed requests are the master's to judge
+        self.runner.start_worker = self._start_users  # type: ignore[method-assign]
         self.runner.stop = self._stop_once  # type: ignore[method-assign]
         listen(self.runner, self._hear)
         gevent.spawn(self._greet)
@@ -146,6 +148,7 @@ class Worker:
                 "the master does not say what to send: does its locustfile import tidemark.plugin?"
             )
             return
+        self._is_stopping = False
         now_s = time.monotonic()
         begins_s = orders.begins_s or 0.0
         self._began_s = now_s + begins_s - self._ahead_s - time.time()
@@ -222,8 +225,14 @@ class Worker:
 
     def _stop_once(self) -> None:
         """Locust's `stop`, which cuts requests in flight off when it is called twice at a time."""
+        self._is_stopping = True
         with self._stopping:
             self._stop()
+
+    def _start_users(self, user_classes_count: dict[str, int], **given: Any) -> None:
+        """Locust's `start_worker`, which deals out the users of each worker that has gone first."""
+        if not self._is_stopping:
+            self._start(user_classes_count, **given)
 
     def _on_test_stop(self, **_: Any) -> None:
         """All requests in flight have come to their end."""
