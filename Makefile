@@ -55,6 +55,9 @@ bench-memory: $(DEV) ## the verdict on memory on recorded real services, some of
 bench-forecast: $(DEV) ## forecasts of real deaths, from the first quarter of the life
 	$(BIN)/python -m benchmarks.forecast
 
+bench-load: $(DEV) ## the load generator beside a bare FastHttpUser, vegeta and k6, twenty minutes (Go)
+	$(BIN)/python -m benchmarks.load
+
 bench-scale: $(DEV) ## reports of runs of 72 and 24 hours: seconds and memory
 	$(BIN)/python -m benchmarks.scale
 

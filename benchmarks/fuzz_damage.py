@@ -25,8 +25,8 @@ VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 KEYS = (
     "format", "strategy", "started_at", "ended_at", "outcome", "ended_because", "brokers", "target",
-    "targets", "load", "faults", "sampling", "messages", "latency_ms", "host", "reference",
-    "watched", "run_id", "unheard_of",
+    "targets", "load", "faults", "sampling", "messages", "latency_ms", "lateness_ms", "host",
+    "reference", "watched", "run_id", "unheard_of",
 )  # fmt: skip
 
 

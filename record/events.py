@@ -189,15 +189,19 @@ class WorkerKilled(Event):
 
 
 class GeneratorSaturated(Event):
-    """A request left `lateness_s` seconds late: the generator cannot keep up."""
+    """Requests leave `lateness_s` seconds late, or a processor is used up: it cannot keep up."""
 
     lateness_s: Real = None
+    cpu_percent: Real = None
+    worker: Text = None
 
 
 class WorkerLost(Event):
-    """A worker of the load generator is gone."""
+    """A worker of the load generator is gone; `missing` requests of its share were not reported."""
 
     worker: Text = None
+    reason: Text = None
+    missing: Whole = None
 
 
 class LedgerFailed(Event):

@@ -100,6 +100,7 @@ COMPOSITION = Table(
     never_falling=(),
     added=_SINCE_FORMAT_2,
 )
+_LATENESS = ("late_p50_ms", "late_p99_ms", "late_max_ms")
 REQUESTS = Table(
     "requests.csv",
     (
@@ -111,10 +112,25 @@ REQUESTS = Table(
         "p50_ms",
         "p95_ms",
         "p99_ms",
+        *_LATENESS,
     ),
     never_falling=("elapsed_s", "requests", "failures", "messages_accepted"),
+    added=dict.fromkeys(_LATENESS),
 )
 ROUTES = Table("routes.csv", (*TIME_COLUMNS, "route", "requests", "failures"), text=("route",))
+GENERATORS = Table(
+    "generators.csv",
+    (
+        *TIME_COLUMNS,
+        "generator",
+        "users",
+        "requests",
+        "failures",
+        "late_p99_ms",
+        "cpu_percent",
+    ),
+    text=("generator",),
+)
 BROKER = "broker"
 REMOTE = "remote"
 """The `kind` of an endpoint that was named as a broker, and of any other remote end."""
@@ -127,7 +143,7 @@ ENDPOINTS = Table(
     never_falling=(),
     added={**_SINCE_FORMAT_2, "kind": BROKER, "foreign": None},
 )
-TABLES = (SAMPLES, COMPOSITION, REQUESTS, ROUTES, ENDPOINTS)
+TABLES = (SAMPLES, COMPOSITION, REQUESTS, ROUTES, ENDPOINTS, GENERATORS)
 
 RECORDED_FILES = (RUN_JSON, EVENTS_JSONL, *(table.file for table in TABLES))
 """What makes a folder a run."""

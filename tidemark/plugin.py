@@ -12,11 +12,14 @@ from typing import Any, NoReturn
 import gevent
 from locust import events
 from locust.env import Environment
-from locust.runners import LocalRunner, Runner
+from locust.runners import LocalRunner, MasterRunner, Runner, WorkerRunner
 from locust.user.task import filter_tasks_by_tags
 from locust.web import WebUI
 
 from tidemark.clients import count_requests
+from tidemark.distributed.forks import Forks
+from tidemark.distributed.master import Master
+from tidemark.distributed.worker import Worker
 from tidemark.record.command_line import add_option
 from tidemark.record.errors import TidemarkError
 from tidemark.record.metadata import ABORTED, COMPLETED
@@ -29,6 +32,7 @@ from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
 from tidemark.run.options import OPTIONS, RunOptions
+from tidemark.run.orders import Orders
 from tidemark.run.session import Session, State
 from tidemark.run.setup_check import look_at_setup
 from tidemark.users import SoakUser, set_load
@@ -39,6 +43,7 @@ EXIT_FAILED, EXIT_UNUSABLE, EXIT_CANNOT_TELL = 1, 2, 3
 INTERRUPTED = Ending(ABORTED, "interrupted")
 USERS = Option("users", integer(1), 1, "users, which Locust takes unchecked")
 LOOPBACK = "127.0.0.1"
+FORKS = Forks()
 BY_NAME = {option.name: option for option in OPTIONS}
 
 
@@ -47,6 +52,7 @@ def add_options(parser: Any) -> None:
     """Add the options of a run to Locust's own, in the help and in the web form."""
     # Locust listens on all interfaces and cuts requests in flight off unless told otherwise.
     parser.set_defaults(web_host=LOOPBACK, master_bind_host=LOOPBACK, stop_timeout="6")
+    parser.set_defaults(expect_workers_max_wait=60, enable_rebalancing=True)
     parser.add_argument(
         "--help-all",
         action="help",
@@ -79,8 +85,12 @@ def install(
     environment: Environment, runner: Runner | None, web_ui: WebUI | None, **_: Any
 ) -> None:
     """Hook the plugin into a Locust process; ends it with one line when it cannot work."""
-    if not isinstance(runner, LocalRunner):
-        _refuse("distributed runs are not supported: leave out --master and --worker")
+    FORKS.ready()
+    if isinstance(runner, WorkerRunner):
+        Worker(environment, runner).install()
+        return
+    if not isinstance(runner, LocalRunner | MasterRunner):
+        _refuse("this way of running Locust is not known: leave out what replaces its runner")
     environment.host = environment.host or _host_of_users(environment)
     Plugin(environment, runner, web_ui).install()
 
@@ -116,7 +126,9 @@ def _as_set(tags: list[str] | None) -> set[str] | None:
 class Plugin:
     """One Locust process and the run that is under way in it, if any."""
 
-    def __init__(self, environment: Environment, runner: LocalRunner, web_ui: WebUI | None) -> None:
+    def __init__(
+        self, environment: Environment, runner: LocalRunner | MasterRunner, web_ui: WebUI | None
+    ) -> None:
         self.environment = environment
         self.runner = runner
         self.web_ui = web_ui
@@ -128,6 +140,10 @@ class Plugin:
         self._asked_ending: Ending | None = None
         self._unreported: Session | None = None
         self._interruptions = Interruptions(self._interrupt, self._hurry)
+        self._master: Master | None = None
+        if isinstance(runner, MasterRunner):
+            has_forked = bool(vars(environment.parsed_options)["processes"])
+            self._master = Master(runner, self._keeps_time, has_forked=has_forked)
 
     def install(self) -> None:
         """Register the hooks; headless and with --autostart, start the first run at once."""
@@ -137,8 +153,11 @@ class Plugin:
         on.quitting.add_listener(self.on_quitting)
         on.quit.add_listener(self.on_quit)
         on.request.add_listener(self.on_request)
+        on.cpu_warning.add_listener(self.on_cpu_warning)
         count_requests(self.on_sent)
         self._interruptions.install()
+        if self._master:
+            self._master.install()
         try:
             self._complete_options()
         except TidemarkError as error:
@@ -151,6 +170,7 @@ class Plugin:
         try:
             self._check_load()
             if not self.web_ui or vars(self.environment.parsed_options)["autostart"]:
+                self._await_workers()
                 self.prepare()
             else:
                 self._read_options()
@@ -219,6 +239,16 @@ class Plugin:
         (route,) = parse_route("POST /ingest {batch}", Path())
         return with_headers(route, read_headers(options.header))
 
+    def _await_workers(self) -> None:
+        if self._master:
+            options: Any = self.environment.parsed_options
+            self._master.await_hands(options.expect_workers, options.expect_workers_max_wait)
+
+    def _keeps_time(self) -> bool:
+        """Whether the users only fetch what is due, so that their number does not matter."""
+        is_open = vars(self.environment.parsed_options)["workload"] == "open"
+        return is_open and self._has_users_of_ours()
+
     def _read_options(self) -> RunOptions:
         given = vars(self.environment.parsed_options)
         options = RunOptions.parse(given)
@@ -232,10 +262,14 @@ class Plugin:
             TidemarkError: one line that says what is wrong; nothing is left running.
         """
         self.expect_idle()
+        if self._master:
+            self._master.expect_hands()
         self._starter = gevent.getcurrent()
         try:
             host = self._foreign_host()
             options = self._read_options()
+            if self._master:
+                self._master.expect_near(host or f"http://{LOOPBACK}")
             self._session = session = Session.start(options, host, self._planned_s)
         finally:
             self._starter = None
@@ -302,11 +336,19 @@ class Plugin:
                 gevent.spawn(self.runner.stop if self.web_ui else self.runner.quit)
                 return
         self.environment.host = session.url
-        set_load(self.environment, Load(session))
+        users = self.runner.target_user_count
+        generators = None
+        if self._master:
+            generators = self._master.begin(session, users)
+        else:
+            orders = Orders.of_run(session.plan.options, session.plan.run_id)
+            set_load(self.environment, Load(orders, session))
         options: Any = self.environment.parsed_options
-        run_time_s = None if self.environment.shape_class else options.run_time
         session.begin_load(
-            self.runner.target_user_count, run_time_s, is_of_others=not self._has_users_of_ours()
+            users,
+            None if self.environment.shape_class else options.run_time,
+            is_of_others=not self._has_users_of_ours(),
+            generators=generators,
         )
         self._loops = [gevent.spawn(loop, session) for loop in (self._tick_loop, self._watch_loop)]
         gevent.spawn(session.inject_faults)  # not stopped with them: it must bring brokers back
@@ -323,6 +365,11 @@ class Plugin:
         if self._session:
             self._session.record.on_request(**request_meta)
 
+    def on_cpu_warning(self, cpu_usage: float, **_: Any) -> None:
+        """Locust's process uses about all of a processor that one process can."""
+        if self._session and self._session.state is State.LOADED:
+            self._session.saturation.used(cpu_usage)
+
     def _tick_loop(self, session: Session) -> None:
         """One tick per interval, on the grid of the run's clock."""
         interval_s = session.plan.options.interval
@@ -332,7 +379,7 @@ class Plugin:
 
     def _watch_loop(self, session: Session) -> None:
         while session.state is State.LOADED:
-            if ending := session.look():
+            if ending := session.look() or (self._master.look() if self._master else None):
                 # In a greenlet of its own: stopping the test ends this loop.
                 gevent.spawn(self._end, ending)
                 return
@@ -347,10 +394,14 @@ class Plugin:
         """A first signal: whatever Locust makes of it, the load has not come to its end."""
         if self.runner.state in RUNNING_STATES:
             self._asked_ending = self._asked_ending or INTERRUPTED
+            if self._master:
+                self._master.expect_end()
 
     def _hurry(self) -> None:
         """A further signal: nothing is waited for any more, but what was recorded is completed."""
         NURSERY.close()
+        if self._master:
+            self._master.hurry()
         self.runner.user_greenlets.kill(block=False)
 
     # -- end -----------------------------------------------------------------------------------
@@ -358,7 +409,8 @@ class Plugin:
     def on_test_stop(self, **_: Any) -> None:
         """The load has ended: by its time limit, by the web form, or because we ended it."""
         ending, self._asked_ending = self._asked_ending, None
-        self._finish(ending or Ending(COMPLETED, "the load came to its end"))
+        deserted = self._master.look() if self._master else None
+        self._finish(ending or deserted or Ending(COMPLETED, "the load came to its end"))
 
     def on_quitting(self, **_: Any) -> None:
         """Locust is about to exit, perhaps with users still running."""
@@ -384,9 +436,11 @@ class Plugin:
         session.tick(self.runner.user_count)
         self._is_ending = True
         try:
-            session.finish(ending)
+            session.finish(self._master.judged(ending) if self._master else ending)
         finally:
             self._is_ending = False
+            if self._master:
+                self._master.finish()
         if session.ended:
             self.environment.process_exit_code = exit_code(session.ended)
         if session.url in self._own_urls and self.web_ui:

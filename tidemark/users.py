@@ -1,37 +1,50 @@
 """The Locust user that soaks a service, in an open or a closed workload."""
 
+import gc
 import time
 from collections.abc import Mapping
 from json import dumps
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import gevent.pool
-from locust.contrib.fasthttp import FastHttpUser, ResponseContextManager
+import gevent
+from locust.contrib.fasthttp import FastHttpUser
 from locust.env import Environment
-from locust.exception import StopTest
+from locust.exception import CatchResponseError, StopTest
 
-from tidemark.routes import Route, read_headers, with_headers
+from tidemark.routes import Route, with_headers
 from tidemark.routes.answers import accepted_count
 from tidemark.routes.bodies import BATCHES, Bodies
 from tidemark.routes.headers import Header
 from tidemark.routes.template import Template
+from tidemark.run.course import Arrival
 from tidemark.run.ledger import ACCEPTED, REFUSED, UNDECIDED
-from tidemark.run.load import Arrival, Load, Sending
+from tidemark.run.load import Load, Sending
 from tidemark.run.requests_record import MESSAGES, ROUTE
+from tidemark.sending.alarm import Alarm
+from tidemark.sending.crew import Crew
+from tidemark.sending.exchange import Answer, Exchange
 
 REFUSALS = range(400, 500)  # the service says that it takes nothing of it
+MOST_ROUTES = 1000  # that are kept: tasks that make up a path each time would have no end
+LONGEST_SLEEP_S = 0.25
 ACCEPT = {"Accept": "application/json, */*;q=0.8"}
 
 _loads: WeakKeyDictionary[Environment, Load] = WeakKeyDictionary()
 
 
 def set_load(environment: Environment, load: Load | None) -> None:
-    """Give the users of `environment` the load of the run that begins, or take it away."""
+    """Give the users of `environment` the load of the run that begins, or take it away.
+
+    While there is one, the garbage collector leaves alone what was there before: to look through
+    all that Locust has imported holds requests up for a tenth of a second.
+    """
     if load is None:
         _loads.pop(environment, None)
+        gc.unfreeze()
     else:
         _loads[environment] = load
+        gc.freeze()
 
 
 class SoakUser(FastHttpUser):
@@ -57,20 +70,28 @@ class SoakUser(FastHttpUser):
         self._load = load
         self._open = load.options.workload == "open"
         self._arrival: Arrival | None = None
-        self._in_flight = gevent.pool.Pool()
+        self._alarm = Alarm()
+        self._crew = Crew(self._send)
+        self._routes: dict[tuple[str, str, str], Route] = {}
         self.network_timeout = self.connection_timeout = load.options.request_timeout
-        self._headers = read_headers(load.options.header)
+        self._headers = load.headers
         super().__init__(environment)
         # A request is one request, to this service: that it points elsewhere is its answer.
         self.client.client.redirect_response_codes = frozenset()  # type: ignore[misc]
+        self._exchange = Exchange(self.client)
 
     def wait_time(self) -> float:
-        """Seconds until the next request leaves."""
+        """Seconds until the next request leaves; in the open workload they have gone by already."""
         if not self._open:
             runner = self.environment.runner
             return self._load.think_s(runner.user_count if runner else 1)
-        self._arrival = self._load.next_arrival()
-        return max(0.0, self._arrival.due_s - time.monotonic())
+        arrival = self._load.next_arrival()
+        while (due_s := self._load.due_s(arrival)) - time.monotonic() > LONGEST_SLEEP_S:
+            self._alarm.wait_until(time.monotonic() + LONGEST_SLEEP_S)
+            arrival = self._load.still(arrival)  # meanwhile another may have come to be due first
+        self._arrival = arrival
+        self._alarm.wait_until(due_s)
+        return 0.0
 
     def on_start(self) -> None:
         """Wait for the first arrival, as before every other one."""
@@ -78,7 +99,8 @@ class SoakUser(FastHttpUser):
 
     def on_stop(self) -> None:
         """Let the requests in flight come to their end."""
-        self._in_flight.join(timeout=self._load.options.request_timeout)
+        self._crew.end(self._load.options.request_timeout)
+        self._alarm.close()
 
     def send(
         self,
@@ -102,66 +124,72 @@ class SoakUser(FastHttpUser):
             body: what is sent as it is, in place of JSON.
             headers: of this request.
         """
+        if self._load.is_over:
+            return
         arrival = self._arrival or self._load.arrival_now()
-        carried = _bodies(json, body, is_batch=method == "POST")
-        route = with_headers(_route(path, method, name, carried, headers or {}), self._headers)
+        is_plain = json is None and body is None and headers is None
+        route = self._routes.get((path, method, name)) if is_plain else None
+        if route is None:
+            carried = _bodies(json, body, is_batch=method == "POST")
+            route = with_headers(_route(path, method, name, carried, headers or {}), self._headers)
+            if is_plain and len(self._routes) < MOST_ROUTES:
+                self._routes[path, method, name] = route
         sending = self._load.take(arrival, route)
         if self._open:
-            self._in_flight.spawn(self._send, sending)
+            self._crew.start(sending)
         else:
             self._send(sending)
 
     def _send(self, sending: Sending) -> None:
-        route = sending.turn.route
-        request = sending.request()
         self._load.leaving(sending)
-        with self.client.request(
-            request.method,
-            request.path,
-            name=route.short_name,
-            data=request.body,  # type: ignore[arg-type] # bytes go through
-            headers=dict(request.headers),
-            context={ROUTE: route.name},
-            catch_response=True,
-        ) as response:
-            self._settle(response, sending)
+        answer = self._exchange.send(sending.turn, sending.body)
+        self._settle(answer, sending)
 
-    def _settle(self, response: ResponseContextManager, sending: Sending) -> None:
+    def _settle(self, answer: Answer, sending: Sending) -> None:
         """Time the answer from when it was due and say in few words what failed."""
         since_due_s = time.monotonic() - sending.due_s
-        meta: dict[str, Any] = response.request_meta
-        meta["response_time"] = since_due_s * 1000
-        meta["start_time"] = time.time() - since_due_s
         route = sending.turn.route
-        failure = self._failure(response, since_due_s, route)
+        context = {**self.context(), ROUTE: route.name}
+        failure = self._failure(answer, since_due_s, route)
         if failure:
-            refused = response.status_code in REFUSALS
-            self._load.settle(sending, REFUSED if refused else UNDECIDED)
-            response.failure(failure)
-            return
+            is_refused = answer.status in REFUSALS
+            self._load.settle(sending, REFUSED if is_refused else UNDECIDED)
+        else:
+            context[MESSAGES] = self._accepted(answer, sending)
+        self.environment.events.request.fire(
+            request_type=answer.method,
+            name=route.short_name or answer.path,
+            response_time=since_due_s * 1000,
+            response_length=len(answer.content),
+            response=answer.response,
+            context=context,
+            exception=CatchResponseError(failure) if failure else None,
+            start_time=time.time() - since_due_s,
+            url=answer.url,
+        )
+
+    def _accepted(self, answer: Answer, sending: Sending) -> int | None:
+        """Settle a success, and tell how many messages were accepted, as far as it says so."""
+        route = sending.turn.route
         count = None
         if route.sends_batches or route.accepted is not None:
-            count = accepted_count(response.content or b"", route.accepted)
+            count = accepted_count(answer.content, route.accepted)
         is_whole = count == self._load.options.batch_size or (
             count is None and route.accepted is None  # it says nothing but that it is content
         )
         self._load.settle(sending, ACCEPTED if is_whole else UNDECIDED)
-        meta["context"] = {**meta["context"], MESSAGES: count}
-        response.success()
+        return count
 
-    def _failure(
-        self, response: ResponseContextManager, since_due_s: float, route: Route
-    ) -> str | None:
+    def _failure(self, answer: Answer, since_due_s: float, route: Route) -> str | None:
         """In few words, for they become rows of a table, what is wrong with the answer."""
         timeout_s = self._load.options.request_timeout
         if since_due_s > timeout_s:
             return f"no answer within {timeout_s:g} s"
-        if response.status_code == 0:
-            error = response.request_meta["exception"]
-            if isinstance(error, ConnectionRefusedError):
+        if answer.status == 0:
+            if isinstance(answer.error, ConnectionRefusedError):
                 return "connection refused"
-            return f"no answer: {type(error).__name__}"
-        return route.success.failure(response.status_code, response.content or b"")
+            return f"no answer: {type(answer.error).__name__}"
+        return route.success.failure(answer.status, answer.content)
 
 
 def _bodies(json: Any, body: str | bytes | None, *, is_batch: bool) -> Bodies | None:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from tidemark.analysis import units
 from tidemark.analysis.figures import style
 from tidemark.analysis.figures.entries import Entry
+from tidemark.analysis.verdict.latency import DOUBTED
 from tidemark.record.metrics import Metric
 
 LEAST_ROOM = 3.2
@@ -21,7 +22,9 @@ def draw_latency(axes: Axes, shown: Sequence[Entry]) -> None:
     pairs = [(entry, entry.times_ms) for entry in shown]
     timed = [(entry, pair) for entry, pair in pairs if pair]
     approximate = any(entry.row.latency.approximate for entry, _ in timed)
-    axes.set_title("Response time, median and p99" + (", approximate" if approximate else ""))
+    late = any(entry.row.latency.warning for entry, _ in timed)
+    title = "Response time, median and p99" + (", approximate" if approximate else "")
+    axes.set_title(f"{title}; {DOUBTED.strip()} not to be trusted" if late else title)
     _rows(axes, [entry for entry, _ in timed])
     axes.set_xlabel("ms")
     values = [value for _, pair in timed for value in pair if value > 0]
@@ -33,9 +36,10 @@ def draw_latency(axes: Axes, shown: Sequence[Entry]) -> None:
         axes.set_xlim(min(values) / room, max(values) * room)
     for row, (entry, pair) in enumerate(timed):
         axes.plot(pair, [row, row], color=entry.look.colour, lw=2.5, label=entry.name, zorder=3)
-        for value, place, face in ((pair[0], -7, entry.look.colour), (pair[1], 7, "white")):
+        faces, places = (entry.look.colour, "white"), (-7, 7)
+        for value, text, place, face in zip(pair, entry.times, places, faces, strict=True):
             axes.plot(value, row, "o", ms=7, mfc=face, mec=entry.look.colour, mew=2, zorder=4)
-            _beside(axes, (value, row), units.milliseconds(value), place, entry.look.ink)
+            _beside(axes, (value, row), text, place, entry.look.ink)
 
 
 def draw_requests(axes: Axes, shown: Sequence[Entry]) -> None:

@@ -85,6 +85,11 @@ class Entry:
         p50, p99 = self.row.latency.p50_ms, self.row.latency.p99_ms
         return None if p50 is None or p99 is None else (p50, p99)
 
+    @property
+    def times(self) -> tuple[str, str]:
+        """The same as they are shown."""
+        return self.row.latency.p50, self.row.latency.p99
+
 
 def entries(assessed: Sequence[Assessment]) -> list[Entry]:
     """Return the runs with their looks; runs of one strategy are told apart by their directory."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from tidemark.analysis import units
 from tidemark.analysis.figures import downsample, panels, style
@@ -12,8 +13,8 @@ from tidemark.analysis.figures.curves import Curve
 from tidemark.analysis.figures.labels import EndLabel, label_ends
 from tidemark.analysis.figures.panels import Heading
 from tidemark.analysis.run import Run
+from tidemark.analysis.verdict.latency import DOUBTED, doubted, overall_latency
 from tidemark.analysis.verdict.model import Floats
-from tidemark.analysis.verdict.summary import overall_latency
 
 LOG_RANGE = 30.0
 RATE_BINS = 160
@@ -61,34 +62,48 @@ def _requests_label(text: str, count: float, rates: Floats, colour: str) -> EndL
 def draw_latency(axes: Axes, run: Run) -> Heading:
     """Draw median and 99th percentile of each tick, and tell those of the whole run."""
     times = run.requests["elapsed_s"].to_numpy(dtype=float)
-    labels, seen, overall = [], [], overall_latency(run)
-    for column, name, colour, whole in (
-        ("p99_ms", "p99", style.ORANGE, overall.p99_ms),
-        ("p50_ms", "median", style.BLUE, overall.p50_ms),
+    labels, seen, overall, any_doubted = [], [], overall_latency(run), False
+    for percentile, name, colour, text in (
+        ("p99", "p99", style.ORANGE, f"p99 {overall.p99}"),
+        ("p50", "median", style.BLUE, f"median {overall.p50}"),
     ):
-        curve = Curve(name, times, run.requests[column].to_numpy(dtype=float))
+        values, late = (
+            run.requests[f"{prefix}{percentile}_ms"].to_numpy(dtype=float)
+            for prefix in ("", "late_")
+        )
+        curve = Curve(name, times, values)
         if not curve.read.size:
             continue
-        _draw_points(axes, curve, colour)
-        text = f"{name} {units.milliseconds(whole)}"
+        is_doubted = doubted(values, late)
+        _draw_points(axes, curve, colour, is_doubted)
+        any_doubted |= bool(is_doubted.any())
+        whole = getattr(overall, f"{percentile}_ms")
         height = float(np.median(curve.read)) if whole is None else whole
         labels.append(EndLabel(height, text, style.darker(colour), "bold"))
         seen.append(curve.read)
     _latency_scale(axes, np.concatenate(seen))
-    about = ", approximate" if overall.approximate else ""
     label_ends(axes, labels)
     dense = any(readings.size > DENSE_POINTS for readings in seen)
-    shown = "line and shade: median and range of the ticks" if dense else "dots: each tick"
-    return "Response time", f"{shown}; figures: the whole run{about}"
+    told = ["line and shade: median and range of the ticks" if dense else "dots: each tick"]
+    told.append(f"figures: the whole run{', approximate' if overall.approximate else ''}")
+    marks = ["hollow"] if any_doubted and not dense else []
+    marks += [DOUBTED.strip()] if overall.warning else []
+    if marks:
+        told.append(f"{' and '.join(marks)}: the load generator was late itself")
+    return "Response time", "; ".join(told)
 
 
-def _draw_points(axes: Axes, curve: Curve, colour: str) -> None:
+def _draw_points(axes: Axes, curve: Curve, colour: str, is_doubted: NDArray[np.bool_]) -> None:
     if curve.read.size > DENSE_POINTS:
         panels.line(axes, curve, color=colour, lw=1.4, zorder=3)
         return
-    how: dict[str, Any] = {"color": colour, "label": curve.name, "alpha": 0.85, "zorder": 3}
+    how: dict[str, Any] = {"color": colour, "alpha": 0.85, "zorder": 3}
     size = 2.8 if curve.read.size < DENSE_POINTS / 4 else 1.8
-    axes.plot(curve.time_s, curve.values, "o", ms=size, mew=0, **how)
+    trusted, late = (np.where(which, curve.values, np.nan) for which in (~is_doubted, is_doubted))
+    axes.plot(curve.time_s, trusted, "o", ms=size, mew=0, label=curve.name, **how)
+    if is_doubted.any():
+        hollow: dict[str, Any] = {"mfc": "white", "mew": 0.7, "label": f"{curve.name}, late"}
+        axes.plot(curve.time_s, late, "o", ms=size, **hollow, **how)
 
 
 def _latency_scale(axes: Axes, seen: Floats) -> None:

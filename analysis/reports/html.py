@@ -216,7 +216,6 @@ def _environment() -> Environment:
         "duration": units.duration,
         "level": lambda value, metric: units.level(metric, value),
         "look": lambda severity: LOOKS.get(severity, "clean" if severity is Severity.PASS else ""),
-        "milliseconds": units.milliseconds,
         "number": units.number,
         "percent": lambda value: f"{100 * value:+.1f} %",
         "several": units.several,

@@ -10,7 +10,7 @@ GitHub's reporters read.
 
 import re
 import xml.etree.ElementTree as ET  # only written here, never parsed
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tidemark.analysis import units
 from tidemark.analysis.verdict.assessment import Assessment
@@ -48,7 +48,8 @@ def render(assessment: Assessment) -> bytes:
     if assessment.run.target is not None:
         name += f".{assessment.run.target}"
     on_the_run = _on_the_run(assessment)
-    parts = [(name, _said(assessment.verdict, assessment.claim, assessment.because), on_the_run)]
+    said = _said(assessment.verdict, assessment.claim, assessment.because)
+    parts = [(name, [*said, *_said_of_load(assessment)], on_the_run)]
     for one in assessment.targets:
         own = [finding for finding in one.findings if finding not in on_the_run]
         parts.append((f"{name}.{one.id}", _said(one.found, one.claim, one.because), own))
@@ -83,16 +84,25 @@ def _counts(tests: Sequence[Finding]) -> dict[str, str]:
     return {"tests": str(len(tests)), **counts}
 
 
-def _said(verdict: Verdict, claim: str, because: str) -> dict[str, str]:
-    return {"verdict": verdict.verdict, "result": claim, "reason": because}
+def _said(verdict: Verdict, claim: str, because: str) -> list[tuple[str, str]]:
+    return [("verdict", verdict.verdict), ("result", claim), ("reason", because)]
+
+
+def _said_of_load(assessment: Assessment) -> Iterator[tuple[str, str]]:
+    """Response times and warnings, which are of the run and not of a target."""
+    latency = assessment.summary.latency
+    if latency.p50_ms is not None:
+        yield "latency_p50", latency.p50
+        yield "latency_p99", latency.p99
+    yield from (("warning", text) for text in assessment.verdict.warnings)
 
 
 def _add_suite(
-    suites: ET.Element, name: str, said: Mapping[str, str], tests: Sequence[Finding]
+    suites: ET.Element, name: str, said: Sequence[tuple[str, str]], tests: Sequence[Finding]
 ) -> None:
     suite = ET.SubElement(suites, "testsuite", {"name": name, **_counts(tests)})
     properties = ET.SubElement(suite, "properties")
-    for key, value in said.items():
+    for key, value in said:
         ET.SubElement(properties, "property", {"name": key, "value": _clean(value)})
     for finding in tests:
         _add(suite, name, finding)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tidemark.analysis.reports.target_rows import target_table
-from tidemark.analysis.units import amount, count, duration, milliseconds
+from tidemark.analysis.units import amount, count, duration
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.baseline import ResourceChange
 from tidemark.analysis.verdict.faults import FaultEffect, left_text
@@ -84,8 +84,8 @@ LOAD: Cells = {
     "requests": lambda one: count(one.summary.requests),
     "failed": lambda one: count(one.summary.failures),
     "lost": lambda one: count(one.verdict.messages.lost),
-    "p50": lambda one: milliseconds(one.summary.latency.p50_ms),
-    "p99": lambda one: milliseconds(one.summary.latency.p99_ms),
+    "p50": lambda one: one.summary.latency.p50,
+    "p99": lambda one: one.summary.latency.p99,
     **_per_request(USED),
 }
 JUDGEMENT: Cells = {**_per_request(JUDGED), "verdict": _result}

@@ -49,6 +49,7 @@ def content(assessment: Assessment) -> dict[str, Any]:
         "first_to_exhaust": verdict.first_to_exhaust,
         "exhausted": None if verdict.exhausted is None else _exhausted(verdict.exhausted),
         "messages": plain(verdict.messages),
+        "latency": assessment.summary.latency.to_json(),
         "findings": [_finding(one) for one in assessment.findings],
         "changes": plain(assessment.changes),
         "local_ports": plain(verdict.local_ports),

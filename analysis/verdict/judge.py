@@ -1,12 +1,13 @@
 """The verdict on a run: what leaks, how fast, and when the run dies of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.culprits import names_of
+from tidemark.analysis.verdict.latency import overall_latency
 from tidemark.analysis.verdict.limits import read_limits
 from tidemark.analysis.verdict.model import (
     LOCAL_PORTS,
@@ -24,7 +25,7 @@ from tidemark.analysis.verdict.series import bin_run
 from tidemark.analysis.verdict.unnamed import find_unnamed, warnings_on
 from tidemark.analysis.verdict.window import Window, find_window
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.events import GeneratorSaturated
+from tidemark.record.events import GeneratorSaturated, WorkerLost
 from tidemark.record.layout import SAMPLES
 from tidemark.record.metrics import RESOURCES, TCP_STATES
 
@@ -150,6 +151,15 @@ def messages(run: Run) -> Messages:
     )
 
 
+def _saturated(events: Sequence[GeneratorSaturated]) -> str:
+    """What the events say together: the most that they tell of."""
+    late_s = max((one.lateness_s for one in events if one.lateness_s is not None), default=None)
+    used = max((one.cpu_percent for one in events if one.cpu_percent is not None), default=None)
+    signs = [] if late_s is None else [f"requests left up to {late_s:.2g} s late"]
+    signs += [] if used is None else [f"it used {used:.0f} % of a processor, and can use but one"]
+    return ": ".join(["the load generator was saturated", *([", ".join(signs)] if signs else [])])
+
+
 def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
@@ -164,8 +174,12 @@ def _warnings(
         found.append("requests were not recorded (or fewer than 10): growth is per hour")
     if subject.window.load.varies:
         found.append("the load varied: growth is what the load does not explain")
-    if run.first(GeneratorSaturated):
-        found.append("the load generator was saturated: less was sent than was asked for")
+    if saturated := [recorded.event for recorded in run.events_of(GeneratorSaturated)]:
+        found.append(_saturated(saturated))
+    if late := overall_latency(run).warning:
+        found.append(late)
+    if run.first(WorkerLost):
+        found.append("the load generator lost a worker: some of what it had to send is missing")
     if control is not None and control.window.per_request != subject.window.per_request:
         found.append("the control run counts growth in another unit: compare like with like")
     found += warnings_on(find_unnamed(run, subject.window), subject.window)

@@ -5,29 +5,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.faults import FaultEffect, fault_effects
-from tidemark.analysis.verdict.model import Floats, Verdict
+from tidemark.analysis.verdict.latency import Latency, overall_latency
+from tidemark.analysis.verdict.model import Verdict
 from tidemark.record.layout import KERNEL_PID
 from tidemark.record.metadata import RunMetadata
 from tidemark.record.metrics import USED, Metric
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Response times over a whole run, in milliseconds.
-
-    Attributes:
-        p50_ms: Median; None where unknown.
-        p99_ms: 99th percentile; None where unknown.
-        approximate: Whether they were put together from the percentiles of the ticks.
-    """
-
-    p50_ms: float | None
-    p99_ms: float | None
-    approximate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,41 +60,6 @@ def _counts(run: Run) -> tuple[int | None, int | None]:
     last = run.requests[["requests", "failures"]].ffill().iloc[-1]
     known = [None if math.isnan(value) else int(value) for value in last]
     return known[0], known[1]
-
-
-def overall_latency(run: Run) -> Latency:
-    """Return the response times of the whole run.
-
-    run.json carries them in `latency_ms`, counted over all requests. Without it they are
-    approximated from the ticks of requests.csv, each weighted by its requests: the weighted
-    median of their medians, and the weighted 99th percentile of their 99th percentiles, which
-    is at or above the true one.
-    """
-    recorded = run.metadata.raw.get("latency_ms")
-    if isinstance(recorded, Mapping):
-        p50, p99 = _figure(recorded.get("p50")), _figure(recorded.get("p99"))
-        if p50 is not None or p99 is not None:
-            return Latency(p50, p99, approximate=False)
-    if not len(run.requests):
-        return Latency(None, None, approximate=False)
-    weights = np.diff(run.requests["requests"].to_numpy(dtype=float), prepend=0.0)
-    p50 = _weighted(run.requests["p50_ms"].to_numpy(dtype=float), weights, 0.5)
-    p99 = _weighted(run.requests["p99_ms"].to_numpy(dtype=float), weights, 0.99)
-    return Latency(p50, p99, approximate=p50 is not None or p99 is not None)
-
-
-def _figure(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
-
-
-def _weighted(values: Floats, weights: Floats, share: float) -> float | None:
-    known = np.isfinite(values) & (weights > 0)
-    if not known.any():
-        return None
-    weights = weights[known]
-    return float(np.quantile(values[known], share, weights=weights, method="inverted_cdf"))
 
 
 Likeness = tuple[tuple[str, Callable[[RunMetadata], object]], ...]

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Set
 
 from benchmarks.memory.bodies import bodies
 from benchmarks.memory.exchange import Answer
-from tidemark.run.load import arrival_times
+from tidemark.run.course import arrival_times
 from tidemark.run.requests_record import MESSAGES, RequestRecord
 
 REQUEST_TIMEOUT_S = 10.0

@@ -40,6 +40,8 @@ class Shape:
     closed_per_request: float = 0.0
     p50_ms: float = 1.4
     p99_ms: float = 2.6
+    late_p50_ms: float = 0.1
+    late_p99_ms: float = 0.4
     warm_requests: int = 0
 
 
@@ -306,6 +308,9 @@ def _requests(plan: Plan, series: _Series) -> pd.DataFrame:
             "p50_ms": percentile(shape.p50_ms),
             "p95_ms": percentile((shape.p50_ms + 2 * shape.p99_ms) / 3),
             "p99_ms": percentile(shape.p99_ms),
+            "late_p50_ms": np.where(idle, np.nan, shape.late_p50_ms),
+            "late_p99_ms": np.where(idle, np.nan, shape.late_p99_ms),
+            "late_max_ms": np.where(idle, np.nan, shape.late_p99_ms),
         }
     )
     return _kept(plan.gap, frame[list(layout.REQUESTS.columns)])

@@ -4,7 +4,7 @@ import pytest
 
 from tests.analysis.made import MIB, happened, limits, make_run, steady, ticks
 from tidemark.analysis.verdict.judge import judge
-from tidemark.record.events import Emfile, GeneratorSaturated
+from tidemark.record.events import Emfile, GeneratorSaturated, WorkerLost
 
 
 def growing(at, per_request=0.02):
@@ -73,14 +73,38 @@ def test_messages_come_from_run_json_or_from_what_was_accepted(at):
     assert (found.accepted, found.delivered, found.lost, found.undecided) == (7, 5, 2, None)
 
 
-def test_a_saturated_generator_is_a_warning(at):
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ([GeneratorSaturated()], "the load generator was saturated"),
+        (
+            [GeneratorSaturated(lateness_s=0.26), GeneratorSaturated(lateness_s=1.4)],
+            "the load generator was saturated: requests left up to 1.4 s late",
+        ),
+        (
+            [GeneratorSaturated(lateness_s=0.26), GeneratorSaturated(cpu_percent=97.2)],
+            (
+                "the load generator was saturated: requests left up to 0.26 s late, "
+                "it used 97 % of a processor, and can use but one"
+            ),
+        ),
+    ],
+)
+def test_a_saturated_generator_is_a_warning(at, events, said):
     run = make_run(
         at,
         np.full(len(at), 21.0),
         requests=steady(at),
-        events=[happened(5.0, GeneratorSaturated())],
+        events=[happened(5.0, event) for event in events],
     )
-    assert any("saturated" in warning for warning in judge(run).warnings)
+    assert said in judge(run).warnings
+
+
+def test_a_lost_worker_of_the_generator_is_a_warning(at):
+    flat = np.full(len(at), 21.0)
+    events = [happened(5.0, WorkerLost("worker-2"))]
+    run = make_run(at, flat, requests=steady(at), events=events)
+    assert any("lost a worker" in warning for warning in judge(run).warnings)
 
 
 def test_growth_that_the_control_shows_as_well_is_clean(at):

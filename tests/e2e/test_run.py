@@ -52,6 +52,15 @@ def test_routes_sum_to_the_requests_of_each_tick(leaked: Path) -> None:
     assert by_tick.reindex(counts.index, fill_value=0).equals(counts)
 
 
+def test_how_late_requests_left_is_told_by_tick_and_for_the_run(leaked: Path) -> None:
+    requests = pd.read_csv(leaked / "requests.csv").dropna(subset="late_p50_ms")
+    assert len(requests)
+    assert (requests["late_p50_ms"] <= requests["late_p99_ms"]).all()
+    assert (requests["late_p99_ms"] <= requests["late_max_ms"]).all()
+    of_run = metadata(leaked)["lateness_ms"]
+    assert of_run["max"] == pytest.approx(requests["late_max_ms"].max(), rel=0.01, abs=0.001)
+
+
 def test_what_is_sampled_is_the_target_of_the_run(leaked: Path) -> None:
     (target,) = metadata(leaked)["targets"]
     started = next(event for event in events(leaked) if event["event"] == "target_started")
@@ -145,8 +154,11 @@ def test_a_closed_workload_reaches_its_rate(bench: Workbench) -> None:
     ).wait()  # fmt: skip
     assert finished.code == 0, finished.err
     (run,) = bench.runs()
-    assert 60 < pd.read_csv(run / "requests.csv")["requests"].iloc[-1] < 160
+    requests = pd.read_csv(run / "requests.csv")
+    assert 60 < requests["requests"].iloc[-1] < 160
+    assert requests["late_max_ms"].isna().all()  # nothing is due in it
     assert metadata(run)["load"]["workload"] == "closed"
+    assert metadata(run)["lateness_ms"] is None
 
 
 def test_two_runs_at_once_do_not_disturb_each_other(

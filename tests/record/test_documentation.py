@@ -12,7 +12,7 @@ from tidemark.record.metadata import OUTCOMES, RunMetadata, Target
 
 PAGE = (Path(__file__).parents[2] / "docs" / "run-directory.md").read_text()
 UNITS = {"_s": "s", "_ms": "ms", "_bytes": "bytes"}
-WITHOUT_UNIT = {"pid"}
+WITHOUT_UNIT = {"pid", "cpu_percent"}
 
 
 def section(title):

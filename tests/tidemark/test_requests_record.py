@@ -1,5 +1,6 @@
 """What the load generator has seen: cumulative counts, percentiles of the tick and the run."""
 
+import math
 import tempfile
 
 import pytest
@@ -166,13 +167,40 @@ def test_latency_of_the_run_spans_its_ticks(clock: Clock) -> None:
     assert record.latency_ms() == {"p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0}
 
 
-@given(st.lists(st.floats(0.001, 1e6), min_size=1), st.floats(0.01, 1.0))
+def test_lateness_is_of_the_requests_that_left_in_the_tick(clock: Clock) -> None:
+    record = RequestRecord(clock)
+    for late_ms in range(100, 0, -1):
+        record.on_leaving(float(late_ms))
+    first = record.row(NOW, users=1)
+    record.on_leaving(0.5)
+    second = record.row(NOW, users=1)
+    assert [row["late_p50_ms"] for row in (first, second)] == [50.0, 0.5]
+    assert [row["late_p99_ms"] for row in (first, second)] == [99.0, 0.5]
+    assert [row["late_max_ms"] for row in (first, second)] == [100.0, 0.5]
+    assert record.lateness_ms() == {"p50": 50.0, "p95": 95.0, "p99": 99.0, "max": 100.0}
+
+
+def test_where_nobody_says_what_was_due_lateness_is_empty(clock: Clock) -> None:
+    record = RequestRecord(clock)
+    record.on_request(response_time=1.0)
+    assert record.row(NOW, users=1)["late_max_ms"] is None
+    assert record.lateness_ms() is None
+
+
+@given(st.lists(st.floats(0.0, 1e6).map(lambda ms: round(ms, 4)), min_size=1), st.floats(0.01, 1.0))
 def test_the_histogram_is_true_to_half_a_percent(values: list[float], fraction: float) -> None:
     histogram = LatencyHistogram()
-    histogram.add(values)
-    assert histogram.percentile(fraction) == pytest.approx(
-        percentile(sorted(values), fraction), rel=0.0051
-    )
+    histogram.add(sorted(values))
+    exact = sorted(values)[max(0, math.ceil(fraction * len(values)) - 1)]
+    assert histogram.percentile(fraction) == pytest.approx(exact, rel=0.0051)
+
+
+@given(st.lists(st.lists(st.floats(0.0, 1e4))))
+def test_every_time_is_counted_once(ticks: list[list[float]]) -> None:
+    histogram = LatencyHistogram()
+    for tick in ticks:
+        histogram.add(sorted(tick))
+    assert histogram.count == sum(map(len, ticks))
 
 
 def test_percentile_of_nothing_is_none() -> None:

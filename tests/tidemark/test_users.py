@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from locust.env import Environment
 
 from tidemark.routes import Route, read_routes
 from tidemark.routes.mix import Mix
@@ -15,24 +16,8 @@ from tidemark.run.ledger import ACCEPTED, REFUSED, UNDECIDED
 from tidemark.run.load import Sending
 from tidemark.run.options import RunOptions
 from tidemark.run.requests_record import MESSAGES
+from tidemark.sending.exchange import Answer
 from tidemark.users import SoakUser
-
-
-class Answer:
-    """What a service has answered, as Locust hands it over."""
-
-    def __init__(self, status: int, content: bytes | None) -> None:
-        self.status_code = status
-        self.content = content
-        self.request_meta: dict[str, Any] = {"context": {}, "exception": ConnectionResetError()}
-        self.failed: str | None = None
-
-    def success(self) -> None:
-        """Called by the user."""
-
-    def failure(self, reason: str) -> None:
-        """Called by the user."""
-        self.failed = reason
 
 
 class Ledger:
@@ -47,15 +32,21 @@ class Ledger:
         self.states.append(state)
 
 
-def settled(route: Route, status: int, content: bytes | None, age_s: float = 0.0) -> Any:
+def settled(route: Route, status: int, content: bytes, age_s: float = 0.0) -> Any:
     """What a user makes of an answer to a request that was due `age_s` seconds ago."""
     user = SoakUser.__new__(SoakUser)
     user._load = ledger = Ledger()  # type: ignore[assignment]
-    answer = Answer(status, content)
-    sending = Sending(time.monotonic() - age_s, Mix((), 1, "run").next(route), 0, b"")
-    user._settle(answer, sending)  # type: ignore[arg-type]
-    messages = answer.request_meta["context"].get(MESSAGES)
-    return SimpleNamespace(state=ledger.states, failed=answer.failed, messages=messages)
+    user.environment, told = Environment(), []
+    user.environment.events.request.add_listener(lambda **meta: told.append(meta))
+    error = ConnectionResetError() if status == 0 else None
+    answer = Answer(status, content, error, "POST", "/", "http://h/", None)  # type: ignore[arg-type]
+    sending = Sending(time.monotonic() - age_s, Mix((), 1, "run").turn(0, None, route), 0, b"")
+    user._settle(answer, sending)
+    (meta,) = told
+    failed = str(meta["exception"]) if meta["exception"] else None
+    messages = meta["context"].get(MESSAGES)
+    assert meta["response_time"] >= age_s * 1000
+    return SimpleNamespace(state=ledger.states, failed=failed, messages=messages)
 
 
 def route(**table: Any) -> Route:
@@ -71,7 +62,7 @@ def route(**table: Any) -> Route:
         ({"body": "{batch}"}, b'{"accepted": 3}', UNDECIDED, 3),
         ({"body": "{batch}"}, b"3", UNDECIDED, 3),
         ({"body": "{batch}"}, b"ok", ACCEPTED, None),
-        ({"body": "{batch}"}, None, ACCEPTED, None),
+        ({"body": "{batch}"}, b"", ACCEPTED, None),
         ({"body": "{batch}", "accepted": "n[0]"}, b'{"n": [10]}', ACCEPTED, 10),
         ({"body": "{batch}", "accepted": "n[0]"}, b'{"accepted": 10}', UNDECIDED, None),
         ({"body": "x"}, b"3", ACCEPTED, None),
@@ -79,7 +70,7 @@ def route(**table: Any) -> Route:
     ],
 )
 def test_what_was_accepted(
-    table: dict[str, Any], content: bytes | None, state: int, messages: int | None
+    table: dict[str, Any], content: bytes, state: int, messages: int | None
 ) -> None:
     found = settled(route(**table), 200, content)
     assert (found.state, found.failed, found.messages) == ([state], None, messages)

@@ -2,14 +2,16 @@
 
 import itertools
 import json
+import zlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from tidemark.run.batches import Batches
+from tidemark.run.course import arrival_times, time_of_arrival
 from tidemark.run.ledger import read_label
-from tidemark.run.load import arrival_times, batches, time_of_arrival
 
 RUN = "0a1b2c3d"
 
@@ -44,22 +46,44 @@ def test_a_ramp_sends_half_of_what_its_time_would(rate: float, ramp_s: float) ->
     assert time_of_arrival(rate * ramp_s / 8, rate, ramp_s) == pytest.approx(ramp_s / 2)
 
 
-@given(st.integers(1, 20), st.integers(24, 200), st.integers(0, 99))
-def test_a_body_is_an_array_of_strings_of_the_asked_size(size: int, length: int, seed: int) -> None:
-    body = json.loads(next(batches(size, length, seed, RUN)))
-    assert [len(message.encode()) for message in body] == [length] * size
+@given(st.integers(1, 20), st.integers(24, 200), st.integers(0, 99), st.integers(0, 10**9))
+def test_a_body_is_an_array_of_labelled_strings_of_the_asked_size(
+    size: int, length: int, seed: int, number: int
+) -> None:
+    body = Batches(size, length, seed, RUN).body(number)
+    messages = json.loads(body)
+    assert body == json.dumps(messages).encode()
+    assert [len(message) for message in messages] == [length] * size
+    sequences = list(range(number * size, (number + 1) * size))
+    assert [read_label(message, RUN) for message in messages] == sequences
 
 
-def test_messages_are_numbered_through_the_run() -> None:
-    bodies = itertools.islice(batches(3, 50, 1, RUN), 4)
-    messages = [message for body in bodies for message in json.loads(body)]
-    assert [read_label(message, RUN) for message in messages] == list(range(12))
+def test_a_label_is_whole_where_it_leaves_no_room() -> None:
+    (message,) = json.loads(Batches(1, 24, 1, RUN).body(10**20))
+    assert message == f"{RUN}:{10**20}:"
 
 
-def test_the_same_seed_gives_the_same_payloads() -> None:
-    first, second, other = (
-        list(itertools.islice(batches(3, 50, seed, RUN), 4)) for seed in (7, 7, 8)
-    )
-    assert first == second
-    assert first != other
-    assert len(set(first)) == 4
+@given(st.integers(0, 2**40), st.integers(0, 2**40))
+def test_a_body_is_the_same_whoever_makes_it_and_whatever_was_made_before(
+    number: int, other: int
+) -> None:
+    assert (ONES.body(other), ONES.body(number))[1] == OTHERS.body(number)
+
+
+ONES, OTHERS = (Batches(3, 50, 7, RUN) for _ in range(2))
+
+
+def test_another_seed_gives_other_fillings() -> None:
+    first, second = (Batches(3, 50, seed, RUN) for seed in (7, 8))
+    assert all(first.body(number) != second.body(number) for number in range(100))
+
+
+def test_no_filling_comes_again_soon() -> None:
+    batches = Batches(1, 64, 1, RUN)
+    fillings = {json.loads(batches.body(number))[0][-32:] for number in range(20_000)}
+    assert len(fillings) == 20_000
+
+
+def test_a_batch_does_not_compress_better_than_random_hexadecimal_digits() -> None:
+    body = Batches(500, 100, 1, RUN).body(12)
+    assert len(zlib.compress(body)) > 0.5 * len(body)  # four bits of eight

@@ -11,6 +11,19 @@ from tidemark.routes.template import Values
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """The route of one arrival.
+
+    Attributes:
+        route: where to.
+        number: which request of this route it is, from 0.
+    """
+
+    route: Route
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """What one arrival sends.
 
@@ -40,23 +53,32 @@ class Mix:
         routes: of the run; none where its users say what they send.
         seed: the same seed gives the same routes, in the same order.
         run_id: the run's id.
+        part: which part of a run whose parts draw each for itself this is, from 0.
+        parts: how many there are; the requests of a route are numbered through all of them.
     """
 
-    def __init__(self, routes: Sequence[Route], seed: int, run_id: str) -> None:
+    def __init__(
+        self, routes: Sequence[Route], seed: int, run_id: str, part: int = 0, parts: int = 1
+    ) -> None:
         self._routes = routes
         self._seed = seed
         self._run_id = run_id
+        self._part, self._parts = part, parts
         self._weights = list(itertools.accumulate(route.weight for route in routes))
-        self._drawn = random.Random(f"routes-{seed}")  # noqa: S311 - repeatable, not secret
+        whose = f"routes-{seed}-{part}" if parts > 1 else f"routes-{seed}"
+        self._drawn = random.Random(whose)  # noqa: S311 - repeatable, not secret
         self._numbers: Counter[str] = Counter()
-        self._sequence = itertools.count(1)
 
-    def next(self, of_user: Route) -> Turn:
-        """The next turn: a route of the run, or that of the user where the run has none."""
-        values = Values(next(self._sequence), self._run_id, self._seed)
+    def draw(self) -> Drawn | None:
+        """The route of the next arrival; None where its user says what it sends."""
         if not self._routes:
-            return Turn(of_user, 0, values)
+            return None
         (route,) = self._drawn.choices(self._routes, cum_weights=self._weights)
         number = self._numbers[route.name]
         self._numbers[route.name] += 1
-        return Turn(route, number, values)
+        return Drawn(route, number * self._parts + self._part)
+
+    def turn(self, number: int, drawn: Drawn | None, of_user: Route) -> Turn:
+        """What arrival `number`, from 0, sends: to the route drawn for it, or to its user's."""
+        values = Values(number + 1, self._run_id, self._seed)
+        return Turn(drawn.route, drawn.number, values) if drawn else Turn(of_user, 0, values)

@@ -79,10 +79,20 @@ class Route:
         """
         path = self._path(values)
         headers = {header.name: header.value.render(values) for header in self._all_headers()}
-        body = None
-        if self.body is not None:
-            body = batch if self.body.are_batches else self.body.at(number, values)
-        return Request(self.method, path, headers, body)
+        return Request(self.method, path, headers, self.body_of(values, number, batch))
+
+    def body_of(self, values: Values, number: int, batch: bytes = b"") -> bytes | None:
+        """The body of a request that `request` makes."""
+        if self.body is None:
+            return None
+        return batch if self.body.are_batches else self.body.at(number, values)
+
+    @property
+    def has_one_head(self) -> bool:
+        """Whether nothing but the body differs from one request to the next."""
+        templates = [self.path, *(value for _, value in self.query)]
+        templates += [header.value for header in self.headers]
+        return all(template.constant is not None for template in templates)
 
     def _path(self, values: Values) -> str:
         path = quote(self.path.render(values), safe=_SAFE_IN_PATH)

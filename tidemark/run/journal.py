@@ -82,6 +82,7 @@ class Journal:
             "sampling": {"interval_s": plan.options.interval},
             "messages": None,
             "latency_ms": None,
+            "lateness_ms": None,
             "host": describe_host(),
         }
         self.directory.write_metadata(self._facts)

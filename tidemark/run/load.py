@@ -1,34 +1,52 @@
 """The load of one run: when requests arrive and what they carry.
 
 Both are functions of a seed: it gives every strategy the same arrival times and the same payloads,
-so that a difference between two runs is the strategy's.
+so that a difference between two runs is the strategy's. They are so whoever sends them: what
+arrival number so-and-so is depends neither on how many load generators there are nor on which of
+them it falls to.
 """
 
 import itertools
-import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from tidemark.record.events import GeneratorSaturated
 from tidemark.routes.mix import Mix, Turn
 from tidemark.routes.route import Request, Route
-from tidemark.run.ledger import label
-from tidemark.run.session import Session
+from tidemark.run.batches import Batches
+from tidemark.run.course import Arrival, Course, arrival_times
+from tidemark.run.orders import Orders
+from tidemark.run.requests_record import RequestRecord
+from tidemark.run.shares import Shares
 
 LATE_S = 0.25  # an arrival this late says that the generator, not the target, is the limit
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One request that is to be sent.
+class Account(Protocol):
+    """Where it is written down what becomes of batches."""
 
-    Attributes:
-        due_s: when, on the monotonic clock, seconds.
-    """
+    def sent(self, batch: int) -> None:
+        """A batch is on its way."""
 
-    due_s: float
+    def settle(self, batch: int, state: int) -> None:
+        """The request with this batch has ended."""
+
+
+class Books(Protocol):
+    """Where it is written down what a generator does."""
+
+    @property
+    def record(self) -> RequestRecord:
+        """What has been sent and answered."""
+
+    @property
+    def ledger(self) -> Account:
+        """What became of each batch."""
+
+    def generator_saturated(self, *, lateness_s: float) -> None:
+        """A request left far too late, for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,91 +77,107 @@ class Load:
     and not on how many users there are.
 
     Args:
-        session: the run that the load belongs to.
+        orders: what is to be sent, and which share of it.
+        books: where it is written down.
+        began_s: when the load begins, on the monotonic clock; None for now.
+        await_leave: returns once this generator may send; None where it always may.
     """
 
-    def __init__(self, session: Session) -> None:
-        options = session.plan.options
-        self.options = options
-        self._session = session
+    def __init__(
+        self,
+        orders: Orders,
+        books: Books,
+        began_s: float | None = None,
+        await_leave: Callable[[], None] | None = None,
+    ) -> None:
+        self.options = options = orders.options
+        self.headers = orders.headers
+        self.users = orders.users
+        self._books = books
+        self._await_leave = await_leave
+        self._is_open = options.workload == "open"
         self._saturated = False
-        self._times = arrival_times(options.rate, options.seed, options.ramp)
-        self._bodies = enumerate(
-            batches(options.batch_size, options.payload_bytes, options.seed, session.plan.run_id)
+        self.is_over = False  # a user that wakes up sends nothing any more
+        self._began_s = time.monotonic() if began_s is None else began_s
+        self._batches = Batches(
+            options.batch_size, options.payload_bytes, options.seed, orders.run_id
         )
-        self._mix = Mix(options.routes, options.seed, session.plan.run_id)
-        self._began_s = time.monotonic()
-        self._think = random.Random(f"think-{options.seed}")  # noqa: S311 - repeatable
+        part, parts = orders.generator, orders.generators
+        # In the closed workload nobody knows what others send: each draws for itself.
+        of_draws = (0, 1) if self._is_open else (part, parts)
+        self._mix = Mix(options.routes, options.seed, orders.run_id, *of_draws)
+        times = arrival_times(options.rate, options.seed, options.ramp)
+        self._course = Course(times, self._mix, Shares(options.seed, parts), part)
+        self._own_numbers = itertools.count(part, parts)
+        whose = f"think-{options.seed}-{part}" if part else f"think-{options.seed}"
+        self._think = random.Random(whose)  # noqa: S311 - repeatable
+
+    # -- the open workload ---------------------------------------------------------------------
 
     def next_arrival(self) -> Arrival:
         """The next request of the open workload, due at a time of its own."""
-        return Arrival(self._began_s + next(self._times))
+        return self._course.next(self._now_s())
+
+    def due_s(self, arrival: Arrival) -> float:
+        """When an arrival is due, on the monotonic clock; infinite for one that never is."""
+        return self._began_s + arrival.due_s
+
+    def still(self, arrival: Arrival) -> Arrival:
+        """What is to be waited for in place of `arrival`, now that some time has gone by."""
+        return self._course.still(arrival, self._now_s())
+
+    def lose(self, generator: int, from_s: float) -> None:
+        """Another generator sends nothing any more from `from_s` seconds into the load on."""
+        self._course.lose(generator, from_s)
+
+    def end(self, until_s: float) -> None:
+        """The load ends `until_s` seconds after it began; in the closed workload, now."""
+        self._course.end(until_s)
+        self.is_over = not self._is_open
+
+    def _now_s(self) -> float:
+        return time.monotonic() - self._began_s
+
+    # -- the closed one ------------------------------------------------------------------------
 
     def arrival_now(self) -> Arrival:
         """The next request of the closed workload, due now."""
-        return Arrival(time.monotonic())
+        return Arrival(self._now_s(), next(self._own_numbers), self._mix.draw())
+
+    def think_s(self, users: int) -> float:
+        """How long a user of the closed workload waits so that all together reach the rate.
+
+        Args:
+            users: how many there are here; they are all, unless the orders say otherwise.
+        """
+        return self._think.expovariate(self.options.rate / max(self.users or users, 1))
+
+    # -- both ----------------------------------------------------------------------------------
 
     def take(self, arrival: Arrival, of_user: Route) -> Sending:
         """What an arrival sends: a route of the run, or its user's where the run has none."""
-        turn = self._mix.next(of_user)
-        batch, body = next(self._bodies) if turn.route.sends_batches else (None, b"")
-        return Sending(arrival.due_s, turn, batch, body)
-
-    def think_s(self, users: int) -> float:
-        """How long a user of the closed workload waits so that all together reach the rate."""
-        return self._think.expovariate(self.options.rate / max(users, 1))
+        turn = self._mix.turn(arrival.number, arrival.drawn, of_user)
+        due_s = self._began_s + arrival.due_s
+        if not turn.route.sends_batches:
+            return Sending(due_s, turn, None, b"")
+        return Sending(due_s, turn, arrival.number, self._batches.body(arrival.number))
 
     def leaving(self, sending: Sending) -> None:
-        """A request leaves now: note it, and when it leaves far too late."""
+        """A request leaves now: note it, and how late, which only the open workload can be."""
+        if self._await_leave:
+            self._await_leave()
+        self._books.record.count_sent()
         if sending.batch is not None:
-            self._session.ledger.sent(sending.batch)
+            self._books.ledger.sent(sending.batch)
+        if not self._is_open:
+            return
         late_s = time.monotonic() - sending.due_s
+        self._books.record.on_leaving(max(0.0, late_s) * 1000)  # a timer may be early by a hair
         if late_s > LATE_S and not self._saturated:
             self._saturated = True
-            self._session.journal.event(GeneratorSaturated(lateness_s=round(late_s, 3)))
+            self._books.generator_saturated(lateness_s=round(late_s, 3))
 
     def settle(self, sending: Sending, state: int) -> None:
         """Say in the ledger what became of a batch."""
         if sending.batch is not None:
-            self._session.ledger.settle(sending.batch, state)
-
-
-def arrival_times(rate: float, seed: int, ramp_s: float = 0.0) -> Iterator[float]:
-    """Yield the due times of a Poisson process, in seconds since the load began.
-
-    The rate rises linearly from 0 to `rate` over `ramp_s` seconds and stays there. Arrivals of an
-    inhomogeneous Poisson process are those of a unit-rate process put through the inverse of the
-    cumulative rate (Çinlar, Introduction to Stochastic Processes, 1975).
-
-    Args:
-        rate: arrivals per second once the ramp is over, greater than 0.
-        seed: the same seed gives the same times.
-        ramp_s: length of the ramp in seconds; 0 for none.
-    """
-    rng = random.Random(f"arrivals-{seed}")  # noqa: S311 - repeatable, not secret
-    expected = 0.0
-    while True:
-        expected += rng.expovariate(1.0)
-        yield time_of_arrival(expected, rate, ramp_s)
-
-
-def time_of_arrival(expected: float, rate: float, ramp_s: float) -> float:
-    """The time in seconds at which `expected` arrivals are due on average."""
-    during_ramp = rate * ramp_s / 2
-    if expected < during_ramp:
-        return float((2 * ramp_s * expected / rate) ** 0.5)
-    return ramp_s + (expected - during_ramp) / rate
-
-
-def batches(batch_size: int, payload_bytes: int, seed: int, run_id: str) -> Iterator[bytes]:
-    """Yield request bodies: JSON arrays of `batch_size` strings of `payload_bytes` bytes each.
-
-    Each string begins with the run's id and its sequence number; the rest depends on the seed
-    alone.
-    """
-    rng = random.Random(f"payloads-{seed}")  # noqa: S311 - repeatable, not secret
-    sequence = itertools.count()
-    while True:
-        fillings = (rng.randbytes((payload_bytes + 1) // 2).hex() for _ in range(batch_size))
-        messages = [label(run_id, next(sequence), text[:payload_bytes]) for text in fillings]
-        yield json.dumps(messages).encode()
+            self._books.ledger.settle(sending.batch, state)

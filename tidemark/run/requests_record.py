@@ -2,13 +2,15 @@
 
 import math
 import time
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from tidemark.record.appender import CsvAppender
 from tidemark.record.clock import Instant
-from tidemark.record.layout import REQUESTS, ROUTES
+from tidemark.record.layout import GENERATORS, REQUESTS, ROUTES
 from tidemark.run.journal import Journal
 
 MOST_ROUTES = 100
@@ -32,7 +34,10 @@ class RequestRecord:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._tick_ms: list[float] = []
-        self._run = LatencyHistogram()
+        self._late_ms: list[float] = []
+        self._latencies = LatencyHistogram()
+        self._latenesses = LatencyHistogram()
+        self.last_late_p99_ms: float | None = None  # of the last row
         self._routes: Counter[str] = Counter()
         self._failed_routes: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
@@ -46,6 +51,10 @@ class RequestRecord:
         """A request is on its way."""
         self.sent += 1
         self._wait()
+
+    def on_leaving(self, late_ms: float) -> None:
+        """A request leaves, so many milliseconds after it was due."""
+        self._late_ms.append(late_ms)
 
     def on_request(
         self,
@@ -61,7 +70,7 @@ class RequestRecord:
         route = self._route(told.get(ROUTE) or f"{request_type} {name}".strip())
         self.requests += 1
         self._routes[route] += 1
-        self._tick_ms.append(round(response_time or 0.0, 3))
+        self._tick_ms.append(response_time or 0.0)
         if exception is not None:
             self.failures += 1
             self._failed_routes[route] += 1
@@ -74,6 +83,40 @@ class RequestRecord:
         if messages is not None:
             self.messages_accepted = (self.messages_accepted or 0) + messages
 
+    def to_plain(self) -> dict[str, Any]:
+        """All that was counted, for the record of who merges it, see `merge`."""
+        failed = self._failed_routes
+        return {
+            "sent": self.sent,
+            "requests": self.requests,
+            "failures": self.failures,
+            "messages_accepted": self.messages_accepted,
+            "routes": [[name, count, failed[name]] for name, count in self._routes.items()],
+            "reasons": list(self._reasons.items()),
+            "ms": self._tick_ms,
+            "late_ms": self._late_ms,
+        }
+
+    def merge(self, part: Mapping[str, Any]) -> None:
+        """Add what another record has counted, as its `to_plain` gives it."""
+        for reason, count in part["reasons"]:
+            self._count_reason(reason, count)
+        self.sent += part["sent"]
+        self.requests += part["requests"]
+        self.failures += part["failures"]
+        if part["messages_accepted"] is not None:
+            self.messages_accepted = (self.messages_accepted or 0) + part["messages_accepted"]
+        for name, requests, failures in part["routes"]:
+            route = self._route(name)
+            self._routes[route] += requests
+            self._failed_routes[route] += failures
+        self._tick_ms.extend(part["ms"])
+        self._late_ms.extend(part["late_ms"])
+        if part["requests"] > part["failures"]:
+            self._heard_s = self._monotonic() if self.sent > self.requests else None
+        elif part["sent"] or part["failures"]:
+            self._wait()
+
     def _wait(self) -> None:
         if self._heard_s is None:
             self._heard_s = self._monotonic()
@@ -82,10 +125,10 @@ class RequestRecord:
         is_known = name in self._routes or len(self._routes) < MOST_ROUTES
         return name if is_known else OTHER_ROUTES
 
-    def _count_reason(self, reason: str) -> None:
+    def _count_reason(self, reason: str, count: int = 1) -> None:
         """Remember why nothing succeeds, for as long as nothing does."""
         if not self.answered and (reason in self._reasons or len(self._reasons) < MOST_REASONS):
-            self._reasons[reason] += 1
+            self._reasons[reason] += count
 
     @property
     def answered(self) -> int:
@@ -104,7 +147,10 @@ class RequestRecord:
     def row(self, instant: Instant, users: int) -> dict[str, Any]:
         """The row of requests.csv at `instant`; begins a new tick."""
         tick, self._tick_ms = sorted(self._tick_ms), []
-        self._run.add(tick)
+        late, self._late_ms = sorted(self._late_ms), []
+        self._latencies.add(tick)
+        self._latenesses.add(late)
+        self.last_late_p99_ms = percentile(late, 0.99)
         return {
             **asdict(instant),
             "users": users,
@@ -114,6 +160,9 @@ class RequestRecord:
             "p50_ms": percentile(tick, 0.50),
             "p95_ms": percentile(tick, 0.95),
             "p99_ms": percentile(tick, 0.99),
+            "late_p50_ms": percentile(late, 0.50),
+            "late_p99_ms": self.last_late_p99_ms,
+            "late_max_ms": percentile(late, 1.0),
         }
 
     def route_rows(self, instant: Instant) -> list[dict[str, Any]]:
@@ -135,7 +184,11 @@ class RequestRecord:
 
     def latency_ms(self) -> dict[str, float] | None:
         """p50, p95, p99 and maximum of all rows so far, in milliseconds; None without answers."""
-        return self._run.summary()
+        return self._latencies.summary()
+
+    def lateness_ms(self) -> dict[str, float] | None:
+        """The same of how late requests left after they were due; None where none was due."""
+        return self._latenesses.summary()
 
 
 class RequestTables:
@@ -154,29 +207,48 @@ class RequestTables:
         self._record = record
         self._requests = journal.directory.writer(REQUESTS)
         self._routes = journal.directory.writer(ROUTES)
+        self._generators: CsvAppender | None = None
 
-    def write(self, instant: Instant, users: int) -> None:
-        """Write one tick."""
+    def write(
+        self, instant: Instant, users: int, generators: Iterable[Mapping[str, Any]] = ()
+    ) -> None:
+        """Write one tick.
+
+        Args:
+            instant: when it is.
+            users: how many there are.
+            generators: rows of generators.csv, if there are several of them.
+        """
         routes = self._record.route_rows(instant)
         row = self._record.row(instant, users)
         with self._journal.going_on():
             self._requests.append(row)
             self._routes.append_all(routes)
+            self._write_generators(instant, generators)
             self._journal.found_room()
+
+    def _write_generators(self, instant: Instant, rows: Iterable[Mapping[str, Any]]) -> None:
+        told = [{**asdict(instant), **row} for row in rows]
+        if told and self._generators is None:
+            self._generators = self._journal.directory.writer(GENERATORS)
+        if self._generators:
+            self._generators.append_all(told)
 
     def close(self) -> None:
         """Close the files."""
         self._requests.close()
         self._routes.close()
+        if self._generators:
+            self._generators.close()
 
 
 def percentile(ordered: Sequence[float], fraction: float) -> float | None:
-    """Nearest-rank percentile of values in ascending order; None when there are none."""
-    return ordered[max(0, math.ceil(fraction * len(ordered)) - 1)] if ordered else None
+    """Nearest-rank percentile of values in ascending order, to three decimals; None of nothing."""
+    return round(ordered[max(0, math.ceil(fraction * len(ordered)) - 1)], 3) if ordered else None
 
 
 class LatencyHistogram:
-    """Response times in milliseconds, kept to three significant digits.
+    """Times in milliseconds, kept to three significant digits.
 
     Memory stays bounded (900 buckets a decade) however long the run, and every percentile is true
     to 0.5 %, which is the idea of HdrHistogram.
@@ -185,9 +257,19 @@ class LatencyHistogram:
     def __init__(self) -> None:
         self._counts: Counter[float] = Counter()
 
-    def add(self, values_ms: Iterable[float]) -> None:
-        """Count response times in milliseconds."""
-        self._counts.update(float(f"{value:.3g}") for value in values_ms)
+    def add(self, ordered_ms: Sequence[float]) -> None:
+        """Count times in ascending order: bucket by bucket, for a load generator is in a hurry."""
+        at = 0
+        while at < len(ordered_ms):
+            bucket = float(f"{ordered_ms[at]:.3g}")
+            end = max(at + 1, bisect_right(ordered_ms, bucket + _half_a_bucket(bucket), at))
+            self._counts[bucket] += end - at
+            at = end
+
+    @property
+    def count(self) -> int:
+        """How many were counted."""
+        return self._counts.total()
 
     def summary(self) -> dict[str, float] | None:
         """Percentiles and maximum in milliseconds, or None when nothing was counted."""
@@ -198,10 +280,15 @@ class LatencyHistogram:
 
     def percentile(self, fraction: float) -> float:
         """Nearest-rank percentile in milliseconds; raises ValueError when nothing was counted."""
-        rank = math.ceil(fraction * self._counts.total())
+        rank = math.ceil(fraction * self.count)
         seen = 0
         for value in sorted(self._counts):
             seen += self._counts[value]
             if seen >= rank:
                 return value
         raise ValueError("no response times were counted")
+
+
+def _half_a_bucket(bucket: float) -> float:
+    """Half a step of the third significant digit."""
+    return 0.5 * 10 ** (math.floor(math.log10(bucket)) - 2) if bucket > 0 else 0.0

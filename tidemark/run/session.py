@@ -6,10 +6,11 @@ import time
 from typing import Any, Self
 
 from tidemark.record.errors import TidemarkError
-from tidemark.record.events import LedgerFailed, TargetUnconfirmed
+from tidemark.record.events import GeneratorSaturated, LedgerFailed, TargetUnconfirmed
 from tidemark.record.metadata import ABORTED
 from tidemark.run.children import say
 from tidemark.run.fault_injection import FaultInjector
+from tidemark.run.generators import Generators
 from tidemark.run.journal import Ending, Journal
 from tidemark.run.ledger import Ledger
 from tidemark.run.lives import Lives
@@ -18,6 +19,7 @@ from tidemark.run.places import Place
 from tidemark.run.plan import Plan
 from tidemark.run.processes import Processes, Services
 from tidemark.run.requests_record import RequestRecord, RequestTables
+from tidemark.run.saturation import Saturation
 from tidemark.run.watch import Watch
 
 
@@ -39,6 +41,7 @@ class Session:
         journal: what it says of itself, and its clock.
         record: what has been sent and answered.
         ledger: what became of each batch of messages.
+        saturation: whether the load generator keeps up.
         state: how far it has got.
         path: the run directory.
         url: where requests go.
@@ -57,11 +60,13 @@ class Session:
         self.journal = journal
         self._processes = processes
         self._services = services
+        self.saturation = Saturation(journal.event)
         self._tables = RequestTables(journal, self.record)
         self._watch = Watch(journal, self.record, plan.options, self._load_s, services.redacted)
         self._lives = Lives(journal, processes, services, tuple(map(Place, plan.watched)))
         self._load_began_s: float | None = None
         self._has_to_end: Ending | None = None
+        self._generators: Generators | None = None
         self.ended: Ending | None = None
         self._injector = FaultInjector(
             journal.event,
@@ -106,7 +111,12 @@ class Session:
     # -- load ----------------------------------------------------------------------------------
 
     def begin_load(
-        self, users: int, run_time_s: float | None = None, *, is_of_others: bool = False
+        self,
+        users: int,
+        run_time_s: float | None = None,
+        *,
+        is_of_others: bool = False,
+        generators: Generators | None = None,
     ) -> None:
         """The load begins now; the first row of requests.csv says that nothing was sent yet.
 
@@ -114,8 +124,10 @@ class Session:
             users: how many send requests.
             run_time_s: for how long, seconds; None when no end is planned.
             is_of_others: whether users that are not ours say what is sent, and when.
+            generators: those that send it, where this process does not.
         """
         self.state = State.LOADED
+        self._generators = generators
         self._load_began_s = self.journal.clock.now().elapsed_s
         self.journal.load_began(users, run_time_s, is_of_others=is_of_others)
         self.tick(users)
@@ -127,7 +139,26 @@ class Session:
     def tick(self, users: int) -> None:
         """Write one row of requests.csv, and one of routes.csv for each route."""
         if self.state is State.LOADED:
-            self._tables.write(self.journal.clock.now(), users)
+            rows = self._generators.rows() if self._generators else ()
+            self._tables.write(self.journal.clock.now(), users, rows)
+            if not self._generators:  # which look after each of themselves
+                self.saturation.tick(self.record.last_late_p99_ms)
+
+    def generator_saturated(
+        self,
+        *,
+        lateness_s: float | None = None,
+        cpu_percent: float | None = None,
+        worker: str | None = None,
+    ) -> None:
+        """The load generator cannot keep up; one sign of it.
+
+        Args:
+            lateness_s: how late a request left, seconds.
+            cpu_percent: how much of one processor it uses.
+            worker: which worker of it, where it has some.
+        """
+        self.journal.event(GeneratorSaturated(lateness_s, cpu_percent, worker))
 
     def look(self) -> Ending | None:
         """Look after it, ten times a second; how the run has to end, or None."""
@@ -164,7 +195,12 @@ class Session:
             self._processes.stop()
             if self.record.requests and self.ledger.is_empty:
                 self.journal.sent_no_batches()
-            self.journal.end(judged, messages=messages, latency_ms=self.record.latency_ms())
+            self.journal.end(
+                judged,
+                messages=messages,
+                latency_ms=self.record.latency_ms(),
+                lateness_ms=self.record.lateness_ms(),
+            )
             self.ended = judged
 
     def _balance(self) -> dict[str, Any] | None:

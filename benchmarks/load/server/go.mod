@@ -1,0 +1,3 @@
+module tidemark.example/load-server
+
+go 1.22

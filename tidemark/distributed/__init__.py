@@ -1,0 +1,1 @@
+"""One load from many processes: Locust's master keeps the run, its workers send."""
