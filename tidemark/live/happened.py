@@ -1,0 +1,83 @@
+"""The events of a run, as many as are shown: the last ones, and those that a chart marks."""
+
+from collections import deque
+from typing import Any
+
+from tidemark.analysis.figures.events import MARKED, told
+from tidemark.live.tail import FileTail
+from tidemark.record.events import BrokerDown, Event, FaultEnded, FaultStarted, Recorded, decode
+
+MOST_EVENTS = 100
+MOST_MARKS = 100
+_AT_A_LOOK = 1 << 20
+
+
+class Happened:
+    """The events of a run under way.
+
+    Args:
+        file: Its events.jsonl.
+
+    Attributes:
+        count: How many there were.
+    """
+
+    def __init__(self, file: FileTail) -> None:
+        self.file = file
+        self.count = 0
+        self._last: deque[Recorded[Event]] = deque(maxlen=MOST_EVENTS)
+        self._marked: deque[Recorded[Event]] = deque(maxlen=MOST_MARKS)
+
+    def look(self) -> bool:
+        """Read what was added; whether that was anything. A line that is no event is left out."""
+        lines = self.file.read(_AT_A_LOOK).split(b"\n")[:-1]
+        for line in lines:
+            try:
+                recorded = decode(line.removesuffix(b"\r"))
+            except ValueError:
+                continue  # the verdict says so
+            self.count += 1
+            self._last.append(recorded)
+            if _is_marked(recorded.event):
+                self._marked.append(recorded)
+        return bool(lines)
+
+    def last(self, most: int = MOST_EVENTS) -> list[Recorded[Event]]:
+        """The last ones, the latest first."""
+        in_order = sorted(self._last, key=lambda recorded: recorded.elapsed_s, reverse=True)
+        return in_order[:most]
+
+    def to_json(self) -> dict[str, Any]:
+        """Those that are listed, the latest first, and those that are marked, in order of time."""
+        marks = sorted(self._marked, key=lambda recorded: recorded.elapsed_s)
+        return {
+            "count": self.count,
+            "last": [
+                {
+                    "elapsed_s": round(one.elapsed_s, 2),
+                    "event": one.event.name,
+                    "told": told(one.event),
+                }
+                for one in self.last()
+            ],
+            "marks": [
+                {"elapsed_s": round(one.elapsed_s, 2), "text": marked_as(one.event)}
+                for one in marks
+            ],
+        }
+
+
+def _is_marked(event: Event) -> bool:
+    by_a_fault = isinstance(event, BrokerDown) and not event.is_by_itself
+    return (type(event) in MARKED and not by_a_fault) or isinstance(
+        event, FaultStarted | FaultEnded
+    )
+
+
+def marked_as(event: Event) -> str:
+    """What stands beside the mark of an event."""
+    if isinstance(event, FaultStarted):
+        return f"fault: {event.kind or event.fault or ''}"
+    if isinstance(event, FaultEnded):
+        return f"fault over: {event.kind or event.fault or ''}"
+    return MARKED.get(type(event), event.name.replace("_", " "))
