@@ -172,9 +172,9 @@ class Follower:
             self.revision += 1
             try:
                 self._look_at_metadata()
-                is_new = self.happened.look()
+                self.happened.look(self.revision)
                 for tail in self._tails:
-                    is_new |= self._look_at(tail)
+                    self._look_at(tail)
             except UnusableRunError as error:
                 self.trouble = str(error)
                 return False
@@ -196,11 +196,11 @@ class Follower:
             self.metadata = self._directory.read_metadata()
             self._seen_metadata = seen
 
-    def _look_at(self, tail: TableTail) -> bool:
+    def _look_at(self, tail: TableTail) -> None:
         rows = tail.read(self._part.get(tail, MOST_BYTES // _PARTS))
         self._part.setdefault(tail, min(max(MOST_BYTES, tail.file.size) // _PARTS, 4 * MOST_BYTES))
         if rows is None:
-            return False
+            return
         self.elapsed_s = max(self.elapsed_s, float(rows["elapsed_s"].iloc[-1]))
         if tail is self._requests:
             self._add_requests(rows)
@@ -209,7 +209,6 @@ class Follower:
             for target, of_it in of_each_target(rows).items():
                 if picture := self._picture(target):
                     add.get(tail, self._add_endpoints)(picture, of_it)
-        return True
 
     def _picture(self, target: str) -> TargetPicture | None:
         if target not in self.targets:

@@ -20,16 +20,17 @@ class Happened:
 
     Attributes:
         count: How many there were.
+        revision: When there was last a new one, as told to `look`.
     """
 
     def __init__(self, file: FileTail) -> None:
         self.file = file
-        self.count = 0
+        self.count = self.revision = 0
         self._last: deque[Recorded[Event]] = deque(maxlen=MOST_EVENTS)
         self._marked: deque[Recorded[Event]] = deque(maxlen=MOST_MARKS)
 
-    def look(self) -> bool:
-        """Read what was added; whether that was anything. A line that is no event is left out."""
+    def look(self, revision: int) -> None:
+        """Read what was added; a line that is no event is left out."""
         lines = self.file.read(_AT_A_LOOK).split(b"\n")[:-1]
         for line in lines:
             try:
@@ -40,7 +41,8 @@ class Happened:
             self._last.append(recorded)
             if _is_marked(recorded.event):
                 self._marked.append(recorded)
-        return bool(lines)
+        if lines:
+            self.revision = revision
 
     def last(self, most: int = MOST_EVENTS) -> list[Recorded[Event]]:
         """The last ones, the latest first."""

@@ -40,13 +40,13 @@ def outlook(judged: Judged | None, now: Moment) -> str:
         return ""
     forecast = found.forecast
     at = f"{clock(forecast.elapsed_s, now)} (90 %: {_span(forecast, now)})"
-    limit = f"{found.metric.phrase}: limit of {units.amount(found.metric, forecast.limit, 4)}"
+    limit = f"limit of {units.quantity(found.metric, forecast.limit, 4)}"
     left_s = forecast.elapsed_s - now.elapsed_s
     if now.has_ended:
-        return f"would have died at {at} of {limit}"
+        return f"would have died at {at}: {limit}"
     if left_s <= 0:
-        return f"was to die at {at} of {limit}, and goes on"
-    return f"dies in about {_about(left_s)}, at {at}; {limit}"
+        return f"was to die at {at}, and goes on: {limit}"
+    return f"dies in about {_about(left_s)}, at {at}: {limit}"
 
 
 def dying_of(verdict: Verdict) -> ResourceVerdict | None:
