@@ -5,7 +5,7 @@ from typing import Any
 
 from tidemark.analysis.figures.events import MARKED, told
 from tidemark.live.tail import FileTail
-from tidemark.record.events import BrokerDown, Event, FaultEnded, FaultStarted, Recorded, decode
+from tidemark.record.events import BrokerDown, BrokerUp, Event, FaultEnded, FaultStarted, Recorded, decode
 
 MOST_EVENTS = 100
 MOST_MARKS = 100
@@ -69,11 +69,11 @@ class Happened:
         }
 
 
+_ALSO_MARKED = (BrokerDown, BrokerUp, FaultStarted, FaultEnded)
+
+
 def _is_marked(event: Event) -> bool:
-    by_a_fault = isinstance(event, BrokerDown) and not event.is_by_itself
-    return (type(event) in MARKED and not by_a_fault) or isinstance(
-        event, FaultStarted | FaultEnded
-    )
+    return isinstance(event, _ALSO_MARKED) or type(event) in MARKED
 
 
 def marked_as(event: Event) -> str:
@@ -82,4 +82,6 @@ def marked_as(event: Event) -> str:
         return f"fault: {event.kind or event.fault or ''}"
     if isinstance(event, FaultEnded):
         return f"fault over: {event.kind or event.fault or ''}"
-    return MARKED.get(type(event), event.name.replace("_", " "))
+    if isinstance(event, BrokerUp) or (isinstance(event, BrokerDown) and not event.is_by_itself):
+        return event.name.replace("_", " ")
+    return MARKED[type(event)]

@@ -6,6 +6,7 @@ const DASHES = [[], [8, 4], [2, 3], [12, 3, 2, 3], [5, 2], [1, 4], [14, 5], [6, 
 const GAP = 5; // so many usual distances without a figure are a gap
 const HEIGHT = 220;
 const NARROWEST_S = 2;
+const LEAST_MARGIN = { count: 1, bytes: 65536, rate: 0.5 }; // a level line is drawn as one
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const three = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
@@ -17,6 +18,14 @@ const formats = {
     return unit ? `${three.format(value / unit[1])} ${unit[0]}` : `${whole.format(value)} B`;
   },
   rate: (value) => `${three.format(value)}/s`,
+};
+
+// Distances between the figures on an axis, in which they are round.
+const decades = [1, 2, 5].flatMap((one) => [1, 10, 100].map((ten) => one * ten)).sort((a, b) => a - b);
+const steps = {
+  count: Array.from({ length: 30 }, (_, i) => [1, 2, 5][i % 3] * 10 ** Math.floor(i / 3)),
+  bytes: [0, 1, 2, 3, 4].flatMap((unit) => decades.map((one) => one * 1024 ** unit)),
+  rate: Array.from({ length: 36 }, (_, i) => [1, 2, 5][i % 3] * 10 ** (Math.floor(i / 3) - 3)),
 };
 
 function colour(name) {
@@ -33,7 +42,8 @@ function day(date) {
 
 function clock(time, step = 1) {
   const date = new Date(time * 1000);
-  if (step >= 86400) return day(date).slice(5);
+  const isMidnight = !date.getHours() && !date.getMinutes() && !date.getSeconds();
+  if (step >= 86400 || (step >= 3600 && isMidnight)) return day(date).slice(5);
   const seconds = step < 60 ? `:${two(date.getSeconds())}` : "";
   return `${two(date.getHours())}:${two(date.getMinutes())}${seconds}`;
 }
@@ -87,6 +97,8 @@ function withHoles(times, lines) {
 class Chart {
   constructor(parent, id, title, format, shared) {
     this.format = formats[format];
+    this.steps = steps[format];
+    this.margin = LEAST_MARGIN[format];
     this.shared = shared; // the stretch of time that all charts show, and who is told of another
     this.element = document.createElement("section");
     this.element.className = "chart";
@@ -150,7 +162,7 @@ class Chart {
       scales: { x: { time: true, range: () => this.range() }, y: { range: () => this.heights() } },
       axes: [
         { ...axis, space: 70, values: (u, splits, i, space, step) => splits.map((t) => clock(t, step)) },
-        { ...axis, size: 76, values: (u, splits) => splits.map((value) => this.format(value)) },
+        { ...axis, size: 76, incrs: this.steps, values: (u, splits) => splits.map((value) => this.format(value)) },
       ],
       series: [
         {},
@@ -214,9 +226,9 @@ class Chart {
     if (low > high) return [0, limit || 1];
     const isMet = forecast && forecast.at <= to && forecast.at >= from;
     if (limit && (isMet || high > 0.25 * limit)) high = Math.max(high, limit);
-    const margin = Math.max(0.08 * (high - low), 0.02 * high, 1e-9);
+    const margin = Math.max(0.08 * (high - low), 0.02 * high, this.margin);
     low = low < 0.5 * high ? 0 : Math.max(0, low - margin);
-    return [low, high + margin || 1];
+    return [low, high + margin];
   }
 
   drawBelow(u) {
@@ -271,6 +283,7 @@ class Chart {
       const scale = devicePixelRatio, { left, top, width } = u.bbox;
       context.font = `${12 * scale}px system-ui, sans-serif`;
       context.textBaseline = "top";
+      context.textAlign = "left";
       context.fillStyle = context.strokeStyle = colour("--ink");
       context.lineWidth = scale;
       const { limit, limitText } = this.what;

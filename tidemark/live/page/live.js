@@ -187,7 +187,7 @@ const shared = {
   },
   look(stretch) {
     shown.looked = stretch;
-    for (const chart of Object.values(charts)) chart.zoom();
+    if (run.facts) drawCharts();
   },
 };
 
@@ -195,11 +195,13 @@ function drawCharts() {
   const names = Object.keys(run.targets);
   if (document.hidden) return;
   charts.fds.draw({ ...overTargets(names, "fds"), ...limited("fds") });
-  charts.memory.draw({ ...overTargets(names, "rss_bytes"), ...limited("rss_bytes") });
+  // Memory is judged over all processes together, which is what the line of an only target is.
+  const memory = names.length === 1 ? limited("rss_bytes") : plain("");
+  charts.memory.draw({ ...overTargets(names, "rss_bytes"), ...memory });
   const target = run.targets[shown.target];
   const ofTarget = names.length > 1 ? `of ${shown.target}` : "";
   charts.connections.draw({ ...connections(target), ...plain(ofTarget) });
-  charts.threads.draw({ ...threads(target), ...limited("threads"), note: ofTarget });
+  charts.threads.draw({ ...threads(target), ...plain(ofTarget) });
   charts.requests.element.hidden = !run.requests.time.length;
   if (run.requests.time.length) charts.requests.draw({ ...requests(), ...plain("") });
 }
@@ -271,17 +273,21 @@ function foremost(part) {
   return { times, lines };
 }
 
-// Requests and failures a second, from what was counted.
+// Requests and failures a second, from what was counted: over stretches of time that can be told
+// apart in the chart, and hold some requests.
 function requests() {
   const { time, series } = run.requests;
+  const { first, last, looked } = shared.time();
+  const stretch = Math.max(1, (looked ? looked[1] - looked[0] : last - first) / 200);
   const rate = (name) => {
-    const values = series[name].last;
-    let before = -1;
+    const values = series[name].last, places = [];
+    let begin = 0;
     return values.map((value, i) => {
       if (value === null) return null;
-      const found = before < 0 ? null : (value - values[before]) / (time[i] - time[before]);
-      before = i;
-      return found !== null && Number.isFinite(found) ? found : null;
+      places.push(i);
+      while (begin + 1 < places.length && time[i] - time[places[begin + 1]] >= stretch) begin++;
+      const from = places[begin], span = time[i] - time[from];
+      return span >= Math.min(stretch, 1) ? (value - values[from]) / span : null;
     });
   };
   const lines = [{ name: "requests", last: rate("requests") }, { name: "failures", last: rate("failures") }];
