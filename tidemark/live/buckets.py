@@ -5,8 +5,9 @@ in it, so that a peak of one second is still there after 72 hours. When there ar
 they all become twice as wide, two of them one: in place, without looking at the figures again.
 """
 
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,15 +47,15 @@ class Buckets:
 
     def low(self, name: str) -> Floats:
         """The lowest figure of a series in each bucket; NaN where it has none."""
-        return self._low[self.names.index(name)]
+        return np.asarray(self._low[self.names.index(name)])
 
     def high(self, name: str) -> Floats:
         """The highest one."""
-        return self._high[self.names.index(name)]
+        return np.asarray(self._high[self.names.index(name)])
 
     def last(self, name: str) -> Floats:
         """The last one."""
-        return self._last[self.names.index(name)]
+        return np.asarray(self._last[self.names.index(name)])
 
     def latest(self, name: str) -> float | None:
         """The last figure of a series; None where there is none."""
@@ -78,7 +79,7 @@ class Buckets:
         rows = np.full((len(self.names), len(time_s)), np.nan)
         for name, values in columns.items():
             rows[self.names.index(name)] = values
-        self._merge(*_reduced(time_s, rows, self.width_s), revision)
+        self._merge(_reduced(time_s, rows, self.width_s), revision)
         while len(self) > self._most:
             self._halve(revision)
 
@@ -108,25 +109,17 @@ class Buckets:
                 np.vstack([one, rows]) for one in (self._low, self._high, self._last)
             )
 
-    def _merge(
-        self,
-        index: NDArray[np.int64],
-        time: Floats,
-        low: Floats,
-        high: Floats,
-        last: Floats,
-        revision: int,
-    ) -> None:
+    def _merge(self, new: "_Reduced", revision: int) -> None:
         """Put buckets that were made of new rows into those that are there."""
-        union = np.union1d(self._index, index)
+        union = np.union1d(self._index, new.index)
         if len(union) > len(self):
             self._spread(union)
-        at = np.searchsorted(self._index, index)
-        self._time[at] = np.fmax(self._time[at], time)
+        at = np.searchsorted(self._index, new.index)
+        self._time[at] = np.fmax(self._time[at], new.time)
         self._revision[at] = revision
-        self._low[:, at] = np.fmin(self._low[:, at], low)
-        self._high[:, at] = np.fmax(self._high[:, at], high)
-        self._last[:, at] = np.where(np.isnan(last), self._last[:, at], last)
+        self._low[:, at] = np.fmin(self._low[:, at], new.low)
+        self._high[:, at] = np.fmax(self._high[:, at], new.high)
+        self._last[:, at] = np.where(np.isnan(new.last), self._last[:, at], new.last)
 
     def _spread(self, union: NDArray[np.int64]) -> None:
         """Make empty buckets for those indices that have none yet."""
@@ -153,13 +146,20 @@ class Buckets:
         self._last = _last_known(self._last, starts)
 
 
-def _reduced(
-    time_s: Floats, rows: Floats, width_s: float
-) -> tuple[NDArray[np.int64], Floats, Floats, Floats, Floats]:
-    """Rows as buckets: their indices, last times, and the figures of each series."""
+class _Reduced(NamedTuple):
+    """Rows as buckets; `low`, `high` and `last` have a row per series."""
+
+    index: NDArray[np.int64]
+    time: Floats
+    low: Floats
+    high: Floats
+    last: Floats
+
+
+def _reduced(time_s: Floats, rows: Floats, width_s: float) -> _Reduced:
     index = np.floor(time_s / width_s).astype(np.int64)
     starts = np.flatnonzero(np.diff(index, prepend=index[0] - 1))
-    return (
+    return _Reduced(
         index[starts],
         np.maximum.reduceat(time_s, starts),
         np.fmin.reduceat(rows, starts, axis=1),
@@ -189,6 +189,6 @@ def _shown(low: Floats, high: Floats, last: Floats) -> dict[str, list[float | No
 def listed(values: Floats) -> list[float | None]:
     """Figures as JSON has them: whole ones without a point, None where there is none."""
     return [
-        None if value != value else int(value) if value.is_integer() else value
+        None if math.isnan(value) else int(value) if value.is_integer() else value
         for value in values.tolist()
     ]

@@ -16,11 +16,12 @@ from tidemark.live.happened import Happened
 from tidemark.live.names import Names
 from tidemark.live.tail import MOST_BYTES, FileTail, TableTail
 from tidemark.live.threads import ThreadCounts
-from tidemark.live.ticks import HELD_STATES, by_name, levels, of_each_target
+from tidemark.live.ticks import TIME_WAIT, by_name, levels, of_each_target
 from tidemark.record import layout
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import UnusableRunError
 from tidemark.record.metadata import RunMetadata
+from tidemark.record.metrics import HELD_STATES
 
 MOST_TARGETS = 16
 """So many targets have charts; the verdict is on all of them."""
@@ -31,7 +32,7 @@ _PARTS = 16
 _RATE_S = 10.0
 
 _SAMPLED = ("time_s", "elapsed_s", "target", "pid", "fds", "fds_limit", "threads", "rss_bytes")
-_SAMPLES = (*_SAMPLED, *HELD_STATES, "time_wait")
+_SAMPLES = (*_SAMPLED, *HELD_STATES, TIME_WAIT)
 _COUNTED = ("requests", "failures", "users", "p50_ms", "p99_ms")
 
 
