@@ -111,10 +111,10 @@ class Buckets:
 
     def _merge(self, new: "_Reduced", revision: int) -> None:
         """Put buckets that were made of new rows into those that are there."""
-        union = np.union1d(self._index, new.index)
+        union = np.union1d(self._index, new.places)
         if len(union) > len(self):
             self._spread(union)
-        at = np.searchsorted(self._index, new.index)
+        at = np.searchsorted(self._index, new.places)
         self._time[at] = np.fmax(self._time[at], new.time)
         self._revision[at] = revision
         self._low[:, at] = np.fmin(self._low[:, at], new.low)
@@ -149,7 +149,7 @@ class Buckets:
 class _Reduced(NamedTuple):
     """Rows as buckets; `low`, `high` and `last` have a row per series."""
 
-    index: NDArray[np.int64]
+    places: NDArray[np.int64]
     time: Floats
     low: Floats
     high: Floats

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tidemark.live.buckets import Buckets
+from tidemark.live.buckets import Buckets, Floats
 from tidemark.live.happened import Happened
 from tidemark.live.names import Names
 from tidemark.live.tail import MOST_BYTES, FileTail, TableTail
@@ -51,7 +51,21 @@ class TargetPicture:
     endpoints: Buckets = field(default_factory=Buckets)
     counts: ThreadCounts = field(default_factory=ThreadCounts)
     ends: Names = field(default_factory=Names)
-    remote: dict[str, None] = field(default_factory=dict)
+    _met: set[str] = field(default_factory=set)
+
+    def remote_ends(self, found: dict[str, Floats], readings: int) -> dict[str, Floats]:
+        """Series of connections to ends that are no brokers, from what some readings have.
+
+        An end counts nothing before there was a connection to it, and 0 when there is none any
+        more.
+        """
+        folded = self.ends.folded(found)
+        folded |= {name: np.zeros(readings) for name in self._met if name not in folded}
+        for name in folded.keys() - self._met:
+            there = np.flatnonzero(folded[name])
+            folded[name][: there[0] if len(there) else readings] = np.nan
+            self._met |= {name} if len(there) else set()
+        return folded
 
     def changed_since(self, revision: int) -> dict[str, Any]:
         """What a reader of that revision lacks."""
@@ -230,15 +244,12 @@ class Follower:
 
     def _add_endpoints(self, picture: TargetPicture, rows: pd.DataFrame) -> None:
         is_remote = (rows["kind"] == layout.REMOTE).to_numpy()
-        for which, absent in ((~is_remote, np.nan), (is_remote, 0.0)):
-            if which.any():
-                time_s, found = by_name(rows[which], "endpoint", "held", absent=absent)
-                folded = picture.ends.folded(found)
-                if absent == 0.0:  # one that had connections before has none at these readings
-                    gone = [n for n in picture.remote if n not in folded]
-                    folded |= {name: np.zeros(len(time_s)) for name in gone}
-                    picture.remote |= dict.fromkeys(folded)
-                picture.endpoints.add(time_s, folded, self.revision)
+        if not is_remote.all():
+            time_s, found = by_name(rows[~is_remote], "endpoint", "held", absent=np.nan)
+            picture.endpoints.add(time_s, picture.ends.folded(found), self.revision)
+        if is_remote.any():
+            time_s, found = by_name(rows[is_remote], "endpoint", "held", absent=0.0)
+            picture.endpoints.add(time_s, picture.remote_ends(found, len(time_s)), self.revision)
 
     def _add_requests(self, rows: pd.DataFrame) -> None:
         time_s = rows["elapsed_s"].to_numpy(dtype=float)

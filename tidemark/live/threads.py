@@ -26,7 +26,10 @@ class ThreadCounts:
         self._told: dict[str, None] = {}
 
     def add(self, rows: pd.DataFrame) -> Series:
-        """The counts at each look of new rows, which come in the order of time."""
+        """The counts at each look of new rows, which come in the order of time.
+
+        A name counts nothing before it was first met, and 0 when none has it any more.
+        """
         rows = rows[(rows["kind"] == "thread").to_numpy()]
         times: list[float] = []
         found: list[Counts] = []
@@ -43,7 +46,7 @@ class ThreadCounts:
             times.append(float(at[start]))
             found.append(self._totals())
         named = dict.fromkeys(name for one in found for name in one)
-        table = {name: np.array([one.get(name, 0.0) for one in found]) for name in named}
+        table = {name: np.array([one.get(name, np.nan) for one in found]) for name in named}
         return np.array(times), table
 
     def _look(self, pid: int, counts: Counts) -> None:
