@@ -31,6 +31,7 @@ class Writer:
         """Append all rows up to a moment of the run."""
         for name in TABLES:
             lines = (self.source / name).read_text().splitlines(keepends=True)
+            lines.sort(key=lambda line, name=name: self._at(name, line))  # type: ignore[misc]
             done = self._written.get(name, 0)
             new = [one for one in lines[done:] if self._at(name, one) <= until_s]
             with (self.path / name).open("a") as file:

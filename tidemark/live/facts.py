@@ -61,6 +61,7 @@ class Facts:
         failures: So far.
         rates: Requests and failures a second.
         p99_ms: Of the last tick.
+        is_final: Whether the verdict is on the whole of a run that has ended.
         verdict: The verdict so far in a word or two, ...
         severity: ... how grave that is: a name of `Severity`, or `none`.
         reason: Why.
@@ -79,6 +80,7 @@ class Facts:
     failures: float | None
     rates: tuple[float, float] | None
     p99_ms: float | None
+    is_final: bool
     verdict: str
     severity: str
     reason: str
@@ -108,6 +110,7 @@ def gather(run: Follower, judge: Judge) -> Facts:
         failures=run.requests.latest("failures"),
         rates=run.rates(),
         p99_ms=run.requests.latest("p99_ms"),
+        is_final=judged is not None and judged.is_final,
         verdict=words.verdict_word(judged),
         severity="none" if judged is None else judged.assessment.gravest.name.lower(),
         reason=words.verdict_reason(judged, judge.why_not),

@@ -60,8 +60,7 @@ async function ask() {
     take(await answer.json());
     say("");
     show();
-    const { has_ended } = run.facts.moment;
-    if (has_ended && run.facts.severity !== "none" && !run.facts.state.startsWith("reading")) pause = AT_REST_MS;
+    if (run.facts.is_final) pause = AT_REST_MS;
   } catch (error) {
     say(error instanceof TypeError ? "tidemark watch has gone: what stands here is what it said last" : `cannot be shown: ${error.message}`);
     if (!(error instanceof TypeError)) console.error(error);
