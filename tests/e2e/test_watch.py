@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import re
 import resource
 import signal
 import struct
@@ -195,14 +196,10 @@ def test_in_a_terminal_it_is_one_panel(bench: Workbench, recording: Recording) -
     text = on_terminal(bench, recording, columns=60)
     assert "descriptors" in text
     assert "next: tidemark watch" in text or "next: tidemark report" in text
-    plain = [line.rstrip("\r") for line in text.splitlines()]
-    assert any(line.startswith("╭") and len(line) == 60 for line in map(uncoloured, plain))
-
-
-def uncoloured(line: str) -> str:
-    """A line of a terminal without what steers it."""
-    parts = line.split("\x1b[")
-    return parts[0] + "".join(part.lstrip("0123456789;?").removeprefix("m") for part in parts[1:])
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "\n").splitlines()
+    panels = [line for line in lines if line.startswith("╭")]
+    assert panels
+    assert {len(line) for line in panels} == {60}
 
 
 def on_terminal(bench: Workbench, recording: Recording, columns: int) -> str:

@@ -65,7 +65,7 @@ def test_a_line_for_a_log_says_the_same(watched):
 def test_before_there_is_a_verdict_the_line_says_why_not(writer):
     writer.begin()
     text = panel.line(Watched(writer.path).facts())
-    assert "no verdict yet: nothing has been judged yet" in text
+    assert "no verdict yet: it is being judged for the first time" in text
     assert "descriptors" not in text, "nobody has measured any"
 
 

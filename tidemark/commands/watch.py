@@ -87,7 +87,7 @@ def _print_lines(watched: Watched) -> None:
     said_s = 0.0
     while not watched.is_over:
         facts = watched.facts()
-        if time.monotonic() - said_s >= LINE_EVERY_S:
+        if time.monotonic() - said_s >= LINE_EVERY_S and not watched.run.has_ended:
             said_s = time.monotonic()
             click.echo(panel.line(facts))
         time.sleep(DRAW_EVERY_S)

@@ -67,7 +67,7 @@ class Judge:
 
     def __init__(self, path: Path, has_ended: Callable[[], bool]) -> None:
         self.judged: Judged | None = None
-        self.why_not = "nothing has been judged yet"
+        self.why_not = "it is being judged for the first time"
         self.error: BaseException | None = None
         self._path = path
         self._has_ended = has_ended
