@@ -149,7 +149,7 @@ def _resources(judged: Judged | None) -> Iterable[ResourceVerdict]:
 
 
 def _told(found: ResourceVerdict) -> dict[str, Any]:
-    forecast = found.forecast if found.verdict == "leak" else None
+    forecast = words.near_forecast(found)
     return {
         "resource": found.resource,
         "title": found.metric.title,

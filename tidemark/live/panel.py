@@ -30,9 +30,7 @@ _CURVE = 24
 def line(facts: Facts) -> str:
     """A run in one line, for a log."""
     told_of = [facts.state, *map(_descriptors, _foremost(facts)[:1])]
-    told_of += [
-        f"{name} {value}" for name, value in _figures(facts) if value != units.UNKNOWN
-    ]
+    told_of += [f"{name} {value}" for name, value in _figures(facts) if value != units.UNKNOWN]
     told_of.append(f"{facts.verdict}: {facts.reason}")
     return "; ".join([*told_of, *filter(None, [facts.outlook, facts.trouble])])
 

@@ -51,12 +51,16 @@ def outlook(judged: Judged | None, now: Moment) -> str:
 
 def dying_of(verdict: Verdict) -> ResourceVerdict | None:
     """The resource of which the run dies first; None where none leaks towards a limit."""
-    leaking = [
-        one
-        for one in verdict.resources.values()
-        if one.verdict == "leak" and one.forecast is not None and not one.forecast.is_far
+    near = [
+        (one, forecast) for one in verdict.resources.values() if (forecast := near_forecast(one))
     ]
-    return min(leaking, key=lambda one: one.forecast.elapsed_s if one.forecast else 0, default=None)
+    return min(near, key=lambda pair: pair[1].elapsed_s)[0] if near else None
+
+
+def near_forecast(found: ResourceVerdict) -> Forecast | None:
+    """The forecast of what leaks, unless it lies too far ahead to say anything."""
+    forecast = found.forecast if found.verdict == "leak" else None
+    return None if forecast is None or forecast.is_far else forecast
 
 
 def _span(forecast: Forecast, now: Moment) -> str:
