@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.live.buckets import Buckets
@@ -86,7 +86,6 @@ def merged(before, change):
 
 
 @given(ROWS, st.lists(st.integers(1, 60)), st.integers(0, 8))
-@settings(max_examples=200)
 def test_who_asks_for_changes_has_the_same_as_who_asks_for_all(rows, cuts, step):
     buckets = Buckets(MOST, FINEST_S)
     nothing = {"time": [], "series": {}}

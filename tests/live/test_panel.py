@@ -4,14 +4,19 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from tests.analysis.rundirs import write_run
 from tests.eventually import eventually
 from tidemark.live import panel
 from tidemark.live.watching import Watched
 
+from .conftest import Writer
 
-@pytest.fixture
-def watched(writer):
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
     """A run under way, followed and judged."""
+    source = write_run(tmp_path_factory.mktemp("source"), strategy="per-request-leaked")
+    writer = Writer(source, source.parent / "run")
     writer.begin()
     writer.write_until(12)
     watched = Watched(writer.path)
@@ -77,8 +82,13 @@ def test_a_curve_keeps_its_peak_and_its_gaps():
     assert panel.sparkline(np.full(3, np.nan)) == ""
 
 
-def test_it_ends_with_the_run(watched, writer):
-    assert not watched.is_over
-    writer.end()
-    eventually(lambda: watched.is_over, "that it has ended", timeout_s=30)
-    assert watched.facts().outlook.startswith("file descriptors ran out at ")
+def test_it_ends_with_the_run(writer):
+    writer.begin()
+    writer.write_until(12)
+    watched = Watched(writer.path)
+    with watched.followed():
+        eventually(lambda: watched.judge.judged, "a verdict")
+        assert not watched.is_over
+        writer.end()
+        eventually(lambda: watched.is_over, "that it has ended", timeout_s=30)
+        assert watched.facts().outlook.startswith("file descriptors ran out at ")

@@ -7,6 +7,7 @@ import urllib.request
 
 import pytest
 
+from tests.analysis.rundirs import write_run
 from tests.eventually import eventually
 from tidemark.live.server import KINDS, make_app, serving
 from tidemark.live.watching import Watched
@@ -26,9 +27,15 @@ def watched(writer):
         yield watched
 
 
+@pytest.fixture(scope="module")
+def at_rest(tmp_path_factory):
+    """A run that nobody follows: as it was at its beginning."""
+    return Watched(write_run(tmp_path_factory.mktemp("at-rest")))
+
+
 @pytest.fixture
-def client(watched):
-    return make_app(watched).test_client()
+def client(at_rest):
+    return make_app(at_rest).test_client()
 
 
 def asked(client, since=""):
@@ -96,7 +103,8 @@ def test_nothing_can_be_sent(client):
         assert client.post(path, headers=HERE).status_code == 405
 
 
-def test_a_reload_gets_all_and_an_update_what_is_new(client, watched, writer):
+def test_a_reload_gets_all_and_an_update_what_is_new(watched, writer):
+    client = make_app(watched).test_client()
     whole = asked(client)
     assert whole["is_whole"]
     assert len(whole["targets"]["target"]["levels"]["time"]) > 50
@@ -115,25 +123,25 @@ def test_a_reload_gets_all_and_an_update_what_is_new(client, watched, writer):
 @pytest.mark.parametrize(
     "since", ["", "x", "x.1", ".", "{key}.", "{key}.-1", "{key}.99999999999999999999", "{key}.1e3"]
 )
-def test_what_makes_no_sense_gets_all(client, watched, since):
-    assert asked(client, since.format(key=watched.run.key))["is_whole"]
+def test_what_makes_no_sense_gets_all(client, at_rest, since):
+    assert asked(client, since.format(key=at_rest.run.key))["is_whole"]
 
 
-def test_it_listens_on_this_machine_only_and_not_after_its_end(watched):
-    with serving(watched, 0) as url:
+def test_it_listens_on_this_machine_only_and_not_after_its_end(at_rest):
+    with serving(at_rest, 0) as url:
         assert url.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(f"{url}live.json", timeout=10) as answer:
-            assert json.load(answer)["facts"]["name"] == "run"
+            assert json.load(answer)["facts"]["name"] == "shared"
             assert answer.headers["Server"] == "tidemark"
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(url, timeout=10)
 
 
-def test_a_port_that_is_taken_is_one_clear_line(watched):
+def test_a_port_that_is_taken_is_one_clear_line(at_rest):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with (
             pytest.raises(OptionError, match=f"--port: {port} cannot be had"),
-            serving(watched, port),
+            serving(at_rest, port),
         ):
             pass
