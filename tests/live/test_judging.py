@@ -5,7 +5,7 @@ import pytest
 from tests.eventually import eventually
 from tidemark.analysis.reports.verdict_json import render
 from tidemark.analysis.verdict.assessment import assess_directory
-from tidemark.live import words
+from tidemark.live import judging, words
 from tidemark.live.judging import Judge, judge_so_far
 from tidemark.live.words import Moment
 from tidemark.record.errors import UnusableRunError
@@ -65,6 +65,16 @@ def test_a_bug_in_the_judging_does_not_pass_for_a_verdict(writer, monkeypatch):
     eventually(lambda: judge.is_done, "that it ends")
     assert isinstance(judge.error, ZeroDivisionError)
     assert judge.judged is None
+
+
+@pytest.mark.parametrize(("niceness", "lowered"), [(0, True), (15, False)])
+def test_who_is_nice_already_is_left_so(monkeypatch, niceness, lowered):
+    """To become less nice takes a right that few have."""
+    set_to = []
+    monkeypatch.setattr("os.getpriority", lambda *_: niceness)
+    monkeypatch.setattr("os.setpriority", lambda *given: set_to.append(given[-1]))
+    judging._step_back()
+    assert bool(set_to) == lowered
 
 
 # What is said of it

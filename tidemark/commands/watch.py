@@ -11,7 +11,7 @@ from rich.live import Live
 
 from tidemark.analysis.reports.terminal import make_console, print_check
 from tidemark.analysis.run import runs_in
-from tidemark.analysis.units import several
+from tidemark.analysis.units import several, shortened
 from tidemark.commands.ending import terminate_as_interrupt
 from tidemark.live import panel
 from tidemark.live.watching import Watched
@@ -54,6 +54,13 @@ def watch(directory: Path, *, web: bool, port: int) -> None:
 
 
 def _expect_one_run(directory: Path) -> None:
+    """Name the runs of a folder that holds several.
+
+    Raises:
+        UnusableRunError: It does, or is none.
+    """
+    if not directory.is_dir():
+        raise UnusableRunError(directory, "is not a directory", "name a run directory")
     held = runs_in(directory)
     if held != [directory]:
         names = ", ".join(run.name for run in held)
@@ -65,7 +72,7 @@ def _serve(watched: Watched, port: int) -> None:
     from tidemark.live.server import serving  # noqa: PLC0415 (slow to load)
 
     with serving(watched, port) as url:
-        click.echo(f"{watched.run.name}: {url} (Ctrl-C ends it)")
+        click.echo(f"{shortened(watched.run.name, 80)}: {url} (Ctrl-C ends it)")
         while True:
             watched.facts()  # raises what has gone wrong
             time.sleep(DRAW_EVERY_S)

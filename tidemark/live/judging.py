@@ -1,6 +1,7 @@
 """The verdict on a run so far: judged anew now and then, by the analysis that judges at its end."""
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -97,9 +98,8 @@ class Judge:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        # On Linux this is the priority of this thread alone.
-        os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICENESS)
         try:
+            _step_back()
             while not self._is_over and not self._judge():
                 with self._changed:
                     self._changed.wait_for(
@@ -121,3 +121,10 @@ class Judge:
             self._pause_s = max(LEAST_PAUSE_S, PAUSE_PER_COST * cost_s)
         self.why_not = ""
         return self.judged.is_final
+
+
+def _step_back() -> None:
+    """Let others go first: on Linux the priority of this thread alone is lowered."""
+    thread = get_native_id()
+    if sys.platform == "linux" and os.getpriority(os.PRIO_PROCESS, thread) < _NICENESS:
+        os.setpriority(os.PRIO_PROCESS, thread, _NICENESS)
