@@ -43,12 +43,12 @@ def test_it_is_judged_again_and_a_last_time_at_the_end(writer):
     try:
         eventually(lambda: "samples.csv" in judge.why_not, "that it says why there is no verdict")
         writer.write_until(12)
-        eventually(lambda: judge.judged, "a verdict so far")
+        eventually(lambda: judge.judged, "a verdict so far", timeout_s=90)
         assert not judge.judged.is_final
         writer.end()
         ended = True
         judge.hurry()
-        eventually(lambda: judge.is_done, "the last verdict")
+        eventually(lambda: judge.is_done, "the last verdict", timeout_s=90)
         assert judge.judged.is_final
         assert judge.error is None
     finally:

@@ -21,7 +21,7 @@ def watched(tmp_path_factory):
     writer.write_until(12)
     watched = Watched(writer.path)
     with watched.followed():
-        eventually(lambda: watched.judge.judged, "a verdict")
+        eventually(lambda: watched.judge.judged, "a verdict", timeout_s=90)
         yield watched
 
 
@@ -87,8 +87,8 @@ def test_it_ends_with_the_run(writer):
     writer.write_until(12)
     watched = Watched(writer.path)
     with watched.followed():
-        eventually(lambda: watched.judge.judged, "a verdict")
+        eventually(lambda: watched.judge.judged, "a verdict", timeout_s=90)
         assert not watched.is_over
         writer.end()
-        eventually(lambda: watched.is_over, "that it has ended", timeout_s=30)
+        eventually(lambda: watched.is_over, "that it has ended", timeout_s=90)
         assert watched.facts().outlook.startswith("file descriptors ran out at ")

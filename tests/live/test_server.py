@@ -23,7 +23,7 @@ def watched(writer):
     writer.write_until(12)
     watched = Watched(writer.path)
     with watched.followed():
-        eventually(lambda: watched.judge.judged, "a verdict")
+        eventually(lambda: watched.judge.judged, "a verdict", timeout_s=90)
         yield watched
 
 
@@ -111,7 +111,9 @@ def test_a_reload_gets_all_and_an_update_what_is_new(watched, writer):
     assert whole["facts"]["verdict"] == "leak"
     since = f"{whole['key']}.{whole['revision']}"
     writer.write_until(13)
-    eventually(lambda: asked(client)["facts"]["moment"]["elapsed_s"] > 12.5, "the next rows")
+    eventually(
+        lambda: asked(client)["facts"]["moment"]["elapsed_s"] > 12.5, "the next rows", timeout_s=90
+    )
     update = asked(client, since)
     assert not update["is_whole"]
     assert 0 < len(update["targets"]["target"]["levels"]["time"]) < 10
