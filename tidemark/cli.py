@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     ),
     "compact": "Turn the tables of runs into Parquet, so that many targets can be judged.",
     "import": "Make a run directory of what somebody else has recorded.",
+    "watch": "Show a run that is under way, whoever writes it: in the terminal or the browser.",
     "sample": "Watch a process and everything below it, without driving it.",
     "target": "Serve one of the built-in targets in the foreground.",
     "broker": "Run the embedded broker in the foreground and print its address.",

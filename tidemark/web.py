@@ -13,7 +13,6 @@ import textwrap
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from flask import Response, g, jsonify, make_response, request
 from locust.argument_parser import default_args_dict, get_parser
@@ -23,6 +22,7 @@ from locust.util.timespan import parse_timespan
 from locust.web import WebUI
 
 from tidemark.record import options as value
+from tidemark.record.callers import authority, why_refused
 from tidemark.record.endpoints import is_loopback, name_in, parse_endpoint
 from tidemark.record.errors import OptionError, TidemarkError
 from tidemark.record.options import Option
@@ -72,44 +72,6 @@ class Runs(Protocol):
 
     def restore_host(self) -> None:
         """Make the users that are yet to come drive what the run under way drives."""
-
-
-def why_refused(
-    method: str, headers: Mapping[str, str], names: Collection[str], *, is_page: bool
-) -> str | None:
-    """Why a request must not be answered; None if it may be.
-
-    Args:
-        method: GET, POST, ...
-        headers: Its headers.
-        names: The hosts, beside this one's loopback names, that the page may be reached as.
-        is_page: Whether the page itself is asked for: a link to it may stand anywhere.
-    """
-    host = headers.get("Host", "")
-    name = name_in(host)
-    if not name or not (is_loopback(name) or name in names):
-        return f"{host[:80]!r} is no name of this page: allow it with --web-allow-host NAME"
-    origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site")
-    is_link = (
-        is_page
-        and method in {"GET", "HEAD"}
-        and headers.get("Sec-Fetch-Dest", "document") == "document"
-    )
-    if origin is not None:
-        is_own = _authority(origin) == host.lower() and site in {None, "same-origin"}
-    elif site is not None:
-        is_own = is_link or site in {"none", "same-origin"}
-    else:  # an old browser, or none at all
-        referer = headers.get("Referer")
-        is_own = is_link or referer is None or _authority(referer) == host.lower()
-    return None if is_own else "this was asked for by another site: use the page itself"
-
-
-def _authority(url: str) -> str:
-    try:
-        return urlsplit(url).netloc.lower()
-    except ValueError:
-        return ""
 
 
 class WebForm:
@@ -192,7 +154,7 @@ class WebForm:
         if host in {EMBEDDED_HOST, self._given_host, ""}:
             return
         is_http = host.isprintable() and host.startswith(("http://", "https://"))
-        if not is_http or not is_loopback(name_in(_authority(host))):
+        if not is_http or not is_loopback(name_in(authority(host))):
             raise OptionError(
                 "--host: the form takes a service on this machine only, http://127.0.0.1:PORT; "
                 "name another one on the command line"

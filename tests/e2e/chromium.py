@@ -5,6 +5,7 @@ Source: https://chromedevtools.github.io/devtools-protocol/
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
@@ -24,6 +25,47 @@ class Page:
     def __init__(self, browser: Browser, session: str) -> None:
         self._browser = browser
         self._session = session
+
+    def watch_console(self) -> None:
+        """From now on keep what the browser complains of: see `complaints`."""
+        for method in ("Runtime.enable", "Log.enable"):
+            self._browser.ask(method, {}, self._session)
+
+    @property
+    def complaints(self) -> list[str]:
+        """Errors and warnings of the page's scripts and of the browser about the page."""
+        found = []
+        for event in self._browser.events:
+            told = event.get("params", {})
+            if event.get("sessionId") != self._session:
+                continue
+            if event["method"] == "Runtime.exceptionThrown":
+                found.append(json.dumps(told["exceptionDetails"]))
+            elif event["method"] == "Runtime.consoleAPICalled" and told["type"] != "log":
+                found.append(json.dumps(told["args"]))
+            elif event["method"] == "Log.entryAdded":
+                found.append(json.dumps(told["entry"]))
+        return found
+
+    def show_as(self, width: int, height: int, scheme: str) -> None:
+        """Look at it in a window of that size, and in `dark` or `light`."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self._browser.ask("Emulation.setDeviceMetricsOverride", size, self._session)
+        features = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        self._browser.ask("Emulation.setEmulatedMedia", features, self._session)
+
+    def take_picture(self, path: Path) -> None:
+        """Save all of the page as a PNG."""
+        whole = {"format": "png", "captureBeyondViewport": True}
+        answer = self._browser.ask("Page.captureScreenshot", whole, self._session)
+        path.write_bytes(base64.b64decode(answer["data"]))
+
+    def press(self, key: str) -> None:
+        """Press a key that writes nothing: ArrowLeft, Escape, Tab."""
+        code = {"Tab": 9, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39, "End": 35}[key]
+        for kind in ("rawKeyDown", "keyUp"):
+            what = {"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code}
+            self._browser.ask("Input.dispatchKeyEvent", what, self._session)
 
     def open(self, url: str) -> None:
         """Begin to load a page."""
@@ -54,6 +96,7 @@ class Browser:
         self._hear = os.fdopen(hear, "rb")
         self._numbers = itertools.count(1)
         self._heard = b""
+        self.events: list[dict[str, Any]] = []
 
     def ask(self, method: str, what: dict[str, Any], session: str | None = None) -> dict[str, Any]:
         """The answer to a command."""
@@ -62,7 +105,7 @@ class Browser:
         self._ask.write(json.dumps(command | ({"sessionId": session} if session else {})).encode())
         self._ask.write(b"\0")
         while (answer := self._next()).get("id") != number:
-            pass  # an event
+            self.events.append(answer)
         return dict(answer.get("result", {}))
 
     def page(self) -> Page:

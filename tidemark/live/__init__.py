@@ -1,0 +1,1 @@
+"""A run that is under way, shown: followed in its directory, in the terminal and in the browser."""
