@@ -23,7 +23,7 @@ _BEGINNING = "tidemark.agent.__main__"
 _START = """
 import sys
 if sys.version_info < (3, 9):
-    sys.exit("tidemark-agent: error: it takes Python 3.9 or newer, not %d.%d" % sys.version_info[:2])
+    sys.exit("tidemark-agent: error: Python %d.%d is too old: 3.9 or newer" % sys.version_info[:2])
 from tidemark.agent.__main__ import main
 sys.exit(main())
 """

@@ -96,8 +96,8 @@ def serving(values: Mapping[str, Any]) -> Serving | None:
     return Serving(*parse_endpoint(address), **given)
 
 
-def clue(values: Mapping[str, Any]) -> tuple[str, Any] | None:
-    """The one option that says which process is meant, and its value; None if none does.
+def clue(values: Mapping[str, Any]) -> tuple[str, Any]:
+    """The one option that says which process is meant, and its value; an empty name if none does.
 
     Raises:
         OptionError: Several do.
@@ -105,4 +105,4 @@ def clue(values: Mapping[str, Any]) -> tuple[str, Any] | None:
     given = [name for name in ("pid", "port_of", "command") if values[name]]
     if len(given) > 1:
         raise OptionError("--pid, --port-of and --command: one of them says which process is meant")
-    return (given[0], values[given[0]]) if given else None
+    return (given[0], values[given[0]]) if given else ("", None)

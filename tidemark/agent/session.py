@@ -52,19 +52,20 @@ def run(values: Mapping[str, Any]) -> None:
         watch(own)
         return
     tls, token = tls_context(how), read_token(how.token_file) if how.token_file else None
-    # Before anything is served: a folder that holds a run already is not ours to show.
-    RunDirectory.create(own["out"], shared=own["share_files"])
     own["started_monotonic"] = time.monotonic()
     identity = Identity(uuid.uuid4().hex, boot_id(), own["started_monotonic"], denied)
     routes = Routes(identity, Shelf(own["out"]), Guard(token))
-    with listening(how) as listener, beside(Server(listener, routes, tls)):
-        watch(own)
+    with listening(how) as listener:
+        # Before anything is served: a folder that holds a run already is not ours to show.
+        RunDirectory.create(own["out"], shared=own["share_files"])
+        with beside(Server(listener, routes, tls)):
+            watch(own)
 
 
 def _of_sampler(values: Mapping[str, Any]) -> dict[str, Any]:
     """What the sampler is told: one of the clues has become the process that it stands for."""
     known = {option.name: values.get(option.name) for option in of_sampler.OPTIONS}
-    name, value = clue(values) or ("", None)
+    name, value = clue(values)
     if name == "port_of":
         known["pid"] = finding.by_port(value)
     elif name == "command":
@@ -127,11 +128,18 @@ def listening(how: Serving) -> Iterator[socket.socket]:
         listener = socket.create_server((how.host, how.port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise AgentError(
-            f"--serve: {where} cannot be listened on ({error.strerror or error}); "
+            f"--serve: {where} cannot be listened on ({_reason(error)}); "
             "choose another address or port"
         ) from error
     with listener:
         yield listener
+
+
+def _reason(error: OSError) -> str:
+    """Why, without what Python adds; names that do not resolve have numbers of their own."""
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return str(error)
+    return os.strerror(error.errno)
 
 
 @contextlib.contextmanager

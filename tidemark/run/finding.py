@@ -4,7 +4,6 @@ What is looked for is the root of a service: of a process that matches and desce
 one that does, the other. Where several remain, nobody can say which is meant, and all are named.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
