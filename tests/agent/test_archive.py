@@ -46,9 +46,7 @@ for module in pkgutil.walk_packages(tidemark.__path__, "tidemark."):
         __import__(module.name)
 print(len([name for name in sys.modules if name.startswith("tidemark.")]))
 """
-    done = subprocess.run(
-        [python, "-SIc", code, pyz], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([python, "-SIc", code, pyz], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 60
 

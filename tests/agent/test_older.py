@@ -11,9 +11,9 @@ def run(source):
     """What a module says once it was put back, with the support module in place of an import."""
     text = put_back(source)
     space = {}
-    exec(SUPPORT_SOURCE, space)  # noqa: S102
+    exec(SUPPORT_SOURCE, space)
     space["_either"] = space["Either"]
-    exec(text.replace("from tidemark._older import Either as _either", ""), space)  # noqa: S102
+    exec(text.replace("from tidemark._older import Either as _either", ""), space)
     return space
 
 

@@ -30,7 +30,7 @@ def test_loopback_needs_nothing(address):
 
 @pytest.mark.parametrize("address", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "host:1"])
 @pytest.mark.parametrize(
-    "given", [{}, {"token_file": "t"}, {"cert": "c", "key": "k"}], ids=lambda one: "+".join(one)
+    "given", [{}, {"token_file": "t"}, {"cert": "c", "key": "k"}], ids="+".join
 )
 def test_any_other_address_wants_a_token_and_https(address, given):
     with pytest.raises(OptionError, match="needs --token-file, and --cert and --key"):
@@ -40,9 +40,7 @@ def test_any_other_address_wants_a_token_and_https(address, given):
     assert whole.port == 1
 
 
-@pytest.mark.parametrize(
-    "given", [{"cert": "c"}, {"key": "k"}, {"client_ca": "a"}], ids=lambda one: "+".join(one)
-)
+@pytest.mark.parametrize("given", [{"cert": "c"}, {"key": "k"}, {"client_ca": "a"}], ids="+".join)
 def test_half_of_https_is_none(given):
     with pytest.raises(OptionError, match="--cert"):
         serving(read(serve="127.0.0.1:1", **given))
