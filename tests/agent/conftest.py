@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -81,14 +81,13 @@ def get(port: int, path: str, *, token: bytes | None = None, **headers: str):
 def raw(port: int, data: bytes) -> bytes:
     """All that comes back for some bytes, until the other side ends it."""
     with socket.create_connection(("127.0.0.1", port), DEADLINE_S) as client:
-        client.sendall(data)
-        client.shutdown(socket.SHUT_WR)
         found = b""
-        try:
+        with suppress(OSError):  # it need not hear us out
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+        with suppress(ConnectionResetError):
             while part := client.recv(65536):
                 found += part
-        except ConnectionResetError:
-            pass
         return found
 
 
