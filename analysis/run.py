@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from tidemark.analysis import units
-from tidemark.analysis.tables import empty_table, read_table
+from tidemark.analysis.tables import empty_table, in_order, read_table
 from tidemark.record import layout
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import UnusableRunError
@@ -23,7 +23,7 @@ Kind = TypeVar("Kind", bound=Event)
 LONGEST_NAME = 60
 """What a run is called is cut to so many characters: it stands in titles, tables and labels."""
 MOST_PROCESSES = 1000
-"""No run has more of them, one after the other included."""
+"""No target has more of them, one after the other included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +133,11 @@ def load_run(path: Path) -> Run:
         raise UnusableRunError(
             path / layout.SAMPLES.file, "holds no sample", "let the run last longer"
         )
-    _check_processes(path / layout.SAMPLES.file, samples["pid"])
+    _check_processes(path / layout.SAMPLES.file, samples)
     run = Run(
         path=path,
         metadata=metadata,
-        samples=samples.astype({"pid": "int64"}),
+        samples=in_order(samples.astype({"pid": "int64"})),
         composition=_optional(path, layout.COMPOSITION),
         requests=_optional(path, layout.REQUESTS),
         routes=_optional(path, layout.ROUTES),
@@ -164,7 +164,7 @@ def _is_explained(exited: TargetExited) -> bool:
 
 
 def _optional(path: Path, table: Table) -> pd.DataFrame:
-    return read_table(path, table) if _is_there(path, table) else empty_table(table)
+    return in_order(read_table(path, table)) if _is_there(path, table) else empty_table(table)
 
 
 def _is_there(path: Path, table: Table) -> bool:
@@ -172,17 +172,21 @@ def _is_there(path: Path, table: Table) -> bool:
     return os.path.lexists(path / table.file)
 
 
-def _check_processes(file: Path, pids: "pd.Series[float]") -> None:
+def _check_processes(file: Path, samples: pd.DataFrame) -> None:
     """Each process is judged by itself, which takes its time.
 
     Raises:
-        UnusableRunError: They are too many, or an id is none.
+        UnusableRunError: They are too many of one target, or an id is none.
     """
+    pids = samples["pid"]
     wrong = (pids % 1 != 0).to_numpy()
     if wrong.any():
         where = f"{file}, line {int(wrong.argmax()) + 2}"
         raise UnusableRunError(where, "pid is not a whole number", "mend the line or remove it")
-    if (count := pids.nunique()) > MOST_PROCESSES:
+    if pids.nunique() <= MOST_PROCESSES:
+        return
+    count = int(pids.groupby(samples["target"], observed=True).nunique().max())
+    if count > MOST_PROCESSES:
         what = f"holds {count} processes, and more than {MOST_PROCESSES} are not judged"
         raise UnusableRunError(file, what, "watch fewer of them")
 

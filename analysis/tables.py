@@ -135,14 +135,42 @@ def _check_numbers(path: Path, frame: pd.DataFrame, table: Table) -> None:
         if name in table.never_empty:
             _refuse(path, np.isnan(values), name, "is empty", values)
         if name in table.never_falling:
-            known = np.where(np.isnan(values), -np.inf, values)
-            highest = np.maximum.accumulate(known)
-            with np.errstate(invalid="ignore"):
-                fell = values < highest
-            verb = (
-                "runs backwards" if name in TIME_COLUMNS else "falls, though it is a running total"
-            )
-            _refuse(path, fell, name, verb, values)
+            _check_order(path, frame, table, name)
+
+
+def _check_order(path: Path, frame: pd.DataFrame, table: Table, name: str) -> None:
+    """Refuse a number that falls: from one row to the next, or to the next of the same target."""
+    values = frame[name].to_numpy()
+    fell, whose = _fallen(values), ""
+    if table.each and fell.any():
+        of_each = frame[table.each].cat
+        order = np.argsort(of_each.codes.to_numpy(), kind="stable")
+        rows = np.split(order, np.flatnonzero(np.diff(of_each.codes.to_numpy()[order])) + 1)
+        for own in rows:
+            fell[own] = _fallen(values[own])
+        if len(rows) > 1:
+            whose = f" of {table.each} {frame[table.each].iloc[int(np.argmax(fell))]}"
+    verb = "runs backwards" if name in TIME_COLUMNS else "falls, though it is a running total"
+    _refuse(path, fell, name + whose, verb, values)
+
+
+def _fallen(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which figures are lower than one before them."""
+    highest = np.maximum.accumulate(np.where(np.isnan(values), -np.inf, values))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(values < highest)
+
+
+def in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table in the order of `elapsed_s`; those of one time stay as they were.
+
+    A file may hold the rows of several targets one after the other, as when those of other hosts
+    were fetched later.
+    """
+    elapsed_s = frame["elapsed_s"].to_numpy()
+    if not _fallen(elapsed_s).any():
+        return frame
+    return frame.iloc[np.argsort(elapsed_s, kind="stable")].reset_index(drop=True)
 
 
 def _refuse(

@@ -103,7 +103,7 @@ def serve_samples(root: int) -> None:
         given = {"pid": root, "brokers": ENDPOINTS, "out": folder}
         options, budget = Options(**read_all(OPTIONS, given)), Budget(float("inf"))
         source, journal = LocalSource(options, budget), Journal(RunDirectory.create(folder))
-        recorder = Recorder(journal, RunClock.start(), source, budget, options.interval)
+        recorder = Recorder(journal, RunClock.start(), [source], budget, options.interval)
         source.composition.pause()
         for word in sys.stdin:
             if word.strip() == "floor":

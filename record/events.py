@@ -220,6 +220,7 @@ class SourceChanged(Event):
 
     source: Text = None
     reason: Text = None
+    target: Text = None
 
 
 class SamplerLost(Event):
@@ -265,6 +266,7 @@ class PermissionDenied(Event):
     pid: Whole = None
     what: Text = None
     missing: Text = None
+    target: Text = None
 
 
 class Unread(Event):
@@ -272,6 +274,7 @@ class Unread(Event):
 
     pid: Whole = None
     reason: Text = None
+    target: Text = None
 
 
 class Gap(Event):
@@ -336,6 +339,13 @@ class Recorded(Generic[Kind]):
 def of_kind(events: Iterable[Recorded[Any]], kind: type[Kind]) -> list[Recorded[Kind]]:
     """Those of one type."""
     return [recorded for recorded in events if isinstance(recorded.event, kind)]
+
+
+def told_of(event: Event, target: str) -> Event:
+    """The event as one of a target, where its type has a place for that and it says of none."""
+    if getattr(event, "target", target) is not None:
+        return event
+    return KINDS[event.name](**{**vars(event), "target": target})
 
 
 def encode(instant: Instant, event: Event) -> bytes:

@@ -45,6 +45,8 @@ class Table:
         text: Those of them that are text; all others are numbers that are not negative.
         never_empty: Number columns in which an empty field is an error.
         never_falling: Number columns that may not fall from one row to the next.
+        each: A text column: the rows of each of its values have an order of their own, so that
+            no number falls within them alone; empty where all rows have one order.
         added: Columns that older files lack -> what is read in their place; None is empty.
     """
 
@@ -53,6 +55,7 @@ class Table:
     text: tuple[str, ...] = ()
     never_empty: tuple[str, ...] = TIME_COLUMNS
     never_falling: tuple[str, ...] = ("elapsed_s",)
+    each: str = ""
     added: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
@@ -86,6 +89,7 @@ SAMPLES = Table(
     _FIRST_SAMPLED + _SAMPLED_SINCE,
     text=("target", "process"),
     never_empty=(*TIME_COLUMNS, "pid"),
+    each="target",
     added={**_SINCE_FORMAT_2, **dict.fromkeys(_SAMPLED_SINCE)},
 )
 COMPOSITION = Table(

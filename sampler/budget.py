@@ -22,10 +22,12 @@ class Budget:
 
     Args:
         share: Allowed average share of one core, 0.01 for 1 %; infinite for no limit.
+        sharers: Among so many targets it is divided, whose dear parts are read one by one.
     """
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, sharers: int = 1) -> None:
         self.share = share
+        self.sharers = sharers
         self._planned = share * _PLANNED
         self._spent: deque[tuple[float, float]] = deque()
         self._sum_s = 0.0
@@ -77,7 +79,7 @@ class Cadence:
 
     Args:
         budget: The account that it shares with the others.
-        part: Its part of what the cheap figures leave of the budget, 0 to 1.
+        part: Its part of what the cheap figures leave of the budget to a target, 0 to 1.
     """
 
     def __init__(self, budget: Budget, part: float) -> None:
@@ -93,7 +95,7 @@ class Cadence:
             now_s: Monotonic, seconds.
             expected_s: CPU time that it will take, seconds; None: as much as the last time.
         """
-        every_s = self._expected_s / (self._budget.free_share * self._part)
+        every_s = self._expected_s / (self._budget.free_share * self._part / self._budget.sharers)
         if now_s - self._last_s < every_s - _TICK_SLACK_S:
             return False
         return self._budget.affords(now_s, self._expected_s if expected_s is None else expected_s)

@@ -2,6 +2,7 @@
 
 SamplerError               the sampler cannot watch what it was asked to watch
 +-- NoSuchProcessError     the process is not there (any more)
++-- NestedRootsError       one of the processes is watched with another one already
 +-- DeniedError            the process is there, but a right to read it is missing
 +-- ShortageError          the sampler itself has run short of something
 +-- PerfDataError          a JVM's performance counters are not what they should be
@@ -30,6 +31,15 @@ class NoSuchProcessError(SamplerError):
     def __init__(self, pid: int) -> None:
         super().__init__(f"no process has the id {pid}: it may have ended; check the PID")
         self.pid = pid
+
+
+class NestedRootsError(SamplerError):
+    """A process that is to be watched is below another one, which is watched with all below it."""
+
+    def __init__(self, pid: int, above: int) -> None:
+        super().__init__(
+            f"process {pid} descends from process {above}, with which it is watched: name one alone"
+        )
 
 
 class DeniedError(SamplerError):

@@ -84,26 +84,23 @@ class Journal:
         with contextlib.suppress(DiskFullError):
             self._events.append(encode(instant, event))
 
-    def write(
-        self, instant: Instant, target: str, *tables: Iterable[Row], requests: Row | None = None
-    ) -> None:
+    def write(self, instant: Instant, *tables: Iterable[Row], requests: Row | None = None) -> None:
         """Append one tick, all its rows in one write a file, or count it as lost on a full disk.
 
         Every file ends with a whole line all the same.
 
         Args:
             instant: When.
-            target: The target's id.
-            tables: Rows of samples.csv, composition.csv and endpoints.csv.
+            tables: Rows of samples.csv, composition.csv and endpoints.csv, of all targets.
             requests: The row of requests.csv, where the sampler is the one that counts them.
 
         Raises:
             RunDirectoryError: A file cannot be written for another reason.
         """
-        common = {"time_s": instant.time_s, "elapsed_s": instant.elapsed_s, "target": target}
+        times = {"time_s": instant.time_s, "elapsed_s": instant.elapsed_s}
         try:
             for writer, rows in zip(self._tables, tables, strict=True):
-                writer.append_all({**common, **row} for row in rows)
+                writer.append_all({**times, **row} for row in rows)
             if requests is not None:
                 self._count(instant, requests)
         except DiskFullError as error:

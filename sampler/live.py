@@ -16,11 +16,11 @@ _HELD = tuple(TCP_STATE_NUMBERS[state] for state in HELD_STATES)
 
 @dataclass(slots=True)
 class Glance:
-    """The last sample in a few figures.
+    """The last samples, of all targets together, in a few figures.
 
     Attributes:
         elapsed_s: When, seconds since the run began.
-        processes: Living processes of the tree.
+        processes: Living processes of the trees.
         fds: Descriptors of all of them; None if one could not be read.
         threads: Threads of all of them; None if nobody says.
         rss_bytes: Resident memory of all of them, bytes; None if nobody says.
@@ -38,21 +38,25 @@ class Glance:
     time_wait: int | None = None
     cost_share: float = 0.0
 
-    def update(self, elapsed_s: float, sample: Sample, cost_share: float) -> None:
-        """Take over a sample; connections that it does not have stay as they were."""
+    def update(self, elapsed_s: float, samples: Sequence[Sample], cost_share: float) -> None:
+        """Take over the samples of a tick; connections that none of them has stay as they were."""
         self.elapsed_s, self.cost_share = elapsed_s, cost_share
-        self.processes = len(sample.processes)
+        processes = [one for sample in samples for one in sample.processes]
+        self.processes = len(processes)
         fds, threads, rss_bytes = (
-            [one.figures.get(column) for one in sample.processes]
+            [one.figures.get(column) for one in processes]
             for column in ("fds", "threads", "rss_bytes")
         )
         self.fds = None if None in fds else _sum(fds)
         self.threads, self.rss_bytes = _known(threads), _known(rss_bytes)
-        if sample.connections is not None:
-            states = sample.connections.by_process
-            mine = [counts for pid, counts in states.items() if pid != KERNEL_PID]
+        found = [sample.connections.by_process for sample in samples if sample.connections]
+        if len(found) == len(samples):
+            mine = [counts for one in found for pid, counts in one.items() if pid != KERNEL_PID]
             self.connections = sum(counts.get(state, 0) for counts in mine for state in _HELD)
-            self.time_wait = sum(counts.get(TIME_WAIT, 0) for counts in states.values())
+            held = sum(counts.get(TIME_WAIT, 0) for counts in mine)
+            # What belongs to no process is seen from each target that shares a namespace.
+            left = [one.get(KERNEL_PID, {}).get(TIME_WAIT, 0) for one in found]
+            self.time_wait = held + max(left, default=0)
 
 
 def _sum(figures: Iterable[Figure]) -> float:

@@ -1,6 +1,7 @@
 """The root of the target's tree: that it ended, and which process takes its place."""
 
 import contextlib
+import math
 from pathlib import Path
 
 from tidemark.record.events import TargetExited, TargetRestarted, Unread
@@ -30,24 +31,64 @@ def fingerprint(pid: int) -> Fingerprint | None:
     return (command, owner, working_directory) if command else None
 
 
+class Claims:
+    """Which process takes whose place, where several targets are the same program."""
+
+    def __init__(self) -> None:
+        self._watches: list[RootWatch] = []
+
+    def enter(self, watch: "RootWatch") -> None:
+        """Have a root looked after among the others."""
+        self._watches.append(watch)
+
+    @property
+    def are_several(self) -> bool:
+        """Whether there is more than one target."""
+        return len(self._watches) > 1
+
+    def allow(self, mine: "RootWatch", process: Process) -> bool:
+        """Whether a process may become the root of one: it belongs to no other target.
+
+        Of several alike that have ended, it takes the place of the one that ended last: the
+        others have waited for longer, and nobody came.
+        """
+        return not any(
+            other.holds(process)
+            or (other.gone_s() > mine.gone_s() and other.resembles(process.pid))
+            for other in self._watches
+            if other is not mine
+        )
+
+
 class RootWatch:
     """Notices that the root ended, and finds the one that takes its place.
 
     The successor is what the PID file names, if there is one; otherwise a process with
     the same command line, user and working directory that began after the root was last
-    seen; or, after some seconds, one of its descendants that are still there.
+    seen; or, after some seconds, one of its descendants that are still there. Where several
+    targets are the same program, only its PID file is believed if it has one.
 
     Args:
         tree: The tree; its root is replaced when a successor appears.
         say: Is given the events `target_exited` and `target_restarted`.
         target: The target's id.
         pid_file: A file that names the root's pid, or None.
+        claims: Settles which of several targets a successor is whose.
         follow: Whether to look for a successor at all.
     """
 
     def __init__(
-        self, tree: ProcessTree, say: Say, target: str, pid_file: Path | None, *, follow: bool
+        self,
+        tree: ProcessTree,
+        say: Say,
+        target: str,
+        pid_file: Path | None,
+        claims: Claims,
+        *,
+        follow: bool,
     ) -> None:
+        claims.enter(self)
+        self._claims = claims
         self._tree = tree
         self._say = say
         self._target = target
@@ -72,7 +113,7 @@ class RootWatch:
             self._say(TargetExited(root.pid, root.name, target=self._target))
         if not self._tree.members and not self._said_empty:
             self._said_empty = True
-            self._say(Unread(root.pid, _NOBODY_LEFT))
+            self._say(Unread(root.pid, _NOBODY_LEFT, self._target))
         successor = self._successor(now_s - self._gone_s) if self._follow else None
         if successor is not None:
             self._say(TargetRestarted(successor.pid, successor.name, root.pid, self._target))
@@ -92,11 +133,32 @@ class RootWatch:
             except (NoSuchProcessError, DeniedError):
                 self._recent.discard(pid)
                 continue
-            if process != self._tree.root and (pid in named or self._resembles(pid)):
+            is_meant = pid in named or (self._may_guess and self.resembles(pid))
+            if process != self._tree.root and is_meant and self._claims.allow(self, process):
                 return process
         return None
 
-    def _resembles(self, pid: int) -> bool:
+    @property
+    def _may_guess(self) -> bool:
+        return self._pid_file is None or not self._claims.are_several
+
+    def holds(self, process: Process) -> bool:
+        """Whether a process is one of the target's."""
+        return process in {self._tree.root, *self._tree.members.values()}
+
+    def gone_s(self) -> float:
+        """Since when the root is gone; inf if just now, -inf while it is there."""
+        if self._gone_s is not None:
+            return self._gone_s
+        root = self._tree.root
+        try:
+            is_there = identify(root.pid).start_ticks == root.start_ticks
+        except (NoSuchProcessError, DeniedError):
+            is_there = False
+        return -math.inf if is_there else math.inf
+
+    def resembles(self, pid: int) -> bool:
+        """Whether a process is what the root was: its command line, user and directory."""
         return self._fingerprint is not None and fingerprint(pid) == self._fingerprint
 
     def _named(self) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,13 +16,14 @@ from tidemark.record.errors import DiskFullError
 from tidemark.record.events import Gap
 from tidemark.record.metadata import ABORTED, COMPLETED, Target, utc_now
 from tidemark.record.process import raise_descriptor_limit
+from tidemark.record.roots import Root
 from tidemark.record.secrets import shown_command, without_secrets
 from tidemark.sampler import procfs
 from tidemark.sampler.budget import Budget
 from tidemark.sampler.errors import SamplerError
 from tidemark.sampler.journal import Journal
 from tidemark.sampler.live import LiveLine
-from tidemark.sampler.local import LocalSource
+from tidemark.sampler.local import open_targets
 from tidemark.sampler.options import Options
 from tidemark.sampler.recorder import Recorder
 from tidemark.sampler.source import Source
@@ -45,11 +46,12 @@ def watch(values: Mapping[str, Any]) -> None:
     """
     if sys.platform != "linux":
         raise SamplerError(f"the sampler reads what Linux tells of processes, not {sys.platform}")
-    options = Options(**{**values, "pid": values["pid"] or 0})
-    budget = Budget(options.budget / 100)
-    source = _source(options, budget)
+    options = Options(**values)
+    budget = Budget(options.budget / 100, max(len(options.roots), 1))
+    sources = _sources(options, budget)
     with ExitStack() as stack:
-        stack.callback(source.close)
+        for source in sources:
+            stack.callback(source.close)
         stop = stack.enter_context(StopSignal())  # before anything is written
         directory = RunDirectory(options.out) if options.join else _begin(options, stack)
         raise_descriptor_limit()  # a big tree needs some
@@ -57,7 +59,7 @@ def watch(values: Mapping[str, Any]) -> None:
         stack.callback(journal.close)
         began_s = options.started_monotonic
         clock = RunClock(journal.began_monotonic_s() if began_s is None else began_s)
-        recorder = Recorder(journal, clock, source, budget, options.interval)
+        recorder = Recorder(journal, clock, sources, budget, options.interval)
         recorder.start()
         live = LiveLine(sys.stderr)
         stack.callback(live.close)
@@ -69,12 +71,12 @@ def watch(values: Mapping[str, Any]) -> None:
         )
 
 
-def _source(options: Options, budget: Budget) -> Source:
+def _sources(options: Options, budget: Budget) -> Sequence[Source]:
     if options.pid:
-        return LocalSource(options, budget)
+        return open_targets(options, budget)
     from tidemark.sampler.page_source import PageSource  # noqa: PLC0415 (slow to load)
 
-    return PageSource(options.metrics_url or "", options.target, counts=not options.join)
+    return (PageSource(options.metrics_url or "", options.target, counts=not options.join),)
 
 
 def _begin(options: Options, stack: ExitStack) -> RunDirectory:
@@ -91,15 +93,24 @@ def _begin(options: Options, stack: ExitStack) -> RunDirectory:
     return directory
 
 
+def _described(root: Root) -> Target:
+    command = shown_command(procfs.read_command(root.pid))
+    return Target(root.target, pids=(root.pid,), command=command)
+
+
 def _metadata(options: Options) -> dict[str, object]:
-    command = shown_command(procfs.read_command(options.pid)) if options.pid else None
-    pids = (options.pid,) if options.pid else ()
+    targets = [_described(root) for root in options.roots] or [Target(options.target)]
+    only = targets[0] if len(targets) == 1 else Target("")
     page = without_secrets(options.metrics_url) if options.metrics_url else None
     return {
         "started_at": utc_now(),
         "brokers": list(options.brokers),
-        "target": {"pid": options.pid or None, "command": command, "metrics_url": page},
-        "targets": [Target(options.target, pids=pids, command=command).to_json()],
+        "target": {
+            "pid": next(iter(only.pids), None),
+            "command": only.command,
+            "metrics_url": page,
+        },
+        "targets": [target.to_json() for target in targets],
         "sampling": {"interval_s": options.interval},
         "host": {
             "system": platform.system(),

@@ -13,7 +13,7 @@ from tidemark.sampler.figures import ProcessFigures
 from tidemark.sampler.tree import Process
 
 Row = Mapping[str, int | float | str | None]
-"""A row of one of the tables, by column; times and target are added when it is written."""
+"""A row of one of the tables, by column; target and times are added when it is written."""
 
 
 @dataclass(slots=True)

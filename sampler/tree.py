@@ -104,6 +104,7 @@ class ProcessTree:
 
     Args:
         root: Where the tree begins.
+        sharers: How many trees are followed: together they read all as often as one would.
 
     Attributes:
         root: The root; it may have ended.
@@ -112,8 +113,9 @@ class ProcessTree:
         newcomers: Processes that were not there at the look before, members or not.
     """
 
-    def __init__(self, root: Process) -> None:
+    def __init__(self, root: Process, sharers: int = 1) -> None:
         self.root = root
+        self._all_share = _ALL_SHARE / sharers
         self.members: dict[int, Process] = {root.pid: root}
         self.stats: dict[int, Stat] = {}
         self.newcomers: set[int] = set()
@@ -132,7 +134,7 @@ class ProcessTree:
             self._parents = {}
             self._look()
             cost_s = time.process_time() - before_s
-            self._all_due_s = now_s + max(_ALL_LEAST_S, cost_s / _ALL_SHARE)
+            self._all_due_s = now_s + max(_ALL_LEAST_S, cost_s / self._all_share)
         else:
             self._look()
 

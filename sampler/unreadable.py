@@ -9,18 +9,19 @@ Say = Callable[[Event], object]
 """Takes an event that is to be recorded."""
 
 
-def event_of(error: SamplerError, pid: int | None = None) -> Event:
+def event_of(error: SamplerError, pid: int | None = None, target: str | None = None) -> Event:
     """The event that says why something could not be read.
 
     Args:
         error: What the reading raised.
         pid: Whose reading it was; None if not one process's.
+        target: The target's id; None if somebody else adds it.
     """
     if not isinstance(error, DeniedError):
-        return Unread(pid, str(error))
+        return Unread(pid, str(error), target)
     entering = "/ns/" in error.what
     missing = "CAP_SYS_ADMIN" if entering else "the target's user, or CAP_SYS_PTRACE"
-    return PermissionDenied(error.pid, error.what, missing)
+    return PermissionDenied(error.pid, error.what, missing, target)
 
 
 class Unreadable:

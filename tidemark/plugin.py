@@ -22,7 +22,7 @@ from tidemark.record.metadata import ABORTED, COMPLETED
 from tidemark.record.options import Option, check_flags_of_environment, integer
 from tidemark.record.secrets import without_secrets
 from tidemark.run.children import NURSERY, run_to_terminal, say
-from tidemark.run.configuration import completed
+from tidemark.run.configuration import completed, running_service
 from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
@@ -164,9 +164,12 @@ class Plugin:
             TidemarkError: one line that says what is wrong with it, or with an option.
         """
         given = vars(self.environment.parsed_options)
-        for name, value in completed(given, has_host=self._foreign_host() is not None).items():
+        has_host = self._foreign_host() is not None
+        for name, value in completed(given, has_host=has_host).items():
             if name in BY_NAME and value is not given[name]:
                 given[name] = BY_NAME[name].as_given(value)
+        if not has_host and (running := running_service(given)):
+            self.environment.host = running.url
 
     def _check_load(self) -> None:
         """Check what Locust finds out too late, with a traceback, or never.
@@ -354,7 +357,7 @@ class Plugin:
         if session.url in self._own_urls and self.web_ui:
             self.environment.host = EMBEDDED_HOST
         options = session.plan.options
-        if was_loaded and (options.no_target or not options.no_report):
+        if was_loaded and (not session.plan.is_watched or not options.no_report):
             self._unreported = session
             if self.web_ui:
                 gevent.spawn(self._explain)
@@ -367,7 +370,7 @@ class Plugin:
     def _explain(self) -> None:
         """Write the report of the run that has just ended."""
         session, self._unreported = self._unreported, None
-        if session and session.plan.options.no_target:
+        if session and not session.plan.is_watched:
             say(f"{session.record.told()}; no process was watched, so there is no verdict")
         elif session and not NURSERY.is_closed:
             run_to_terminal("tidemark", "report", str(session.path))

@@ -256,6 +256,21 @@ def test_totals_that_fall_are_refused(run_path):
     assert "runs backwards" in refusal(run_path)
 
 
+def test_the_rows_of_targets_that_stand_one_after_the_other_are_put_in_order(run_path):
+    path, once = run_path / "samples.csv", load_run(run_path)
+    header, *rows = path.read_text().splitlines()
+    at = header.split(",").index("target")
+    moved = [",".join([*row.split(",")[:at], "b", *row.split(",")[at + 1 :]]) for row in rows]
+    path.write_text("\n".join([header, *rows, *moved, ""]))
+    found = load_run(run_path)
+    assert found.samples["elapsed_s"].is_monotonic_increasing
+    assert found.duration_s == once.duration_s
+    for target in ("target", "b"):
+        own = found.samples[found.samples["target"] == target].reset_index(drop=True)
+        columns = ["elapsed_s", "pid", "fds", "rss_bytes"]
+        pd.testing.assert_frame_equal(own[columns], once.samples[columns])
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_nothing_but_one_line_of_refusal_ever_escapes(tmp_path_factory, data):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tidemark.analysis.tables import read_table
+from tidemark.analysis.tables import in_order, read_table
 from tidemark.record.errors import UnusableRunError
 from tidemark.record.layout import Table
 
@@ -155,3 +155,29 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, data):
     path.write_bytes(data)
     with pytest.raises(UnusableRunError):
         read_table(path.parent, TABLE)
+
+
+OF_TARGETS = Table(
+    "table.csv", ("time_s", "elapsed_s", "target", "pid"), text=("target",), each="target"
+)
+APART = "time_s,elapsed_s,target,pid\n10,0,b,1\n11,1,b,2\n12,2,b,3\n10,0,a,4\n11,1,a,5\n"
+
+
+def test_the_rows_of_targets_may_stand_one_after_the_other(tmp_path):
+    found = in_order(read(tmp_path, APART, OF_TARGETS))
+    assert found["elapsed_s"].tolist() == [0, 0, 1, 1, 2]
+    assert found["pid"].tolist() == [1, 4, 2, 5, 3], "those of one time stay as they were"
+    assert found.index.tolist() == list(range(5))
+
+
+def test_rows_in_order_are_left_alone(tmp_path):
+    found = read(tmp_path, GOOD)
+    assert in_order(found) is found
+
+
+def test_the_time_of_one_target_may_not_run_backwards(tmp_path):
+    torn = APART + "10.5,0.5,b,1\n13,3,a,1\n"
+    told = "line 7: elapsed_s of target b runs backwards (0.5)"
+    assert told in refusal(tmp_path, torn, OF_TARGETS)
+    alone = "time_s,elapsed_s,target,pid\n10,1,b,1\n11,0.5,b,2\n"
+    assert "line 3: elapsed_s runs backwards (0.5)" in refusal(tmp_path, alone, OF_TARGETS)

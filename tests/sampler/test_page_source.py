@@ -258,7 +258,7 @@ def test_a_page_of_no_process_is_refused(page):
 
 def test_the_live_line_has_a_dash_for_what_the_page_does_not_say():
     glance = Glance()
-    glance.update(3.0, source(PYTHON.replace("process_res", "other_res")).take(0.0), 0.0)
+    glance.update(3.0, [source(PYTHON.replace("process_res", "other_res")).take(0.0)], 0.0)
     assert "1 processes  fds 8  threads -  rss -  connections -" in describe(glance)
 
 
@@ -340,7 +340,7 @@ def test_the_sampler_watches_a_page_alone(page_samplers, eventually):
 def options(**given):
     wanted = {"out": "x", "metrics_url": URL, **given}
     values = read_all(OPTIONS, wanted)
-    return Options(**{**values, "pid": values["pid"] or 0})
+    return Options(**values)
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ def test_what_does_not_apply_is_refused(given, message):
 
 
 def test_a_page_alone_is_enough():
-    assert options().pid == 0
+    assert options().pid == ()
 
 
 def test_nobody_there_is_one_line_and_leaves_nothing(tmp_path):

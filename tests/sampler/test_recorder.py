@@ -61,7 +61,7 @@ class Watched:
         budget = Budget(options.budget / 100)
         self.source = LocalSource(options, budget)
         self.journal = Journal(self.directory)
-        self.recorder = Recorder(self.journal, self.clock, self.source, budget, options.interval)
+        self.recorder = Recorder(self.journal, self.clock, [self.source], budget, options.interval)
         self.recorder.start()
 
     def rows(self):

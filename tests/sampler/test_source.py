@@ -54,7 +54,7 @@ def record(tmp_path):
     journal = Journal(directory)
 
     def make(source, ticks=1):
-        recorder = Recorder(journal, RunClock.start(), source, Budget(0.5), 1.0)
+        recorder = Recorder(journal, RunClock.start(), [source], Budget(0.5), 1.0)
         recorder.start()
         for number in range(ticks):
             recorder.write(*recorder.read(full=number == ticks - 1))
@@ -102,7 +102,7 @@ def test_why_there_is_no_better_source_is_said(record):
     directory, _ = record(source, ticks=0)
     started, denied = (one.event for one in directory.read_events())
     assert "/proc/7/ns/net may not be read" in started.reason
-    assert denied == PermissionDenied(7, "/proc/7/ns/net", "CAP_SYS_ADMIN")
+    assert denied == PermissionDenied(7, "/proc/7/ns/net", "CAP_SYS_ADMIN", "api-2")
 
 
 # -- the figures ------------------------------------------------------------------------------
@@ -238,6 +238,7 @@ def test_each_kind_of_figure_is_said_to_be_unreadable_once():
 
 def test_a_glance_keeps_the_connections_that_were_read_last():
     glance = Glance()
-    glance.update(1.0, Sample([ProcessFigures(7, "a", {"fds": 3})], Connections({7: {1: 2}})), 0.1)
-    glance.update(2.0, Sample([ProcessFigures(7, "a", {"fds": 4})]), 0.2)
+    first = Sample([ProcessFigures(7, "a", {"fds": 3})], Connections({7: {1: 2}}))
+    glance.update(1.0, [first], 0.1)
+    glance.update(2.0, [Sample([ProcessFigures(7, "a", {"fds": 4})])], 0.2)
     assert (glance.elapsed_s, glance.fds, glance.connections, glance.time_wait) == (2.0, 4, 2, 0)

@@ -167,7 +167,8 @@ def drive(one: Drive, progress: Progress) -> None:
     elif code in (0, LOAD_FAILED, CANNOT_TELL):
         progress.end(view)
     else:
-        raise ChildError(f"{one.name}: {locust.last_words()}")
+        said = locust.last_words()
+        raise ChildError(f"{one.name}: {said.removeprefix(f'service {one.name}: ')}")
 
 
 def _stop_in_order(locust: Child) -> None:

@@ -227,43 +227,53 @@ class RunOptions:
     request_timeout: float = _option(
         value.number(0, LONGEST_S, exclusive=True), 5.0, "seconds until a request has failed", "S"
     )
+    metrics_url: str = _option(
+        service_url,
+        "",
+        "metrics page of the target, Prometheus text or expvar, read at every sample beside its "
+        "process; with --no-target in place of it",
+        "URL",
+        in_form=False,
+    )
     target_port: int = _option(
         value.integer(0, 65535),
         0,
-        "port of the target on 127.0.0.1 (0: any free one); with --host: watch who listens there",
+        "port of the target on 127.0.0.1 (0: any free one); of one that runs already: watch who "
+        "listens there",
         alias="--port",
     )
     target_pid: int = _option(
         value.integer(0),
         0,
-        "with --host: the process to sample, children included (0: who listens there)",
+        "of a service that runs already: the process to sample, children included (0: who listens)",
         "PID",
     )
     target_command: str = _option(
         value.line,
         "",
-        "with --host: sample the process whose command line this regular expression matches",
+        "of a service that runs already: sample the process whose command line this regular "
+        "expression matches",
         "PATTERN",
         in_form=False,
     )
     target_unit: str = _option(
         value.one_word,
         "",
-        "with --host: sample the processes of this systemd unit",
+        "of a service that runs already: sample the processes of this systemd unit",
         "NAME",
         in_form=False,
     )
     target_container: str = _option(
         value.one_word,
         "",
-        "with --host: sample the processes of this container",
+        "of a service that runs already: sample the processes of this container",
         "ID",
         in_form=False,
     )
     pid_file: str = _option(
         value.file,
         "",
-        "with --host: sample the process whose id stands in this file",
+        "of a service that runs already: sample the process whose id stands in this file",
         "FILE",
         in_form=False,
     )
@@ -274,7 +284,10 @@ class RunOptions:
         is_flag=True,
     )
     no_target: bool = _option(
-        value.flag, False, "with --host: drive it without watching a process", is_flag=True
+        value.flag,
+        False,
+        "of a service that runs already: drive it without watching a process",
+        is_flag=True,
     )
     share_files: bool = field(metadata={"option": value.SHARE_FILES})
     no_report: bool = _option(
