@@ -1,10 +1,11 @@
 """What the agent may not read of the target, found by reading it once."""
 
+import contextlib
 import math
 
-from tidemark.record.events import PermissionDenied
+from tidemark.record.events import Event, PermissionDenied
 from tidemark.sampler.budget import Budget
-from tidemark.sampler.local import LocalSource
+from tidemark.sampler.local import open_targets
 from tidemark.sampler.options import Options
 from tidemark.sampler.unreadable import event_of
 
@@ -18,13 +19,12 @@ def missing_rights(options: Options) -> tuple[str, ...]:
     Raises:
         SamplerError: There is nothing to watch, or it cannot be watched.
     """
-    source = LocalSource(options, Budget(math.inf))
-    try:
-        events = source.take(0.0, full=True).events
-        if source.shortcoming is not None:
-            events.insert(0, event_of(source.shortcoming))
-    finally:
-        source.close()
+    events: list[Event] = []
+    for source in open_targets(options, Budget(math.inf)):
+        with contextlib.closing(source):
+            if source.shortcoming is not None:
+                events.append(event_of(source.shortcoming))
+            events += source.take(0.0, full=True).events
     denied = [event for event in events if isinstance(event, PermissionDenied)]
     return tuple(dict.fromkeys(map(_sentence, denied)))
 
