@@ -58,6 +58,7 @@ class Option:
         holds_spaces: Its values may hold spaces; in the environment they stand on lines of their
             own then, which `parse` takes apart.
         is_positional: Stands without its name.
+        are_numbers: A whole number, or several with commas between; in a file they may be a list.
         in_form: May be set in the web form too; not what names files, libraries or programs,
             for whatever a browser shows may try to post to the form.
         alias: A further flag of our own commands, which Locust has for something else.
@@ -73,6 +74,7 @@ class Option:
     is_repeatable: bool = False
     holds_spaces: bool = False
     is_positional: bool = False
+    are_numbers: bool = False
     in_form: bool = True
     alias: str = ""
 

@@ -1,4 +1,4 @@
-"""The roots of what is watched: the process that a tree begins with, and its target's id."""
+"""How targets are named on a command line: by the root of their tree, or by their port."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.options import integer, one_word
 
 _pid = integer(1)
+_port = integer(0, 65535)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,17 @@ def read_roots(given: Any) -> tuple[Root, ...]:
 
 def listed_roots(given: Any) -> tuple[Root, ...]:
     """The same, separated by commas; 0 is none."""
+    return tuple(read_root(value) for value in _listed(given))
+
+
+def listed_ports(given: Any) -> tuple[int, ...]:
+    """TCP ports, separated by commas; 0 is none."""
+    return tuple(dict.fromkeys(_port(value) for value in _listed(given)))
+
+
+def _listed(given: Any) -> list[Any]:
     values = given if isinstance(given, list | tuple) else str(given).split(",")
-    return tuple(read_root(value) for value in values if str(value).strip() not in {"", "0"})
+    return [value for value in values if str(value).strip() not in {"", "0"}]
 
 
 def named(roots: Sequence[Root], name: str = ONLY_TARGET) -> tuple[Root, ...]:

@@ -103,7 +103,7 @@ def exit_code(ended: Ending) -> int | None:
     """What Locust exits with; None leaves it to Locust, which counts failed requests."""
     if ended.cannot_tell:
         return EXIT_CANNOT_TELL
-    return None if ended.outcome == COMPLETED else EXIT_FAILED
+    return None if ended.outcome == COMPLETED and not ended.has_lost_targets else EXIT_FAILED
 
 
 def _as_set(tags: list[str] | None) -> set[str] | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tidemark.record.layout import SAMPLES
-from tidemark.run.full import FullWatch
+from tidemark.run.full import FullWatch, Sight
 
 
 class Samples:
@@ -33,7 +33,8 @@ def test_full_and_failing_is_told_once(samples: Samples, tmp_path: Path) -> None
     assert watch.first_sight(5) is None
     samples.add(100)
     told = watch.first_sight(9)
-    assert told == "api (7) has 100 of 100 descriptors open, and 4 requests have failed since"
+    line = "api (7) has 100 of 100 descriptors open, and 4 requests have failed since"
+    assert told == Sight(line, "target")
     samples.add(100)
     assert watch.first_sight(90) is None
 

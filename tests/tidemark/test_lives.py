@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -16,11 +16,13 @@ from tests.eventually import eventually
 from tidemark.record.clock import Instant, RunClock
 from tidemark.record.events import BrokerDown, SamplerLost, TargetExited
 from tidemark.record.layout import ONLY_TARGET
-from tidemark.record.metadata import ABORTED, DIED
+from tidemark.record.metadata import ABORTED, COMPLETED, DIED
 from tidemark.run.errors import ChildError
+from tidemark.run.finding import Clue, Watched
 from tidemark.run.journal import Ending, Journal
-from tidemark.run.lives import MOST_RESTARTS, SEARCH_INTERVAL_S, SUCCESSOR_S, Lives, Stranger
+from tidemark.run.lives import MOST_RESTARTS, Lives
 from tidemark.run.options import RunOptions
+from tidemark.run.places import SEARCH_INTERVAL_S, SUCCESSOR_S, Place, Stranger
 from tidemark.run.plan import Plan
 from tidemark.run.processes import Services
 from tidemark.sampler import procfs
@@ -54,10 +56,14 @@ class FakeProcesses:
     error: str = ""
     sampler: FakeChild | None = field(default_factory=FakeChild)
     restarts: int = 0
-    watched: list[int] = field(default_factory=list)
+    watched: list[tuple[str, int]] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
 
-    def watch(self, pid: int) -> None:
-        self.watched.append(pid)
+    def watch(self, target: str, pid: int) -> None:
+        self.watched.append((target, pid))
+
+    def forget(self, target: str) -> None:
+        self.forgotten.append(target)
 
     def restart_sampler(self, brokers: list[str]) -> None:
         assert brokers == ["a:1", "b:2"]
@@ -88,7 +94,7 @@ def room(tmp_path: Path) -> Room:
     journal.clock = FrozenClock(0.0, 41.0)
     processes, target, broker = FakeProcesses(), FakeChild(), FakeChild()
     services = Services("http://x", ["a:1", "b:2"], cast("Any", broker), cast("Any", target), None)
-    lives = Lives(journal, cast("Any", processes), services, None)
+    lives = Lives(journal, cast("Any", processes), services)
     return Room(journal, processes, target, broker, lives)
 
 
@@ -186,9 +192,26 @@ class Gone:
 def lives_of_a_stranger(
     room: Room, successor: Callable[[], int | None], start_ticks: int = 0
 ) -> Lives:
+    def find() -> list[int]:
+        found = successor()
+        return [] if found is None else [found]
+
+    return lives_of(room, place_of(Gone(start_ticks), ONLY_TARGET, find))
+
+
+def place_of(
+    process: Gone | int, target: str, find: Callable[[], list[int]] = list, *, is_only: bool = True
+) -> Place:
+    pid = process if isinstance(process, int) else process.pid
+    place = Place(Watched(target, pid, Clue("--target-pid", find), is_only=is_only))
+    if isinstance(process, Gone):
+        place.stranger = cast("Stranger", process)
+    return place
+
+
+def lives_of(room: Room, *places: Place) -> Lives:
     services = Services("http://x", ["a:1"], None, None, None)
-    stranger = cast("Stranger", Gone(start_ticks))
-    return Lives(room.journal, cast("Any", room.processes), services, stranger, successor)
+    return Lives(room.journal, cast("Any", room.processes), services, places)
 
 
 def later(room: Room, by_s: float) -> None:
@@ -231,7 +254,7 @@ def test_a_stranger_that_is_started_again_is_followed(room: Room) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         lives = lives_of_a_stranger(room, lambda: process.pid)
         assert lives.look() is None
-        assert room.processes.watched == [process.pid]
+        assert room.processes.watched == [(ONLY_TARGET, process.pid)]
         later(room, 100.0)
         assert lives.look() is None
         assert room.events() == []
@@ -245,3 +268,66 @@ def test_a_stranger_that_is_started_again_is_followed(room: Room) -> None:
         True,
     )
     lives.close()
+
+
+@pytest.fixture
+def alive() -> Iterator[int]:
+    """The id of a process that lives."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        yield process.pid
+
+
+def test_one_of_several_that_ends_is_told_and_the_others_go_on(room: Room, alive: int) -> None:
+    lives = lives_of(room, place_of(alive, "a"), place_of(Gone(), "b"))
+    assert lives.look() is None
+    later(room, SUCCESSOR_S)
+    assert lives.look() is None
+    assert lives.look() is None, "it is told once"
+    assert room.events() == [TargetExited(17, "java", None, None, "b")]
+    assert room.processes.forgotten == ["b"]
+    judged = lives.judged(Ending(COMPLETED, "the load came to its end"))
+    told = "the load came to its end; b had ended by itself"
+    assert judged == Ending(COMPLETED, told, has_lost_targets=True)
+    lives.close()
+
+
+def test_when_all_have_ended_the_run_ends(room: Room) -> None:
+    lives = lives_of(room, place_of(Gone(), "a"), place_of(Gone(pid=18), "b"))
+    assert lives.look() is None
+    later(room, SUCCESSOR_S)
+    told = "all 2 targets have ended: java (18) has ended after 41 s"
+    ending = lives.look()
+    assert ending == Ending(DIED, told)
+    assert [event.target for event in room.events()] == ["a", "b"]
+    assert room.processes.forgotten == ["a"], "a sampler of nothing cannot be"
+    assert lives.judged(ending) == ending
+
+
+def test_one_of_several_takes_no_place_of_another(room: Room, alive: int) -> None:
+    def alike() -> list[int]:
+        return [alive]
+
+    places = [
+        place_of(one, name, alike, is_only=False) for one, name in ((alive, "a"), (Gone(), "b"))
+    ]
+    lives = lives_of(room, *places)
+    assert lives.look(is_last=True) is None
+    assert room.processes.watched == []
+    assert [event.target for event in room.events()] == ["b"]
+    lives.close()
+
+
+def test_of_several_that_match_one_that_is_free_is_taken(room: Room, alive: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as heir:
+
+        def alike() -> list[int]:
+            return [alive, heir.pid]
+
+        of_a, of_b = place_of(alive, "a", alike, is_only=False), place_of(Gone(), "b", alike)
+        lives = lives_of(room, of_a, of_b)
+        assert lives.look() is None
+        assert room.processes.watched == [], "which of them is not known"
+        lives = lives_of(room, of_a, place_of(Gone(), "b", alike, is_only=False))
+        assert lives.look() is None
+        assert room.processes.watched == [("b", heir.pid)]
+        lives.close()

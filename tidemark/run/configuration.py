@@ -46,6 +46,7 @@ _NOT_OF_A_LOAD = frozenset(
         "target_unit",
         "target_container",
         "pid_file",
+        "all_targets",
         "no_target",
         "metrics_url",
         "share_files",

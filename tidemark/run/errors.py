@@ -9,3 +9,18 @@ class ChildError(TidemarkError):
 
 class LedgerError(TidemarkError):
     """What became of the messages cannot be told."""
+
+
+class OtherListenerError(TidemarkError):
+    """Surely another process serves a port than the one that is watched.
+
+    Attributes:
+        who: Which port is served by whom, in a few words.
+    """
+
+    def __init__(self, who: str, instead_of: str) -> None:
+        super().__init__(
+            f"--target-pid: {who}, not by {instead_of}: "
+            "name the process that serves it, or with --host the port of this one"
+        )
+        self.who = who

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tidemark.record.errors import TidemarkError
+from tidemark.record.roots import Root, named
 from tidemark.run.listening import holders_of, holders_of_port
 from tidemark.run.options import RunOptions
 from tidemark.sampler import procfs
 from tidemark.sampler.errors import SamplerError
 from tidemark.sampler.listeners import commands_like, parents_of_all, roots_of, shown_process
+from tidemark.sampler.root import fingerprint
 
 MOST_NAMED = 5
 """So many processes an error names."""
@@ -39,39 +41,105 @@ class Clue:
     option: str
     find: Callable[[], Iterable[int]]
 
+    def processes(self) -> list[int]:
+        """All that are meant, and descend from no other one; in the order of their ids.
+
+        Raises:
+            TidemarkError: There is none; one line.
+        """
+        roots = roots_of(self.find(), parents_of_all())
+        if not roots:
+            raise TidemarkError(f"{self.option}: no process matches; is the service running?")
+        return sorted(roots)
+
     def process(self) -> int:
         """The one process that is meant.
 
         Raises:
             TidemarkError: There is none, or there are several; one line.
         """
-        parents = parents_of_all()
-        roots = roots_of(self.find(), parents)
-        if not roots:
-            raise TidemarkError(f"{self.option}: no process matches; is the service running?")
+        roots = self.processes()
         if len(roots) > 1:
-            shown = "; ".join(shown_process(pid) for pid in sorted(roots)[:MOST_NAMED])
+            shown = "; ".join(shown_process(pid) for pid in roots[:MOST_NAMED])
             more = f" and {len(roots) - MOST_NAMED} more" if len(roots) > MOST_NAMED else ""
             raise TidemarkError(
                 f"{self.option}: {len(roots)} processes match: {shown}{more}: "
-                "name one of them with --target-pid"
+                "name one of them with --target-pid, or watch each with --all-targets"
             )
-        return roots.pop()
+        return roots[0]
 
 
-def watched_process(options: RunOptions, host: str) -> int:
-    """The process to watch: the one that options name, else the one that listens at the host.
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A process of somebody else's that is a target of the run.
+
+    Attributes:
+        target: The target's id.
+        pid: Its process id.
+        clue: What tells the process that takes its place.
+        is_only: Whether there is but one such process: where several match, none is meant.
+    """
+
+    target: str
+    pid: int
+    clue: Clue
+    is_only: bool = True
+
+    def successors(self) -> list[int]:
+        """What may have taken its place: all that match now; none where that cannot be told."""
+        try:
+            return [self.clue.process()] if self.is_only else self.clue.processes()
+        except TidemarkError:
+            return []  # not yet
+
+
+def watched_processes(options: RunOptions, host: str) -> tuple[Watched, ...]:
+    """The processes to watch: those that options name, else the one that listens at the host.
 
     Raises:
-        TidemarkError: it is not there, or cannot be told from others; one line.
+        TidemarkError: one is not there, or cannot be told from others; one line.
     """
-    return options.target_pid or clue(options, host).process()
+    found = _named(options, host) if options.target_pid else _found(options, host)
+    try:
+        roots = named([root for root, _ in found])
+    except ValueError as error:
+        raise TidemarkError(f"--target-pid: {error}") from error
+    are_alike = options.all_targets or len(options.target_pid) > 1
+    return tuple(
+        Watched(root.target, root.pid, its_clue, is_only=not are_alike)
+        for root, (_, its_clue) in zip(roots, found, strict=True)
+    )
+
+
+def _named(options: RunOptions, host: str) -> list[tuple[Root, Clue]]:
+    roots = options.target_pid
+    if len(roots) == 1:
+        return [(roots[0], clue(options, host))]
+    parents = parents_of_all()
+    apart = roots_of((root.pid for root in roots), parents)
+    for root in roots:
+        if root.pid not in apart:
+            raise TidemarkError(
+                f"--target-pid: process {root.pid} descends from another one of them, with which "
+                "it is watched: leave it out"
+            )
+    return [(root, by_likeness(root.pid)) for root in roots]
+
+
+def _found(options: RunOptions, host: str) -> list[tuple[Root, Clue]]:
+    ports = options.target_port
+    clues = [by_port(port) for port in ports] if ports else [clue(options, host)]
+    found: dict[int, Clue] = {}
+    for one in clues:
+        for pid in one.processes() if options.all_targets else [one.process()]:
+            found.setdefault(pid, one)
+    return [(Root(pid), one) for pid, one in found.items()]
 
 
 def clue(options: RunOptions, host: str) -> Clue:
     """What tells the process to watch, now and after a restart: at least who listens there."""
     if options.target_port:
-        return by_port(options.target_port)
+        return by_port(options.port)
     if options.target_command:
         return by_command(options.target_command)
     if options.target_unit:
@@ -104,6 +172,17 @@ def by_command(pattern: str) -> Clue:
     except re.error as error:
         raise TidemarkError(f"--target-command: no regular expression ({error})") from error
     return Clue(f"--target-command {pattern!r}", lambda: commands_like(wanted))
+
+
+def by_likeness(pid: int) -> Clue:
+    """What is like a process that is there now: its command line, user and working directory."""
+    wanted = fingerprint(pid)
+
+    def find() -> Iterable[int]:
+        alike = (other for other in procfs.list_pids() if fingerprint(other) == wanted)
+        return alike if wanted else ()
+
+    return Clue("--target-pid", find)
 
 
 def by_pid_file(path: Path) -> Clue:

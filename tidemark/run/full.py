@@ -1,5 +1,6 @@
 """Tells from the samples that a service has run out of descriptors, where its log does not."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from tidemark.record.layout import SAMPLES
@@ -9,6 +10,19 @@ NEARLY = 2
 """A process without room for a connection may still have so many: it was just closing one."""
 TICKS_ENOUGH = 2
 FAILURES_ENOUGH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A process that has run out of descriptors.
+
+    Attributes:
+        line: What shows it.
+        target: The id of its target.
+    """
+
+    line: str
+    target: str
 
 
 class FullWatch:
@@ -22,7 +36,7 @@ class FullWatch:
         self._rows: RowStream | None = RowStream(folder, SAMPLES)
         self._full: dict[str, tuple[int, int]] = {}
 
-    def first_sight(self, failures: int) -> str | None:
+    def first_sight(self, failures: int) -> Sight | None:
         """What shows it, when that has been seen since the last look; None before and after.
 
         Args:
@@ -39,8 +53,9 @@ class FullWatch:
             self._full[pid] = ticks + 1, since
             if ticks + 1 >= TICKS_ENOUGH and failures - since >= FAILURES_ENOUGH:
                 self._rows = None  # once is enough
-                return (
+                line = (
                     f"{row['process']} ({pid}) has {int(held):,} of {int(limit):,} descriptors "
                     f"open, and {failures - since:,} requests have failed since"
                 )
+                return Sight(line, row["target"])
         return None

@@ -18,9 +18,11 @@ from tidemark.record.events import DiskFull, DiskHasRoom, Event, RunEnded, RunSt
 from tidemark.record.files import reserve
 from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.metadata import Target, utc_now
-from tidemark.record.secrets import without_secrets
+from tidemark.record.secrets import shown_command, without_secrets
 from tidemark.run.children import say
+from tidemark.run.finding import Watched
 from tidemark.run.plan import Plan
+from tidemark.sampler.procfs import read_command
 
 LIBRARIES = ("locust", "gevent", "confluent-kafka", "flask", "gunicorn", "psutil")
 
@@ -38,11 +40,13 @@ class Ending:
         outcome: one of `OUTCOMES`.
         reason: a sentence.
         cannot_tell: nothing was tested, or not by all that it takes.
+        has_lost_targets: one of several targets ended by itself, and the others went on.
     """
 
     outcome: str
     reason: str
     cannot_tell: bool = False
+    has_lost_targets: bool = False
 
 
 class Journal:
@@ -179,7 +183,15 @@ def describe_target(
             "broker_kind": None if options.bootstrap else options.broker,
         }
     only = Target(ONLY_TARGET, url, (pid,) if pid else (), command)
-    return {"target": target, "targets": [only.to_json()]}
+    targets = [_describe(one, url, plan) for one in plan.watched] or [only]
+    return {"target": target, "targets": [one.to_json() for one in targets]}
+
+
+def _describe(watched: Watched, url: str | None, plan: Plan) -> Target:
+    """A process of somebody else's; of several, their command lines tell them apart."""
+    are_several = len(plan.watched) > 1
+    command = shown_command(read_command(watched.pid)) if are_several else None
+    return Target(watched.target, url, (watched.pid,), command)
 
 
 def describe_load(plan: Plan, users: int | None, run_time_s: float | None = None) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 import itertools
 import os
 import socket
+from collections.abc import Sequence
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tidemark.record.errors import TidemarkError
+from tidemark.run.errors import OtherListenerError
 from tidemark.sampler import procfs
 from tidemark.sampler.brokers import IPAddress, unmapped
 from tidemark.sampler.errors import SamplerError
@@ -105,6 +107,33 @@ def doubt_of(url: str, pid: int) -> str | None:
         return str(error)
     except OSError as error:
         return f"who listens on port {port} cannot be read ({error.strerror})"
+
+
+def doubts_of(url: str, pids: Sequence[int]) -> dict[int, str]:
+    """The same of several processes: of which of them that cannot be known, and why.
+
+    Who serves the port may be what hands requests on to several; of a single one it is not
+    believed.
+
+    Raises:
+        TidemarkError: nobody answers, one is not there, or surely another one than the only one
+            answers.
+    """
+    doubts = {}
+    for pid in pids:
+        try:
+            doubt = doubt_of(url, pid)
+        except OtherListenerError as error:
+            if len(pids) == 1:
+                raise
+            doubt = _may_pass_on(error.who, pid)
+        if doubt is not None:
+            doubts[pid] = doubt
+    return doubts
+
+
+def _may_pass_on(who: str, pid: int) -> str:
+    return f"{who}, which may pass requests on to process {pid}"
 
 
 def taken_by(url: str) -> str | None:
@@ -226,13 +255,10 @@ def _doubt_about_others(
     listener = min(holders)
     who = f"port {port} is served by {shown_process(listener)}"
     if _is_front(listener):
-        return f"{who}, which may pass requests on to process {pid}"
+        return _may_pass_on(who, pid)
     if any(_are_related(pid, holder, parents) for holder in holders):
         return f"{who}, which belongs together with process {pid}"
-    raise TidemarkError(
-        f"--target-pid: {who}, not by {shown_process(pid)}: "
-        "name the process that serves it, or with --host the port of this one"
-    )
+    raise OtherListenerError(who, shown_process(pid))
 
 
 def _are_related(pid: int, other: int, parents: dict[int, int]) -> bool:

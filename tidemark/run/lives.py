@@ -1,9 +1,7 @@
 """The processes that a run cannot do without: what it means when one ends by itself."""
 
-import math
-import os
-import select
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import replace
 
 from tidemark.record.events import BY_ITSELF, BrokerDown, SamplerLost, TargetExited
 from tidemark.record.layout import ONLY_TARGET
@@ -12,90 +10,24 @@ from tidemark.record.process import signal_name
 from tidemark.run.children import NURSERY, Child, say
 from tidemark.run.errors import ChildError
 from tidemark.run.journal import Ending, Journal
+from tidemark.run.places import Place
 from tidemark.run.processes import Processes, Services
-from tidemark.sampler import procfs
-from tidemark.sampler.errors import SamplerError
 
-SUCCESSOR_S = 5.0
-"""So long a service of somebody else's has to come back after its process has ended."""
-SEARCH_INTERVAL_S = 0.5
 MOST_RESTARTS = 3
 """A sampler that is lost more often than this in one run is given up."""
-
-
-class Stranger:
-    """A process that somebody else has started, held by a descriptor that no other can take over.
-
-    Source: pidfd_open(2), Linux 5.3.
-
-    Args:
-        pid: its process id.
-
-    Attributes:
-        name: what the kernel calls it.
-        start_ticks: when it began, clock ticks since boot; infinite where it had ended already.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self._descriptor: int | None = None
-        self.name = "process"
-        self.start_ticks: float = math.inf
-        try:
-            self._descriptor = os.pidfd_open(pid)
-            stat = procfs.read_stat(pid)
-            self.name, self.start_ticks = stat.name, stat.start_ticks
-        except (OSError, SamplerError):
-            self.close()  # gone before it was looked at
-
-    def is_gone(self) -> bool:
-        """Whether it has ended, waited for or not."""
-        if self._descriptor is None:
-            return True
-        return bool(select.select([self._descriptor], [], [], 0)[0])
-
-    def close(self) -> None:
-        """Let go of it."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-
-class Search:
-    """The search for the process that takes the place of one that has ended.
-
-    Args:
-        began_s: when that was noticed, seconds since the run began.
-    """
-
-    def __init__(self, began_s: float) -> None:
-        self.began_s = began_s
-        self._next_s = began_s
-
-    def is_due(self, now_s: float) -> bool:
-        """Whether to look now: at first, and then every half second."""
-        if now_s < self._next_s:
-            return False
-        self._next_s = now_s + SEARCH_INTERVAL_S
-        return True
-
-    def is_over(self, now_s: float) -> bool:
-        """Whether it is given up."""
-        return now_s >= self.began_s + SUCCESSOR_S
 
 
 class Lives:
     """Notices that the target, the brokers or the sampler ended by themselves, and says so once.
 
-    A lost sampler is started again, and tells itself what was missed; without one of the others
-    the run has to end.
+    A lost sampler is started again, and tells itself what was missed; without the brokers, or
+    without any target, the run has to end. It goes on while one of several targets lives.
 
     Args:
         journal: where events go.
         processes: starts the sampler again.
         services: what was started; brokers and target of somebody else may be missing.
-        stranger: the watched process that somebody else has started, if any.
-        successor: gives the process that has taken its place; None while none has.
+        places: the watched processes that somebody else has started.
     """
 
     def __init__(
@@ -103,15 +35,12 @@ class Lives:
         journal: Journal,
         processes: Processes,
         services: Services,
-        stranger: Stranger | None,
-        successor: Callable[[], int | None] = lambda: None,
+        places: Sequence[Place] = (),
     ) -> None:
         self._journal = journal
         self._processes = processes
         self._services = services
-        self._stranger = stranger
-        self._successor = successor
-        self._search: Search | None = None
+        self._places = tuple(places)
         self._mourned: Child | None = None
         self._restarts = 0
 
@@ -129,57 +58,59 @@ class Lives:
             or self._sampler_gone(is_last=is_last)
         )
 
+    def judged(self, ending: Ending) -> Ending:
+        """What an ending amounts to, where some of several targets did not live to see it."""
+        lost = [place.target for place in self._places if place.is_empty]
+        if not lost or len(lost) == len(self._places):
+            return ending
+        reason = f"{ending.reason}; {', '.join(lost)} had ended by itself"
+        return replace(ending, reason=reason, has_lost_targets=True)
+
     def close(self) -> None:
-        """Let go of a stranger."""
-        if self._stranger:
-            self._stranger.close()
+        """Let go of the processes of others."""
+        for place in self._places:
+            place.close()
 
     @property
     def _elapsed_s(self) -> float:
         return self._journal.clock.now().elapsed_s
 
     def _target_gone(self, *, is_last: bool) -> Ending | None:
-        target, stranger, reason = self._services.target, self._stranger, ""
+        target = self._services.target
         if target is not None and target.returncode is not None:
-            reason = target.obituary(self._elapsed_s)
             name = signal_name(target.returncode)
             code = None if name else target.returncode
-            self._say_exited(target.pid, None, code, name)
-        elif stranger and stranger.is_gone() and not self._is_succeeded(stranger, is_last=is_last):
-            reason = f"{stranger.name} ({stranger.pid}) has ended after {self._gone_s:.0f} s"
-            self._say_exited(stranger.pid, stranger.name, None, None)
-        return Ending(DIED, reason) if reason else None
+            self._journal.event(TargetExited(target.pid, None, code, name, ONLY_TARGET))
+            return Ending(DIED, target.obituary(self._elapsed_s))
+        last = ""
+        for place in self._places:
+            if not place.is_empty:
+                last = self._look_at(place, is_last=is_last) or last
+        if not last or not all(place.is_empty for place in self._places):
+            return None
+        count = len(self._places)
+        return Ending(DIED, last if count == 1 else f"all {count} targets have ended: {last}")
 
-    def _is_succeeded(self, stranger: Stranger, *, is_last: bool) -> bool:
-        """Whether another process has taken its place, or may still do so."""
-        now_s = self._elapsed_s
-        search = self._search = self._search or Search(now_s)
-        pid = self._successor() if search.is_due(now_s) else None
-        if pid is not None and pid != stranger.pid and self._is_adopted(Stranger(pid), stranger):
-            return True
-        return not is_last and not search.is_over(now_s)
+    def _look_at(self, place: Place, *, is_last: bool) -> str:
+        """Look after one of the targets; how it ended, if it has for good."""
+        former, now_s = place.stranger, self._elapsed_s
+        pid = place.look(now_s, self._is_watched, is_last=is_last)
+        if pid is not None:
+            self._processes.watch(place.target, pid)
+            say(f"{former.name} ({former.pid}) has ended, process {pid} has taken its place")
+        if not place.is_empty:
+            return ""
+        event = TargetExited(former.pid, former.name, target=place.target)
+        self._journal.event(event)
+        after_s = now_s if place.gone_s is None else place.gone_s
+        told = f"{former.name} ({former.pid}) has ended after {after_s:.0f} s"
+        if any(not other.is_empty for other in self._places):
+            self._processes.forget(place.target)
+            say(f"{place.target}: {told}; the run goes on with the others")
+        return told
 
-    def _is_adopted(self, other: Stranger, former: Stranger) -> bool:
-        """Go on with another process if it began later: a proxy or a master was there before."""
-        if not former.start_ticks < other.start_ticks < math.inf:
-            other.close()
-            return False
-        self._search = None
-        former.close()
-        self._stranger = other
-        self._processes.watch(other.pid)
-        say(f"{former.name} ({former.pid}) has ended, process {other.pid} has taken its place")
-        return True
-
-    @property
-    def _gone_s(self) -> float:
-        """When the watched process was found to have ended."""
-        return self._search.began_s if self._search else self._elapsed_s
-
-    def _say_exited(
-        self, pid: int, process: str | None, code: int | None, signal: str | None
-    ) -> None:
-        self._journal.event(TargetExited(pid, process, code, signal, ONLY_TARGET))
+    def _is_watched(self, pid: int) -> bool:
+        return any(place.stranger.pid == pid for place in self._places)
 
     def _brokers_gone(self) -> Ending | None:
         broker = self._services.broker

@@ -8,6 +8,7 @@ from typing import Any, Self
 from tidemark.record import options as value
 from tidemark.record.errors import OptionError, TidemarkError
 from tidemark.record.options import Option, read_all
+from tidemark.record.roots import Root, listed_ports, listed_roots
 from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.routes.reading import expect_apart
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
@@ -235,18 +236,22 @@ class RunOptions:
         "URL",
         in_form=False,
     )
-    target_port: int = _option(
-        value.integer(0, 65535),
+    target_port: tuple[int, ...] = _option(
+        listed_ports,
         0,
         "port of the target on 127.0.0.1 (0: any free one); of one that runs already: watch who "
-        "listens there",
+        "listens there, of several with commas between each as a target of its own",
+        "N,...",
+        are_numbers=True,
         alias="--port",
     )
-    target_pid: int = _option(
-        value.integer(0),
+    target_pid: tuple[Root, ...] = _option(
+        listed_roots,
         0,
-        "of a service that runs already: the process to sample, children included (0: who listens)",
-        "PID",
+        "of a service that runs already: the process to sample, children included (0: who "
+        "listens); of several with commas between each is a target of its own, called ID",
+        "[ID=]PID,...",
+        are_numbers=True,
     )
     target_command: str = _option(
         value.line,
@@ -276,6 +281,13 @@ class RunOptions:
         "of a service that runs already: sample the process whose id stands in this file",
         "FILE",
         in_form=False,
+    )
+    all_targets: bool = _option(
+        value.flag,
+        False,
+        "of a service that runs already: where several processes match, sample all of them, each "
+        "as a target of its own",
+        is_flag=True,
     )
     keep_going: bool = _option(
         value.flag,
@@ -336,6 +348,11 @@ class RunOptions:
                 f"--settle {self.settle:g}: leaves nothing to judge of {option} {lasts_s:g} s: "
                 "let the load last longer"
             )
+
+    @property
+    def port(self) -> int:
+        """The port that a service is started on; 0 for any free one."""
+        return next(iter(self.target_port), 0)
 
     def as_arguments(self, *names: str) -> list[str]:
         """The command-line arguments that give the same values of these options, or of all."""

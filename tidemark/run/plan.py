@@ -1,9 +1,9 @@
 """What a run is going to be, checked as a whole before anything of it is started."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from tidemark.record.directory import RunDirectory
@@ -11,9 +11,9 @@ from tidemark.record.errors import TidemarkError
 from tidemark.record.options import url
 from tidemark.run.configuration import file_of, routes_of, service_of
 from tidemark.run.faults import KINDS
-from tidemark.run.finding import CLUES, clue, watched_process
+from tidemark.run.finding import CLUES, Watched, watched_processes
 from tidemark.run.folders import new_folder
-from tidemark.run.listening import doubt_of, who_answers
+from tidemark.run.listening import doubts_of, who_answers
 from tidemark.run.options import RunOptions
 from tidemark.services.placeholders import placeholders_in
 from tidemark.services.service import Service
@@ -34,6 +34,7 @@ class Plan:
         topic: what the target writes to.
         service: what is started; None when somebody else has started it.
         name: what a service is called that somebody else has started; empty where nobody said.
+        watched: the processes of somebody else's that are watched.
     """
 
     options: RunOptions
@@ -42,6 +43,7 @@ class Plan:
     topic: str
     service: Service | None = None
     name: str = ""
+    watched: tuple[Watched, ...] = ()
 
     @classmethod
     def of(cls, options: RunOptions, host: str | None) -> Self:
@@ -58,14 +60,16 @@ class Plan:
         if service and not service.is_started:
             host, name, service = service.url, service.name, None
         _check(options, host)
+        watched: tuple[Watched, ...] = ()
         if host is not None and not options.no_target:
             with _called(name):
-                options = replace(options, target_pid=watched_process(options, host))
+                watched = watched_processes(options, host)
+        _check_targets(options, watched)
         if service:
             _check_service(options, service)
         run_id = uuid.uuid4().hex[:8]
         topic = options.topic or f"tidemark-{run_id}"
-        return cls(options, host, run_id, topic, service, "" if service else name)
+        return cls(options, host, run_id, topic, service, "" if service else name, watched)
 
     @property
     def strategy(self) -> str | None:
@@ -102,25 +106,20 @@ class Plan:
         """Whether the target is known to be clean: others are measured against it."""
         return bool(self.service and self.service.reference)
 
-    def look_at_host(self) -> str | None:
-        """Why it cannot be known whether the watched process serves the host; None if it does.
+    def look_at_host(self) -> list[tuple[Watched, str]]:
+        """The watched processes of which it cannot be known whether they serve the host, and why.
 
         Raises:
-            TidemarkError: nobody answers there, or surely another process does.
+            TidemarkError: nobody answers there, or surely another process does than the only one
+                that is watched.
         """
         with _called(self.name):
-            if self.host and self.options.target_pid:
-                return doubt_of(self.host, self.options.target_pid)
+            if self.host and self.watched:
+                doubts = doubts_of(self.host, [one.pid for one in self.watched])
+                return [(one, doubts[one.pid]) for one in self.watched if one.pid in doubts]
             if self.host:
                 who_answers(self.host)
-        return None
-
-    def successor(self) -> int | None:
-        """The process that is what the watched one was, which has ended; None while none is."""
-        try:
-            return clue(self.options, self.host).process() if self.host else None
-        except TidemarkError:
-            return None  # not yet, or it cannot be told which
+        return []
 
     def make_directory(self) -> RunDirectory:
         """Make the run directory: named by the user, or by the time and what is run.
@@ -155,7 +154,7 @@ def _check(options: RunOptions, host: str | None) -> None:
     client_options(vars(options))
     if host is not None:
         _check_host(options, host)
-    elif given := [name for name in (*CLUES, "no_target") if getattr(options, name)]:
+    elif given := [name for name in (*CLUES, "all_targets", "no_target") if getattr(options, name)]:
         flag = "--" + given[0].replace("_", "-")
         raise TidemarkError(
             f"{flag} needs --host, or a service of tidemark.toml that runs already: "
@@ -202,6 +201,14 @@ def _has_known_topic(options: RunOptions, service: Service) -> bool:
     return service.is_told_topic or bool(options.topic)
 
 
+def _check_targets(options: RunOptions, watched: Sequence[Watched]) -> None:
+    """Check what depends on how many targets there are."""
+    if not watched and len(options.target_port) > 1:
+        raise TidemarkError("--target-port: a service that is started here has one port: name one")
+    if len(watched) > 1 and options.metrics_url:
+        raise TidemarkError("--metrics-url is the page of one process: name one target alone")
+
+
 def _check_host(options: RunOptions, host: str) -> None:
     try:
         url(host)
@@ -215,3 +222,5 @@ def _check_host(options: RunOptions, host: str) -> None:
         )
     if len(given) > 1:
         raise TidemarkError(f"{given[0]} and {given[1]} contradict each other: leave out one")
+    if options.all_targets and (options.target_pid or options.no_target):
+        raise TidemarkError(f"--all-targets: has no effect beside {given[0]}: leave it out")

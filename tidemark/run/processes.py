@@ -6,6 +6,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tidemark.record.events import TargetStarted
@@ -15,9 +16,9 @@ from tidemark.record.layout import (
     BUILD_LOG,
     LEDGER_LOG,
     ONLY_TARGET,
+    PID_SUFFIX,
     SAMPLER_LOG,
     TARGET_LOG,
-    TARGET_PID,
 )
 from tidemark.record.secrets import without_secrets
 from tidemark.run.children import Child, python_module
@@ -79,7 +80,7 @@ class Processes:
         self._journal = journal
         self._children: list[Child] = []
         self.sampler: Child | None = None
-        self._watched_pid = 0
+        self._watched: dict[str, int] = {one.target: one.pid for one in plan.watched}
         self._metrics_url = plan.options.metrics_url
         self._redacted: Callable[[str], str] = str
         self._is_stopped = False
@@ -96,9 +97,10 @@ class Processes:
         reader = self._begin_reading("offsets", brokers) if self._plan.has_ledger else None
         url, target = self._service(brokers)
         offsets = reader.wait_ready(READY_TIMEOUT_S) if reader else None
-        self._watched_pid = target.pid if target else self._options.target_pid
-        if self._watched_pid and self._plan.host:
-            self._tell_pid()
+        for one in self._plan.watched:
+            self._tell_pid(one.target)
+        if target:
+            self._watched = {ONLY_TARGET: target.pid}
         if self._plan.is_watched:
             self._start_sampler(brokers)
         return Services(url, brokers, broker, target, offsets, self._redacted)
@@ -113,17 +115,25 @@ class Processes:
             if not self._is_stopped:
                 self._start_sampler(brokers)
 
-    def watch(self, pid: int) -> None:
-        """Let the sampler go on with the process that has taken the place of the watched one."""
-        self._watched_pid = pid
-        self._tell_pid()
+    def watch(self, target: str, pid: int) -> None:
+        """Let the sampler go on with the process that has taken the place of a watched one."""
+        self._watched[target] = pid
+        self._tell_pid(target)
 
-    def _tell_pid(self) -> None:
-        """Write down which process is watched, where the sampler looks when its own has ended."""
-        path = self._journal.directory.file(TARGET_PID)
+    def forget(self, target: str) -> None:
+        """Do not let another sampler look for a target that has ended, of several."""
+        del self._watched[target]
+
+    def _pid_file(self, target: str) -> Path:
+        """Where the sampler looks which process is watched when its own has ended."""
+        return self._journal.directory.file(f"{target}{PID_SUFFIX}")
+
+    def _tell_pid(self, target: str) -> None:
+        """Write down which process is watched."""
+        path = self._pid_file(target)
         with explained(path):
             path.unlink(missing_ok=True)
-            write_new(path, f"{self._watched_pid}\n".encode(), mode_beside(path))
+            write_new(path, f"{self._watched[target]}\n".encode(), mode_beside(path))
 
     def balance(self, services: Services, ledger: Ledger) -> dict[str, Any] | None:
         """Draw the balance of the messages; None when there are no offsets to compare with.
@@ -188,7 +198,7 @@ class Processes:
         service = self._plan.service
         if service is None:
             url = self._plan.host or ""
-            self._journal.target_found(url, self._options.target_pid or None, None)
+            self._journal.target_found(url, None, None)
             return url, None
         if service.build:
             self._build(self._start_of(service, brokers))
@@ -203,7 +213,7 @@ class Processes:
 
     def _start_of(self, service: Service, brokers: list[str]) -> Start:
         """What it takes to start the service."""
-        port = self._options.target_port
+        port = self._options.port
         return start_of(
             service,
             [port] * len(PORTS) if service.announces else free_ports(port),
@@ -241,7 +251,7 @@ class Processes:
     @property
     def _told_url(self) -> str | None:
         """Where a service listens that is not told its port, if the user was."""
-        port = self._options.target_port
+        port = self._options.port
         return f"http://127.0.0.1:{port}" if port else None
 
     def _keep(self, name: str, command: CommandLine, start: Start, log: str) -> KeptChild:
@@ -253,18 +263,18 @@ class Processes:
     def _start_sampler(self, brokers: list[str]) -> None:
         interval_s = self._options.interval
         of_a_process = [
-            f"--pid={self._watched_pid}",
+            *(f"--pid={target}={pid}" for target, pid in self._watched.items()),
             *([f"--brokers={','.join(brokers)}"] if brokers else []),
             f"--budget={SAMPLER_BUDGET_PERCENT * max(1.0, 1.0 / interval_s):g}",
             *(
-                [f"--pid-file={self._journal.directory.file(TARGET_PID)}"]
-                if self._plan.host
-                else []
+                f"--pid-file={target}={self._pid_file(target)}"
+                for target in self._watched
+                if self._plan.watched
             ),
         ]
         command = python_module(
             "tidemark.sampler",
-            *(of_a_process if self._watched_pid else []),
+            *(of_a_process if self._watched else []),
             *([f"--metrics-url={self._metrics_url}"] if self._metrics_url else []),
             f"--out={self._journal.directory.path}",
             f"--interval={interval_s}",

@@ -7,14 +7,14 @@ from typing import Any, Self
 
 from tidemark.record.errors import TidemarkError
 from tidemark.record.events import LedgerFailed, TargetUnconfirmed
-from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.metadata import ABORTED
 from tidemark.run.children import say
 from tidemark.run.fault_injection import FaultInjector
 from tidemark.run.journal import Ending, Journal
 from tidemark.run.ledger import Ledger
-from tidemark.run.lives import Lives, Stranger
+from tidemark.run.lives import Lives
 from tidemark.run.options import RunOptions
+from tidemark.run.places import Place
 from tidemark.run.plan import Plan
 from tidemark.run.processes import Processes, Services
 from tidemark.run.requests_record import RequestRecord, RequestTables
@@ -59,9 +59,7 @@ class Session:
         self._services = services
         self._tables = RequestTables(journal, self.record)
         self._watch = Watch(journal, self.record, plan.options, self._load_s, services.redacted)
-        watched = plan.options.target_pid
-        stranger = Stranger(watched) if watched and not services.target else None
-        self._lives = Lives(journal, processes, services, stranger, plan.successor)
+        self._lives = Lives(journal, processes, services, tuple(map(Place, plan.watched)))
         self._load_began_s: float | None = None
         self._has_to_end: Ending | None = None
         self.ended: Ending | None = None
@@ -81,17 +79,17 @@ class Session:
         Args:
             options: checked options.
             host: URL of a service that is already running, and of which only
-                `options.target_pid` is watched; None to start the target here.
+                the processes are watched that the options name; None to start the target here.
 
         Raises:
             TidemarkError: one line that says what is wrong and what to do.
         """
         plan = Plan.of(options, host)
-        doubt = plan.look_at_host()
+        doubts = plan.look_at_host()
         journal = Journal(plan, plan.make_directory())
-        if doubt:
-            say(f"whether process {options.target_pid} is what answers is not known: {doubt}")
-            journal.event(TargetUnconfirmed(options.target_pid, doubt, ONLY_TARGET))
+        for watched, doubt in doubts:
+            say(f"whether process {watched.pid} is what answers is not known: {doubt}")
+            journal.event(TargetUnconfirmed(watched.pid, doubt, watched.target))
         processes = Processes(plan, journal)
         try:
             return cls(plan, journal, processes, processes.start())
@@ -154,7 +152,7 @@ class Session:
             if self.state is State.FINISHED:
                 return
             found = self._look(is_last=True) if self.state is State.LOADED else None
-            judged = self._watch.judged(found or ending)
+            judged = self._lives.judged(self._watch.judged(found or ending))
             self._lives.close()
             self.state = State.FINISHED
             self._tables.close()

@@ -122,18 +122,18 @@ class Watch:
     def _look_into_logs(self) -> None:
         """A broker that keeps the target out is the broker's limit, not the target's."""
         if line := self._target_log.first_match():
-            self._ran_out(self._redacted(line))
+            self._ran_out(self._redacted(line), ONLY_TARGET)
         failures = self._record.failures
         if self._emfile_elapsed_s is None and (sight := self._full.first_sight(failures)):
-            self._ran_out(sight)  # its log does not say so
+            self._ran_out(sight.line, sight.target)  # its log does not say so
         if line := self._broker_log.first_match():
             self._journal.event(RefusedByBroker(line=line))
 
-    def _ran_out(self, line: str) -> None:
+    def _ran_out(self, line: str, target: str) -> None:
         if self._emfile_elapsed_s is None:
             self._emfile_elapsed_s = self._journal.clock.now().elapsed_s
             answered = self._record.requests - self._record.failures
-            self._journal.event(Emfile(line=line, requests=answered, target=ONLY_TARGET))
+            self._journal.event(Emfile(line=line, requests=answered, target=target))
 
     def _look_for_stall(self) -> None:
         silent_s = self._record.silent_s()

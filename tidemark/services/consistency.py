@@ -27,9 +27,10 @@ OF_STARTED = (
     "brokers",
 )
 """What only a service has that is started here."""
-OF_RUNNING = tuple(name for name in FOUND_BY if name != "target_port")
+ALL_TARGETS = "all_targets"
+OF_RUNNING = (*(name for name in FOUND_BY if name != "target_port"), ALL_TARGETS)
 """What only a service has that runs already; `target_port` tells one that is started its port."""
-OPTION_KEYS = (*FOUND_BY, "bootstrap", "brokers", "metrics_url")
+OPTION_KEYS = (*FOUND_BY, ALL_TARGETS, "bootstrap", "brokers", "metrics_url")
 """Keys that are options of a run as well, and are called and checked alike."""
 
 

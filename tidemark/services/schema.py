@@ -85,15 +85,19 @@ def _described(schema: Mapping[str, Any], option: Option) -> dict[str, Any]:
 def _load_key(option: Option) -> dict[str, Any]:
     """What a default tells of the values of an option."""
     default = option.default
-    if option.is_flag:
-        return _described({"type": "boolean"}, option)
-    if option.choices:
-        return _described({"enum": list(option.choices)}, option)
-    if isinstance(default, tuple):
-        words = {"type": "array", "items": {"type": "string"}}
-        return _described({"anyOf": [{"type": "string"}, words]}, option)
-    if isinstance(default, int):
-        return _described({"type": "integer"}, option)
-    if isinstance(default, float):
-        return _described({"type": ["number", "string"]}, option)
-    return _described({"type": "string"}, option)
+    kinds: tuple[tuple[bool, dict[str, Any]], ...] = (
+        (option.is_flag, {"type": "boolean"}),
+        (bool(option.choices), {"enum": list(option.choices or ())}),
+        (option.are_numbers, {"anyOf": [{"type": "integer"}, *_one_or_several("integer")]}),
+        (isinstance(default, tuple), {"anyOf": _one_or_several()}),
+        (isinstance(default, int), {"type": "integer"}),
+        (isinstance(default, float), {"type": ["number", "string"]}),
+        (True, {"type": "string"}),
+    )
+    return _described(next(schema for is_its, schema in kinds if is_its), option)
+
+
+def _one_or_several(*further: str) -> list[dict[str, Any]]:
+    """A text, or a list of texts and of what else may stand in it."""
+    each = ["string", *further] if further else "string"
+    return [{"type": "string"}, {"type": "array", "items": {"type": each}}]
