@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tidemark.agent.client import Client, Look, UnreachableError
+from tidemark.agent.client import Client, Look
 from tidemark.agent.clocks import ClockEstimate, Exchange
 from tidemark.agent.copying import RowCopier, RunTime, copied_event
 from tidemark.agent.errors import AgentError

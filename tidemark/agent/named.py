@@ -23,6 +23,11 @@ class NamedAgent:
     id: str
     url: str
 
+    @property
+    def host(self) -> str:
+        """The host that it is asked at."""
+        return urlsplit(self.url).hostname or ""
+
     def __str__(self) -> str:
         """As it is given, the id always said."""
         return f"{self.id}={self.url}"
