@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 
 _KEPT = 64
+_MUCH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ class Exchange:
 class ClockEstimate:
     """What is known of the other clocks by now.
 
-    What was found first stays until it is certainly wrong (clocks drift, and round trips differ):
-    otherwise the ticks of one file would move against those of another.
+    What was found stays until it is certainly wrong (clocks drift), or something much better is
+    known: otherwise the ticks of one file would move against those of another all the time.
 
     Attributes:
         held: The exchange that counts; None before the first.
@@ -56,10 +57,14 @@ class ClockEstimate:
         """Take another exchange into account; whether a new one counts from now on."""
         self._lately.append(exchange)
         best = min(self._lately, key=lambda one: one.uncertainty_s)
-        if self.held is not None and not _differ(best, self.held):
+        if self.held is not None and not (_differ(best, self.held) or _is_better(best, self.held)):
             return False
         self.held = best
         return True
+
+
+def _is_better(one: Exchange, other: Exchange) -> bool:
+    return one.uncertainty_s * _MUCH < other.uncertainty_s
 
 
 def _differ(one: Exchange, other: Exchange) -> bool:

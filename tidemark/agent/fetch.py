@@ -32,7 +32,9 @@ from tidemark.record.options import REQUIRED, Option, number, path
 
 END_S = 20.0
 """So long the end of a recording is waited for."""
-_FIRST_LOOKS = 8
+_MOST_FIRST_LOOKS = 20
+_GOOD_S = 0.002
+"""An uncertainty of the clocks that is good enough to begin with; a loaded host has more."""
 _PAUSE_S = 0.5
 _LOST_S = 3.0
 """An agent that is silent for longer is lost until it answers again."""
@@ -75,8 +77,10 @@ class Fetcher:
         """
         look = self._client.look()
         self._adopt(look)
-        for _ in range(_FIRST_LOOKS):
+        for _ in range(_MOST_FIRST_LOOKS):
             self._estimate.learn(self._client.look().exchange)
+            if self._held.uncertainty_s < _GOOD_S:
+                break
         self._compare()
         held = self._held
         targets = [

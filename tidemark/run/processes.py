@@ -5,7 +5,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -276,7 +276,9 @@ class Processes:
         self._children.append(fetcher)
         self.sampler = fetcher
         told = fetcher.wait_begun(READY_TIMEOUT_S)
-        self._journal.tell(targets=[target.to_json() for one in told for target in one.targets])
+        url = without_secrets(self._plan.host or "")
+        targets = [replace(target, url=url).to_json() for one in told for target in one.targets]
+        self._journal.tell(targets=targets)
         for one in told:
             one.say(self._options.interval)
 
