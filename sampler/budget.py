@@ -79,12 +79,15 @@ class Cadence:
 
     Args:
         budget: The account that it shares with the others.
-        part: Its part of what the cheap figures leave of the budget to a target, 0 to 1.
+        part: Its part of what the cheap figures leave of the budget, 0 to 1.
+        is_common: Whether it is that of all targets, whose turn is in the same tick: what one
+            has found out serves the others too. Otherwise each target has its part of the part.
     """
 
-    def __init__(self, budget: Budget, part: float) -> None:
+    def __init__(self, budget: Budget, part: float, *, is_common: bool = False) -> None:
         self._budget = budget
-        self._part = part
+        self._part = part if is_common else part / budget.sharers
+        self._is_common = is_common
         self._last_s = float("-inf")
         self._expected_s = 0.0
 
@@ -95,7 +98,9 @@ class Cadence:
             now_s: Monotonic, seconds.
             expected_s: CPU time that it will take, seconds; None: as much as the last time.
         """
-        every_s = self._expected_s / (self._budget.free_share * self._part / self._budget.sharers)
+        if self._is_common and now_s == self._last_s:
+            return True  # with the others
+        every_s = self._expected_s / (self._budget.free_share * self._part)
         if now_s - self._last_s < every_s - _TICK_SLACK_S:
             return False
         return self._budget.affords(now_s, self._expected_s if expected_s is None else expected_s)
@@ -108,6 +113,7 @@ class Cadence:
             cost_s: CPU time that it took, seconds; booked.
             once_s: How much of it was for learning what need not be learnt again.
         """
+        before_s = self._expected_s if self._is_common and now_s == self._last_s else 0.0
         self._last_s = now_s
-        self._expected_s = max(cost_s - once_s, 0.0)
+        self._expected_s = before_s + max(cost_s - once_s, 0.0)
         self._budget.spend(now_s, cost_s)

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from tidemark.record.events import Event, SourceChanged
 from tidemark.sampler.brokers import BrokerRefresh, Brokers
-from tidemark.sampler.budget import Budget, Cadence
+from tidemark.sampler.budget import Cadence
 from tidemark.sampler.connections import (
     Connections,
     ConnectionSource,
@@ -20,14 +20,13 @@ from tidemark.sampler.errors import DeniedError, NetlinkError, SamplerError
 from tidemark.sampler.netlink.outgoing import NetlinkOthers, NetlinkOutgoing
 from tidemark.sampler.netlink.source import NetlinkSource
 from tidemark.sampler.procfs_source import ProcfsOthers, ProcfsOutgoing, ProcfsSource
+from tidemark.sampler.shared_connections import SharedConnections, SharedDumps
 from tidemark.sampler.tree import Process
 from tidemark.sampler.unreadable import Say, Unreadable
 
 SOURCES = ("auto", "netlink", "procfs")
 """Names of the sources; `auto` takes the best one that works."""
 
-_BUDGET_PART, _OTHERS_PART = 0.7, 0.1
-"""Their parts of what the cheap figures leave of the budget; composition has the rest."""
 _STRIKES = 3
 """After so many dumps in a row that failed, the next best source is taken."""
 _SLACK_S = 1e-3
@@ -37,7 +36,7 @@ Kind = TypeVar("Kind", bound=ConnectionSource)
 
 
 def open_source(
-    brokers: Brokers, pid: int, wanted: str
+    brokers: Brokers, pid: int, wanted: str, dumps: SharedDumps | None = None
 ) -> tuple[ConnectionSource, SamplerError | None]:
     """Open the source that is wanted, or the best one.
 
@@ -45,6 +44,7 @@ def open_source(
         brokers: The remote ends that count; if there is none, all do.
         pid: A process of the target.
         wanted: One of `SOURCES`.
+        dumps: What is shared with other targets; None if there are none.
 
     Returns:
         The source, and why a better one could not be had (None if it is the best).
@@ -52,9 +52,12 @@ def open_source(
     Raises:
         SamplerError: The wanted one does not work here.
     """
+    dumps = dumps or SharedDumps.among(1)
     if brokers.endpoints:
-        return _best(partial(NetlinkSource, brokers, pid), partial(ProcfsSource, brokers), wanted)
-    return _best(partial(NetlinkOutgoing, brokers, pid), partial(ProcfsOutgoing, brokers), wanted)
+        good = partial(NetlinkSource, brokers, pid, dumps.counted)
+        return _best(good, partial(ProcfsSource, brokers), wanted)
+    every = partial(NetlinkOutgoing, brokers, pid, dumps.outgoing)
+    return _best(every, partial(ProcfsOutgoing, brokers), wanted)
 
 
 def _best(
@@ -155,10 +158,9 @@ class AllConnections:
     read about as often: that costs no second look at each descriptor.
 
     Args:
-        brokers: The remote ends that count; their names are looked up again now and then.
+        shared: What they have in common with those of other targets.
         pid: A process of the target.
         wanted: One of `SOURCES`.
-        budget: What they may cost, shared with other dear parts.
         say: Is given the event that the source was changed.
         unreadable: Is told what cannot be read.
         least_s: Seconds from one reading of the others to the next.
@@ -173,31 +175,31 @@ class AllConnections:
 
     def __init__(
         self,
-        brokers: Brokers,
+        shared: SharedConnections,
         pid: int,
         wanted: str,
-        budget: Budget,
         *,
         say: Say,
         unreadable: Unreadable,
         least_s: float,
     ) -> None:
-        source, self.shortcoming = open_source(brokers, pid, wanted)
+        brokers, dumps = shared.brokers, shared.dumps_of(pid)
+        self._shared = shared
+        source, self.shortcoming = open_source(brokers, pid, wanted, dumps)
         self.name = source.name
         simple: Callable[[], ConnectionSource] = partial(
             ProcfsSource if brokers.endpoints else ProcfsOutgoing, brokers
         )
-        part = _BUDGET_PART if brokers.endpoints else _BUDGET_PART + _OTHERS_PART
-        cadence = Cadence(budget, part)
-        self._counted = ConnectionWatch(source, simple, cadence, say=say, unreadable=unreadable)
+        self._counted = ConnectionWatch(
+            source, simple, shared.counted, say=say, unreadable=unreadable
+        )
         self._others: ConnectionWatch[OthersSource] | None = None
         self._are_others_told = True
         if brokers.endpoints:
             plain: Callable[[], OthersSource] = partial(ProcfsOthers, brokers)
-            others, _ = _best(partial(NetlinkOthers, brokers, pid), plain, wanted)
-            cadence = Cadence(budget, _OTHERS_PART)
+            others, _ = _best(partial(NetlinkOthers, brokers, pid, dumps.outgoing), plain, wanted)
             self._others = ConnectionWatch(
-                others, plain, cadence, say=_unsaid, unreadable=unreadable, least_s=least_s
+                others, plain, shared.others, say=_unsaid, unreadable=unreadable, least_s=least_s
             )
         self._refresh = BrokerRefresh(brokers)
 
@@ -206,6 +208,7 @@ class AllConnections:
     ) -> Connections | None:
         """Those that count, as `ConnectionWatch.read` has it."""
         self._refresh.apply()
+        self._shared.begin(now_s)
         return self._counted.read(now_s, members, full=full)
 
     def read_others(self, now_s: float, members: Mapping[int, Process]) -> bool:

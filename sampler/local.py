@@ -23,6 +23,7 @@ from tidemark.sampler.limits import LimitsProbe
 from tidemark.sampler.options import Options
 from tidemark.sampler.root import Claims, RootWatch
 from tidemark.sampler.runtime_watch import Page, RuntimeWatch
+from tidemark.sampler.shared_connections import SharedConnections
 from tidemark.sampler.source import Probe, Sample
 from tidemark.sampler.stopped import StoppedWatch
 from tidemark.sampler.tree import ProcessTree, identify
@@ -37,11 +38,11 @@ class Common:
     """What the targets of one sampler have in common.
 
     Attributes:
-        brokers: The remote ends that count.
+        connections: When connections are read, and what of them is read once for all.
         claims: Settles which of them a process is whose.
     """
 
-    brokers: Brokers
+    connections: SharedConnections
     claims: Claims = field(default_factory=Claims)
 
 
@@ -53,7 +54,7 @@ def open_targets(options: Options, budget: Budget) -> tuple["LocalSource", ...]:
     """
     roots = options.roots
     _check_apart(roots)
-    common = Common(Brokers.resolve(options.brokers))
+    common = _common_of(options, budget)
     with ExitStack() as opened:
         sources = []
         for root in roots:
@@ -61,6 +62,10 @@ def open_targets(options: Options, budget: Budget) -> tuple["LocalSource", ...]:
             opened.callback(sources[-1].close)
         opened.pop_all()
         return tuple(sources)
+
+
+def _common_of(options: Options, budget: Budget) -> Common:
+    return Common(SharedConnections(Brokers.resolve(options.brokers), budget))
 
 
 def _check_apart(roots: Sequence[Root]) -> None:
@@ -110,7 +115,7 @@ class LocalSource:
         common: Common | None = None,
     ) -> None:
         root = root or options.roots[0]
-        common = common or Common(Brokers.resolve(options.brokers))
+        common = common or _common_of(options, budget)
         self.target = root.target
         self._events: list[Event] = []
         say = self._say
@@ -131,10 +136,9 @@ class LocalSource:
         composition_s = _COMPOSITION_TICKS * options.interval
         self.composition = CompositionWatch(budget, self._unreadable, composition_s)
         self._connections = AllConnections(
-            common.brokers,
+            common.connections,
             root.pid,
             options.source,
-            budget,
             say=say,
             unreadable=self._unreadable,
             least_s=composition_s,

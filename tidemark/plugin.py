@@ -6,6 +6,7 @@ every hook may be called at any time and more than once.
 """
 
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import gevent
@@ -21,6 +22,7 @@ from tidemark.record.errors import TidemarkError
 from tidemark.record.metadata import ABORTED, COMPLETED
 from tidemark.record.options import Option, check_flags_of_environment, integer
 from tidemark.record.secrets import without_secrets
+from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.run.children import NURSERY, run_to_terminal, say
 from tidemark.run.configuration import completed, running_service
 from tidemark.run.interruptions import Interruptions
@@ -28,6 +30,7 @@ from tidemark.run.journal import Ending
 from tidemark.run.load import Load
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.session import Session, State
+from tidemark.run.setup_check import look_at_setup
 from tidemark.users import SoakUser, set_load
 from tidemark.web import EMBEDDED_HOST, RUNNING_STATES, WebPage
 
@@ -140,6 +143,8 @@ class Plugin:
             self._complete_options()
         except TidemarkError as error:
             _refuse(str(error))
+        if vars(self.environment.parsed_options)["check_setup"]:
+            sys.exit(self._check_setup())
         if self.web_ui:
             self.environment.host = self.environment.host or EMBEDDED_HOST
             WebPage(self.environment, self.web_ui, self).install()
@@ -193,6 +198,27 @@ class Plugin:
                     "what they send: leave it out, or derive them from tidemark.users.SoakUser"
                 )
 
+    def _check_setup(self) -> int:
+        """Say what a run would do, without doing it; returns the exit code."""
+        try:
+            self._check_load()
+            options = self._read_options()
+            route = self._route_of_users(options)
+            setup = look_at_setup(options, self._foreign_host(), self._planned_s, route)
+        except TidemarkError as error:
+            _refuse(str(error))
+        except KeyboardInterrupt:
+            return EXIT_FAILED
+        sys.stdout.writelines(f"{line}\n" for line in setup.lines())
+        return EXIT_UNUSABLE if setup.missing else 0
+
+    def _route_of_users(self, options: RunOptions) -> Route | None:
+        """What our own user sends where no route is named; what others send only they know."""
+        if any(user.__name__ != "IngestUser" for user in self.environment.user_classes):
+            return None
+        (route,) = parse_route("POST /ingest {batch}", Path())
+        return with_headers(route, read_headers(options.header))
+
     def _read_options(self) -> RunOptions:
         given = vars(self.environment.parsed_options)
         options = RunOptions.parse(given)
@@ -209,7 +235,8 @@ class Plugin:
         self._starter = gevent.getcurrent()
         try:
             host = self._foreign_host()
-            self._session = session = Session.start(self._read_options(), host)
+            options = self._read_options()
+            self._session = session = Session.start(options, host, self._planned_s)
         finally:
             self._starter = None
         self.environment.host = session.url
@@ -217,6 +244,14 @@ class Plugin:
             self._own_urls.add(session.url)
         say(f"run directory {session.path}")
         return session
+
+    @property
+    def _planned_s(self) -> float | None:
+        """How long the load lasts; None if no end is planned, and nobody is there to end it."""
+        run_time_s = vars(self.environment.parsed_options)["run_time"]
+        if self.web_ui:
+            return run_time_s or 0.0
+        return None if self.environment.shape_class else run_time_s
 
     @property
     def is_busy(self) -> bool:

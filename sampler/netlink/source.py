@@ -17,6 +17,7 @@ from tidemark.sampler.netlink.cgroups import NONE, OwnCgroups
 from tidemark.sampler.netlink.dump import Columns, DumpReader
 from tidemark.sampler.netlink.namespaces import open_in_namespace
 from tidemark.sampler.netlink.owners import SocketOwners
+from tidemark.sampler.netlink.sharing import Dumps
 from tidemark.sampler.netlink.sockdiag import ALL_STATES, SockDiag, filter_bytecode
 from tidemark.sampler.tree import Process
 
@@ -38,6 +39,7 @@ class NetlinkSource:
     Args:
         brokers: The remote ends that count.
         pid: A process of the target; its namespace is opened at once, to see if it works.
+        dumps: What is shared with other targets of that namespace; None if there are none.
 
     Raises:
         NoSuchProcessError: The process has gone.
@@ -47,8 +49,9 @@ class NetlinkSource:
 
     name = "netlink"
 
-    def __init__(self, brokers: Brokers, pid: int) -> None:
+    def __init__(self, brokers: Brokers, pid: int, dumps: Dumps | None = None) -> None:
         self._brokers = brokers
+        self._dumps = dumps or Dumps()
         self._owners = SocketOwners()
         self._mount = cgroups.unified_mount()
         self._trusted: OwnCgroups = NONE
@@ -91,10 +94,18 @@ class NetlinkSource:
         return result
 
     def _dump(self, tree: Mapping[int, Process], *, with_cgroups: bool) -> Columns:
-        reader = self._reader_for(with_cgroups=with_cgroups)
+        sockets = self._sockets_of(tree)
+        taken = {at: self._dumps.get(at, with_cgroups=with_cgroups) for at in sockets}
+        missing = [at for at, found in taken.items() if found is None]
+        reader = self._reader_for(with_cgroups=with_cgroups) if missing else None
         columns = self._new_columns()
-        for diag in self._sockets_of(tree):
-            columns.extend(self._dump_one(diag, reader))
+        for at, diag in sockets.items():
+            found = taken[at]
+            if found is None and reader is not None:
+                found = self._dump_one(diag, reader)
+                self._dumps.put(at, found, with_cgroups=with_cgroups)
+            if found is not None:
+                columns.extend(found)
         self._last = columns
         return columns
 
@@ -104,8 +115,8 @@ class NetlinkSource:
     def _reader_for(self, *, with_cgroups: bool) -> Reader:
         return self._readers[with_cgroups]
 
-    def _sockets_of(self, tree: Iterable[int]) -> list[SockDiag]:
-        """A socket in every network namespace of the tree.
+    def _sockets_of(self, tree: Iterable[int]) -> dict[int, SockDiag]:
+        """A socket in every network namespace of the tree, by that.
 
         A socket keeps its namespace: when the last process has gone, it still tells what is
         left in TIME_WAIT there.
@@ -119,7 +130,7 @@ class NetlinkSource:
         if found:
             for namespace in self._sockets.keys() - found:
                 self._sockets.pop(namespace).close()
-        return list(self._sockets.values())
+        return self._sockets
 
     def _dump_one(self, diag: SockDiag, reader: Reader) -> Columns:
         """One dump that can be trusted.

@@ -35,7 +35,12 @@ def names(cell):
 
 def test_every_file_is_named():
     files = {name for row in rows(PAGE.partition("\n## ")[0]) for name in names(row[0])}
-    written = {*layout.RECORDED_FILES, layout.TARGET_LOG, layout.BROKER_LOG, layout.TARGET_PID}
+    written = {
+        *layout.RECORDED_FILES,
+        layout.TARGET_LOG,
+        layout.BROKER_LOG,
+        f"{layout.ONLY_TARGET}{layout.PID_SUFFIX}",
+    }
     rebuilt = {layout.VERDICT_JSON, layout.REPORT_PNG, layout.REPORT_HTML}
     assert files == written | rebuilt | {"sampler.log", "ledger.log", "build.log"}
 

@@ -15,8 +15,9 @@ from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.budget import Budget
 from tidemark.sampler.connections import MOST_ENDPOINTS, EndpointCount, most_used
 from tidemark.sampler.local import LocalSource
-from tidemark.sampler.netlink import outgoing as outgoing_module
-from tidemark.sampler.netlink.outgoing import NetlinkOutgoing, Remotes
+from tidemark.sampler.netlink import outgoing_reader as outgoing_module
+from tidemark.sampler.netlink.outgoing import NetlinkOutgoing
+from tidemark.sampler.netlink.outgoing_reader import Remotes
 from tidemark.sampler.netlink.sockdiag import SockDiag, exclusion_bytecode
 from tidemark.sampler.options import OPTIONS, Options
 from tidemark.sampler.procfs_source import ProcfsOutgoing

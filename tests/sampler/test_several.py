@@ -3,6 +3,7 @@
 import functools
 import itertools
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from tidemark.record.errors import OptionError
 from tidemark.record.events import LimitsRead, SamplerStarted, TargetExited, TargetRestarted
 from tidemark.record.options import read_all
 from tidemark.record.roots import Root, listed_roots, named
-from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.budget import Budget, Cadence
 from tidemark.sampler.errors import NestedRootsError, NoSuchProcessError
-from tidemark.sampler.local import Common, LocalSource, open_targets
+from tidemark.sampler.local import LocalSource, open_targets
+from tidemark.sampler.netlink.sharing import OutgoingDumps
+from tidemark.sampler.netlink.source import NetlinkSource
 from tidemark.sampler.options import OPTIONS, Options
 
 
@@ -43,6 +45,10 @@ def several(puppets, samplers):
         return sampler, first, second
 
     return make
+
+
+def opened(given):
+    return open_targets(given, Budget(1.0, len(given.roots)))
 
 
 def open_fds(pid):
@@ -127,7 +133,7 @@ def test_each_is_followed_by_itself_when_it_is_started_again(several, puppets, e
 def sources(puppets):
     """Three targets that are alike, and what watches them; closed at the end."""
     made = [puppets() for _ in range(3)]
-    found = open_targets(options(*(one.pid for one in made)), Budget(1.0))
+    found = opened(options(*(one.pid for one in made)))
     yield made, found
     for source in found:
         source.close()
@@ -160,7 +166,7 @@ def test_what_one_file_names_is_not_taken_for_another(puppets, tmp_path):
         pid_file=[f"{file.name}={file}" for file in files],
         no_follow=False,
     )
-    found = open_targets(given, Budget(1.0))
+    found = opened(given)
     try:
         for one in made:
             one.end()
@@ -179,13 +185,13 @@ def test_what_one_file_names_is_not_taken_for_another(puppets, tmp_path):
 def test_a_process_below_another_one_is_refused(puppet):
     child = puppet.do("result = fork()")
     with pytest.raises(NestedRootsError, match=f"process {child} descends from"):
-        open_targets(options(puppet.pid, child), Budget(1.0))
+        opened(options(puppet.pid, child))
 
 
 def test_what_was_opened_is_closed_when_one_cannot_be(puppet):
     before = open_fds("self")
     with pytest.raises(NoSuchProcessError):
-        open_targets(options(puppet.pid, 2**30), Budget(1.0))
+        opened(options(puppet.pid, 2**30))
     assert open_fds("self") == before
 
 
@@ -250,7 +256,7 @@ def test_a_pid_file_of_the_only_one_may_be_called_anything():
 
 def test_one_of_several_that_may_be_anybodys_child_is_watched_alone(puppet):
     """What the sampler of one does is not changed by what several have in common."""
-    source = LocalSource(options(f"x={puppet.pid}"), Budget(1.0), common=Common(Brokers(())))
+    source = LocalSource(options(f"x={puppet.pid}"), Budget(1.0))
     try:
         assert source.target == "x"
         puppet.process.send_signal(signal.SIGKILL)
@@ -259,3 +265,103 @@ def test_one_of_several_that_may_be_anybodys_child_is_watched_alone(puppet):
         assert event.target == "x"
     finally:
         source.close()
+
+
+def dumps_at(found, now_s, monkeypatch):
+    """How many dumps the samples of one tick took."""
+    taken = []
+    plain = NetlinkSource._dump_one
+
+    def counted(self, *arguments):
+        taken.append(self)
+        return plain(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(NetlinkSource, "_dump_one", counted)
+        samples = [source.take(now_s) for source in found]
+    return len(taken), [sample.connections for sample in samples]
+
+
+def test_one_dump_a_tick_shows_the_sockets_of_all(sources, address, monkeypatch):
+    made, found = sources
+    host, port = address.split(":")
+    for count, puppet in enumerate(made, start=1):
+        puppet.do(f"made = [connect({host!r}, {port}) for _ in range({count})]")
+    taken, connections = dumps_at(found, 0.0, monkeypatch)
+    assert taken == 1
+    for count, (puppet, told) in enumerate(zip(made, connections, strict=True), start=1):
+        assert told.by_process[puppet.pid] == {1: count}
+        assert told.by_endpoint[address].held == count
+        assert told.by_endpoint[address].foreign == 6 - count
+    made[0].do(f"more = connect({host!r}, {port})")
+    taken, connections = dumps_at(found, 1000.0, monkeypatch)
+    assert taken == 1, "another tick has a dump of its own"
+    assert connections[0].by_process[made[0].pid] == {1: 2}
+
+
+def test_brokers_and_what_is_beside_them_are_dumped_once(puppets, address, monkeypatch):
+    made = [puppets() for _ in range(2)]
+    found = opened(options(*(one.pid for one in made), brokers=address))
+    try:
+        taken, _ = dumps_at(found, 0.0, monkeypatch)
+        assert taken == 2
+    finally:
+        for source in found:
+            source.close()
+
+
+def test_another_network_namespace_has_a_dump_of_its_own(puppets, in_a_namespace, monkeypatch):
+    inside, address = in_a_namespace
+    outside = puppets()
+    found = opened(options(outside.pid, inside.pid))
+    try:
+        taken, connections = dumps_at(found, 0.0, monkeypatch)
+        assert taken == 2
+        assert connections[0].by_process[outside.pid] == {}
+        assert connections[1].by_process[inside.pid] == {1: 3}
+        assert connections[1].by_endpoint[address].held == 3
+    finally:
+        for source in found:
+            source.close()
+
+
+class Ends:
+    """What remembers remote ends by their numbers."""
+
+    def __init__(self, dumps, *used):
+        self.used = set(used)
+        dumps.enter(self)
+
+    def renumber(self, used):
+        self.used = used
+
+
+def test_room_is_made_for_remote_ends_without_mixing_up_whose_they_are():
+    dumps = OutgoingDumps(are_kept=True)
+    keys = [(port, socket.htons(port)) for port in range(1, 6)]
+    numbers = [dumps.remotes[key] for key in keys]
+    first, second = Ends(dumps, numbers[1], numbers[3]), Ends(dumps, numbers[3], numbers[4])
+    names = [{dumps.remotes.names[at] for at in one.used} for one in (first, second)]
+    dumps.make_room()
+    assert len(dumps.remotes.names) == 1 + 3
+    assert [{dumps.remotes.names[at] for at in one.used} for one in (first, second)] == names
+    assert len(names[0] & names[1]) == 1
+
+
+def test_what_is_common_is_due_for_all_in_the_same_tick():
+    """What the second one costs counts, and when the next turn is follows from both."""
+    budget = Budget(0.01, 2)
+    cadence = Cadence(budget, 0.7, is_common=True)
+    turns = []
+    for now_s in range(600):
+        due = [cadence.due(now_s)]
+        if due[0]:
+            cadence.done(now_s, 0.02)
+        due.append(cadence.due(now_s))
+        if due[1]:
+            cadence.done(now_s, 0.01)
+        assert due[0] == due[1]
+        turns += [now_s] if due[0] else []
+    spent_s = 0.03 * len(turns)
+    allowed_s = 600 * 0.01 * 0.9 * 0.7
+    assert 0.8 * allowed_s < spent_s <= allowed_s + 0.03

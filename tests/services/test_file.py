@@ -90,12 +90,13 @@ def test_a_service_may_run_already(tmp_path: Path) -> None:
     }
     assert after.is_started
     assert after.options == {
-        "target_port": 81, "brokers": 3, "metrics_url": "http://127.0.0.1:{port2}",
+        "target_port": (81,), "brokers": 3, "metrics_url": "http://127.0.0.1:{port2}",
     }  # fmt: skip
 
 
 VALUES = {
     "target_pid": "3", "target_port": "3", "no_target": "true", "build": "'make'",
+    "all_targets": "true",
     "environment": "{A = 1}", "ready": "'/'", "ready_timeout": "3", "fds_limit": "3",
     "kafka": "true", "brokers": "2", "target_container": "'0123456789ab'",
 }  # fmt: skip
@@ -165,6 +166,10 @@ def test_a_service_may_say_itself_whether_it_needs_brokers(tmp_path: Path, told:
         (
             "[service.a]\nurl = 'http://a'\nmetrics_url = 'http://a:{port2}'",
             "tidemark.toml:3: service.a.metrics_url: {port2} is not known of a service that has no",
+        ),
+        (
+            "[service.a]\nurl = 'http://me:hunter2@127.0.0.1'",
+            "tidemark.toml:2: service.a.url: must not hold a login, NAME:PASSWORD@: send it with",
         ),
         ("[service.a]\ntarget_port = 3", "tidemark.toml:1: service.a: has no command: command ="),
         (

@@ -12,6 +12,7 @@ import pytest
 
 from tidemark.cli import COMMANDS
 from tidemark.record.command_line import parser_of
+from tidemark.record.roots import Root
 from tidemark.run.options import OPTIONS
 from tidemark.sampler import options as sampler_options
 from tidemark.targets import serve
@@ -213,7 +214,7 @@ def test_the_sampler_takes_its_command_line(services, inside):
         module, *arguments = service["command"]
         given = parser_of(sampler_options.OPTIONS, module, "").parse_args(arguments)
         assert find_spec(f"{module}.__main__")
-        assert given.pid == 1
+        assert given.pid == [Root(1)]
         assert list(given.brokers) == inside
         (volume,) = service["volumes"]
         assert given.out.is_relative_to(volume.rpartition(":")[2])

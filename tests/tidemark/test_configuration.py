@@ -10,6 +10,7 @@ import pytest
 
 from tidemark.record.errors import TidemarkError
 from tidemark.record.options import Unsaid, was_given
+from tidemark.record.roots import Root
 from tidemark.run.configuration import (
     completed,
     configured,
@@ -100,11 +101,19 @@ def test_a_service_that_runs_already_says_how_it_is_found(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("clue", "given"), [("target_pid", 5), ("target_port", 80), ("no_target", True)]
+    ("clue", "given", "read_as"),
+    [
+        ("target_pid", 5, (Root(5),)),
+        ("target_pid", "a=5,6", (Root(5, "a"), Root(6))),
+        ("target_port", 80, (80,)),
+        ("no_target", True, True),
+    ],
 )
-def test_another_way_to_find_it_takes_the_place_of_that_of_the_file(clue: str, given: Any) -> None:
+def test_another_way_to_find_it_takes_the_place_of_that_of_the_file(
+    clue: str, given: Any, read_as: Any
+) -> None:
     options = read({"service": "staging", clue: given})
-    assert (getattr(options, clue), options.pid_file) == (given, "")
+    assert (getattr(options, clue), options.pid_file) == (read_as, "")
     assert options.bootstrap == ("a:1",)
 
 

@@ -19,12 +19,15 @@ from tidemark.run import finding
 from tidemark.run.finding import (
     by_command,
     by_container,
+    by_likeness,
     by_pid_file,
     by_port,
     by_unit,
     by_url,
     roots_of,
+    watched_processes,
 )
+from tidemark.run.options import RunOptions
 from tidemark.sampler import procfs
 from tidemark.sampler.errors import SamplerError
 
@@ -65,6 +68,18 @@ def _children(pid: int) -> Iterator[int]:
             continue
 
 
+def test_each_port_is_a_target_in_the_order_in_which_they_are_named(start: Start) -> None:
+    ports = free_port(), free_port()
+    servers = [start(*http_server(port), port=port) for port in ports]
+    given = {"target_port": f"{ports[1]},{ports[0]}"}
+    found = watched_processes(RunOptions.parse(given), url(ports[0]))
+    assert [one.pid for one in found] == [servers[1].pid, servers[0].pid]
+    assert [one.successors() for one in found] == [[servers[1].pid], [servers[0].pid]]
+    servers[1].kill()
+    servers[1].wait()
+    assert [one.successors() for one in found] == [[], [servers[0].pid]]
+
+
 def test_nobody_on_a_port_is_one_line() -> None:
     port = free_port()
     with pytest.raises(TidemarkError, match=f"nobody listens on port {port} here") as caught:
@@ -83,6 +98,19 @@ def test_a_process_is_found_by_its_command_and_several_are_named(start: Start) -
     with pytest.raises(TidemarkError, match="2 processes match") as caught:
         by_command(mark).process()
     assert all(str(one.pid) in str(caught.value) for one in (first, second))
+    assert by_command(mark).processes() == sorted([first.pid, second.pid])
+    assert {first.pid, second.pid} <= set(by_likeness(first.pid).processes())
+    given = {"target_command": mark, "all_targets": True}
+    found = watched_processes(RunOptions.parse(given), "http://127.0.0.1:1")
+    assert [(one.target, one.pid) for one in found] == [
+        ("target-1", min(first.pid, second.pid)),
+        ("target-2", max(first.pid, second.pid)),
+    ]
+    second.kill()
+    second.wait()
+    assert second.pid not in by_likeness(first.pid).processes()
+    (only,) = watched_processes(RunOptions.parse(given), "http://127.0.0.1:1")
+    assert (only.target, only.pid) == ("target", first.pid)
     with pytest.raises(TidemarkError, match="no process matches"):
         by_command(mark + "-and-no-other").process()
 

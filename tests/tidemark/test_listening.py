@@ -18,7 +18,8 @@ import pytest
 
 from tests.eventually import eventually
 from tidemark.record.errors import TidemarkError
-from tidemark.run.listening import doubt_of, who_answers
+from tidemark.run.errors import OtherListenerError
+from tidemark.run.listening import doubt_of, doubts_of, who_answers
 
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -108,6 +109,24 @@ def test_another_process_that_serves_is_named_without_its_secrets(start: Start) 
     assert f"not by {other.pid} " in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_serves_may_pass_requests_on_to_several(start: Start) -> None:
+    """Of a single process it would not be believed."""
+    ports = [free_port() for _ in range(3)]
+    front, *behind = (start(*http_server(port), port=port) for port in ports)
+    pids = [one.pid for one in behind]
+    doubts = doubts_of(url(ports[0]), pids)
+    assert list(doubts) == pids
+    for pid, doubt in doubts.items():
+        assert f"is served by {front.pid} " in doubt
+        assert doubt.endswith(f"which may pass requests on to process {pid}")
+    assert list(doubts_of(url(ports[0]), [front.pid, *pids])) == pids, "that one serves it"
+    assert doubts_of(url(ports[0]), [front.pid]) == {}
+    with pytest.raises(OtherListenerError):
+        doubts_of(url(ports[0]), pids[:1])
+    with pytest.raises(TidemarkError, match="there is no process 4194305"):
+        doubts_of(url(ports[0]), [*pids, 4_194_305])
 
 
 def test_the_closest_match_serves(start: Start) -> None:

@@ -1,5 +1,6 @@
 """What is checked of a run as a whole, before anything of it is started."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -30,12 +31,28 @@ HOST = "http://127.0.0.1:8080"
                 "http://a\n",
             )
         ],
+        *[
+            (host, {"no_target": True}, "--host: must not hold a login, NAME:PASSWORD@: send it wi")
+            for host in ("http://me:hunter2@127.0.0.1:1", "http://me@127.0.0.1", "http://@a")
+        ],
         (HOST, {"no_target": True, "target_pid": 1, "bootstrap": "a:1"}, "contradict"),
         (HOST, {"target_pid": 1, "target_command": "x"}, "--target-pid and --target-command"),
         (HOST, {"target_port": 1, "no_target": True}, "--no-target and --target-port contradict"),
         (HOST, {"bootstrap": "a:1", "target_command": "("}, "no regular expression"),
         (HOST, {"bootstrap": "a:1", "target_container": "x"}, "id of a container"),
         (None, {"target_unit": "ingest"}, "--target-unit needs --host"),
+        (None, {"all_targets": True}, "--all-targets needs --host"),
+        (None, {"target_port": "80,81"}, "--target-port: a service that is started here has one"),
+        (HOST, {"target_pid": "1,2,1"}, "--target-pid: process 1 is named twice"),
+        (HOST, {"target_pid": "a=1,a=2"}, "--target-pid: two targets are called a"),
+        (HOST, {"target_pid": "1", "all_targets": True}, "--all-targets: has no effect beside --t"),
+        (HOST, {"no_target": True, "all_targets": True}, "--all-targets: has no effect beside --n"),
+        (
+            HOST,
+            {"target_pid": "4194300,4194301", "metrics_url": "http://h/m"},
+            "page of one",
+        ),
+        (HOST, {"target_pid": f"{os.getppid()},{os.getpid()}"}, f"process {os.getpid()} descends"),
         (None, {"no_target": True}, "--no-target needs --host"),
         (
             HOST,
@@ -74,6 +91,16 @@ def test_what_an_agent_watches_is_watched_and_looked_for_nowhere_here() -> None:
 def test_a_service_that_is_watched_need_not_write_to_kafka() -> None:
     plan = Plan.of(RunOptions.parse({"target_pid": 1}), HOST)
     assert plan.options.bootstrap == ()
+
+
+def test_several_processes_are_targets_of_their_own() -> None:
+    plan = Plan.of(RunOptions.parse({"target_pid": "4194300,web=4194301"}), HOST)
+    assert [(one.target, one.pid) for one in plan.watched] == [
+        ("target-1", 4_194_300),
+        ("web", 4_194_301),
+    ]
+    (only,) = Plan.of(RunOptions.parse({"target_pid": "4194300"}), HOST).watched
+    assert only.target == "target"
 
 
 def test_a_service_of_a_file_that_runs_already_is_driven_and_not_started(

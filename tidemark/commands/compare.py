@@ -67,7 +67,10 @@ OWN_OPTIONS = (
     Option("users", integer(1), 1, "users of the closed workload; the open one needs only one"),
 )
 
-NOT_OURS = ("strategy", "service", "command", *CLUES, "no_target", *OF_AGENTS, "no_report")
+NOT_OURS = (
+    *("strategy", "service", "command", *CLUES, "no_target", *OF_AGENTS),
+    *("check_setup", "no_report"),
+)
 """Options of a run that a comparison sets itself."""
 
 
@@ -136,7 +139,7 @@ def _comparison(values: Mapping[str, Any]) -> Comparison:
     for service in chosen or [builtin_service(own["strategies"][0])]:
         check_service(values, service, has_bootstrap=bool(options.bootstrap))
         if not service.is_started:
-            _expect_running({**values, "service": service.name})
+            _expect_running({**values, "service": service.name}, own["duration"])
     if len({service.is_started for service in chosen}) > 1:
         _tell_unlike(chosen)
     options.check_lasting("--duration", own["duration"])
@@ -150,21 +153,22 @@ def _comparison(values: Mapping[str, Any]) -> Comparison:
     )
 
 
-def _expect_running(values: Mapping[str, Any]) -> None:
+def _expect_running(values: Mapping[str, Any], lasts_s: float) -> None:
     """Check that a service runs already that nobody starts, before anything is measured.
 
     Raises:
         TidemarkError: It does not, or which process it is cannot be told.
     """
-    Plan.of(RunOptions.parse(completed(values, has_host=False)), None).look_at_host()
+    options = RunOptions.parse(completed(values, has_host=False))
+    Plan.of(options, None, lasts_s).look_at_host()
 
 
 def _tell_unlike(chosen: Iterable[Service]) -> None:
     """Say what must not be read from a comparison of services of which some run already."""
     running = ", ".join(service.name for service in chosen if not service.is_started)
     say(
-        f"{running}: not started here, so descriptor limits and what is held at first are its own; "
-        "compare what a request adds"
+        f"{running}: runs already and is not started here: its descriptor limit is its own, and it "
+        "holds what came before; compare what a request adds"
     )
 
 

@@ -52,6 +52,8 @@ _NOT_OF_A_LOAD = frozenset(
         "agent_token_file",
         "agent_ca",
         "metrics_url",
+        "yes",  # is said anew each time
+        "check_setup",
         "share_files",
         "no_report",
     }

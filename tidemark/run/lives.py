@@ -106,7 +106,8 @@ class Lives:
         told = f"{former.name} ({former.pid}) has ended after {after_s:.0f} s"
         if any(not other.is_empty for other in self._places):
             self._processes.forget(place.target)
-            say(f"{place.target}: {told}; the run goes on with the others")
+            alive = any(other.gone_s is None for other in self._places)
+            say(f"{place.target}: {told}{'; the run goes on with the others' if alive else ''}")
         return told
 
     def _is_watched(self, pid: int) -> bool:

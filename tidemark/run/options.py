@@ -7,12 +7,15 @@ from typing import Any, Self
 
 from tidemark.agent.named import NamedAgent, read_agents
 from tidemark.record import options as value
+from tidemark.record.endpoints import is_host
 from tidemark.record.errors import OptionError, TidemarkError
 from tidemark.record.options import Option, read_all
 from tidemark.record.roots import Root, listed_ports, listed_roots
 from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.routes.reading import expect_apart
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
+from tidemark.run.permission import LONGEST_S as LONGEST_UNASKED_S
+from tidemark.run.permission import MOST_RATE
 from tidemark.services.keys import ready_path, service_url, words
 from tidemark.services.service import READY_TIMEOUT_S
 from tidemark.targets.client_options import ALLOW_KAFKA_PLUGINS, KAFKA_CONFIG, KAFKA_OPTION
@@ -45,6 +48,15 @@ def _header_texts(given: Any) -> tuple[str, ...]:
     """Headers, as they were given once all have been found good."""
     read_headers(texts := _texts(given))
     return texts
+
+
+def _hosts(given: Any) -> tuple[str, ...]:
+    """Names and addresses of hosts, without brackets."""
+    found = tuple(one.strip("[]") for one in value.several(given))
+    for one in found:
+        if not is_host(one):
+            raise ValueError(f"must be the name or the address of a host, not {value.shown(one)}")
+    return found
 
 
 def _faults(given: Any) -> tuple[Fault, ...]:
@@ -311,6 +323,30 @@ class RunOptions:
         "",
         "who signed the certificate of --agent, PEM; the authorities of this system if none",
         "FILE",
+        in_form=False,
+    )
+    allow_host: tuple[str, ...] = _option(
+        _hosts,
+        (),
+        "a host beside this machine's loopback that load may be put on; repeatable",
+        "HOST",
+        is_repeatable=True,
+        in_form=False,
+    )
+    yes: bool = _option(
+        value.flag,
+        False,
+        f"put more than {MOST_RATE:g} requests a second, or load for more than "
+        f"{LONGEST_UNASKED_S / 60:g} minutes, on a host that is not this machine's loopback",
+        is_flag=True,
+        in_form=False,
+    )
+    check_setup: bool = _option(
+        value.flag,
+        False,
+        "send one request, say what would be measured and what is missing, and exit: 0 if "
+        "nothing is, else 2",
+        is_flag=True,
         in_form=False,
     )
     keep_going: bool = _option(

@@ -9,13 +9,14 @@ from typing import Self
 from tidemark.agent.named import check_agents
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import TidemarkError
-from tidemark.record.options import url
+from tidemark.record.options import url_without_login
 from tidemark.run.configuration import file_of, routes_of, service_of
 from tidemark.run.faults import KINDS
 from tidemark.run.finding import CLUES, Watched, watched_processes
 from tidemark.run.folders import new_folder
 from tidemark.run.listening import doubts_of, who_answers
 from tidemark.run.options import RunOptions
+from tidemark.run.permission import expect_allowed, expect_meant
 from tidemark.services.placeholders import placeholders_in
 from tidemark.services.service import Service
 from tidemark.targets.client_options import client_options
@@ -49,8 +50,13 @@ class Plan:
     watched: tuple[Watched, ...] = ()
 
     @classmethod
-    def of(cls, options: RunOptions, host: str | None) -> Self:
+    def of(cls, options: RunOptions, host: str | None, lasts_s: float | None = 0.0) -> Self:
         """The plan of a new run.
+
+        Args:
+            options: checked options.
+            host: URL of a service that is already there; None where a service is named.
+            lasts_s: how long the load is going to last, seconds; None where no end is planned.
 
         Raises:
             TidemarkError: options that are good each do not go together, or the process to watch
@@ -63,6 +69,10 @@ class Plan:
         if service and not service.is_started:
             host, name, service = service.url, service.name, None
         _check(options, host)
+        if destination := host or (service and service.url):
+            with _called(name):
+                expect_allowed(destination, options.allow_host)
+                expect_meant(destination, options.rate, lasts_s, is_agreed=options.yes)
         watched: tuple[Watched, ...] = ()
         if host is not None and not (options.no_target or options.agent):
             with _called(name):
@@ -223,7 +233,7 @@ def _check_agents(options: RunOptions) -> None:
 
 def _check_host(options: RunOptions, host: str) -> None:
     try:
-        url(host)
+        url_without_login(host)
     except ValueError as error:
         raise TidemarkError(f"--host: {error}") from error
     _check_agents(options)

@@ -73,18 +73,21 @@ class Session:
         self._finishing = threading.RLock()
 
     @classmethod
-    def start(cls, options: RunOptions, host: str | None = None) -> Self:
+    def start(
+        cls, options: RunOptions, host: str | None = None, lasts_s: float | None = 0.0
+    ) -> Self:
         """Make the run directory and start what is missing; nothing is left running on failure.
 
         Args:
             options: checked options.
             host: URL of a service that is already running, and of which only
                 the processes are watched that the options name; None to start the target here.
+            lasts_s: how long the load is going to last, seconds; None where no end is planned.
 
         Raises:
             TidemarkError: one line that says what is wrong and what to do.
         """
-        plan = Plan.of(options, host)
+        plan = Plan.of(options, host, lasts_s)
         doubts = plan.look_at_host()
         journal = Journal(plan, plan.make_directory())
         for watched, doubt in doubts:

@@ -61,7 +61,7 @@ command = "python3 -m http.server --bind 127.0.0.1 {port}"
 # who listens at url, or is told by one of these, as on the command line:
 #   pid_file = "ingest.pid"       target_port = 9000        target_pid = 4711
 #   target_unit = "ingest"        target_container = "0123456789ab"
-#   target_command = "ingest .*--prod"
+#   target_command = "ingest .*--prod"      all_targets = true  # each that matches, not one
 #   no_target = true              # none is: it is only driven
 # [service.staging]
 # url = "http://127.0.0.1:8080"

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemark.record.options import Option, flag, integer, number, path, shown, url
+from tidemark.record.options import (
+    Option,
+    flag,
+    integer,
+    number,
+    path,
+    shown,
+    url_without_login,
+)
 from tidemark.services.placeholders import BOOTSTRAP, MEANINGS, PORTS, check, fill, placeholders_in
 from tidemark.services.service import READY_TIMEOUT_S
 
@@ -107,7 +115,7 @@ def service_url(value: Any) -> str:
     if found:
         for name in placeholders_in(check(found)) - set(PORTS):
             raise ValueError(f"{{{name}}} is no port: there are {', '.join(map(_braced, PORTS))}")
-        url(fill(found, _ANY_PORT, {}))
+        url_without_login(fill(found, _ANY_PORT, {}))
     return found
 
 
