@@ -100,7 +100,7 @@ def test_who_goes_on_cuts_off_what_was_not_accounted_for(servers, ours, fetcher)
 
 def test_the_token_must_be_its_own(servers, client):
     asked = client(servers(TOKEN), b"not the token at all")
-    with pytest.raises(AgentError, match="token is not its own; check --agent-token-file"):
+    with pytest.raises(AgentError, match="wants its own token; check --agent-token-file"):
         asked.look()
 
 

@@ -125,6 +125,7 @@ def test_a_cut_link_and_other_clocks(sides, certificate, pyz, tmp_path):
             here,
             *(sys.executable, "-m", "locust", "-f", "locustfiles/ingest.py", "--headless"),
             *("--host", f"http://{LOAD_NET}.1:{PORT}", "--route", "GET /", "--rate", "5"),
+            *("--allow-host", f"{LOAD_NET}.1"),
             *("--run-time", f"{BEFORE_S + CUT_S + AFTER_S:g}s", "--no-report", "--only-summary"),
             *("--agent", f"there=https://{AGENT_NET}.1:{AGENT_PORT}", "--agent-ca", cert),
             *("--agent-token-file", tmp_path / "token", "--interval", "0.5"),

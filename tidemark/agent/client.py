@@ -140,7 +140,7 @@ class Client:
         reason = body.decode("utf-8", "replace").strip().partition("\n")[0][:_LONGEST_REASON]
         refusal = f"{self.shown}: answers {answer.status} ({reason})"
         if answer.status == 401:
-            raise AgentError(f"{self.shown}: the token is not its own; check --agent-token-file")
+            raise AgentError(f"{self.shown}: wants its own token; check --agent-token-file")
         if answer.status == 429 or answer.status >= 500:
             raise UnreachableError(refusal)
         raise AgentError(refusal)
