@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -22,7 +23,14 @@ from tidemark.agent.named import read_agent
 from tidemark.agent.store import STATE, Store
 from tidemark.record.clock import RunClock
 from tidemark.record.directory import RunDirectory
-from tidemark.record.events import ClockCompared, Gap, LimitsRead, of_kind
+from tidemark.record.events import (
+    AgentLost,
+    ClockCompared,
+    Gap,
+    LimitsRead,
+    SamplerStarted,
+    of_kind,
+)
 from tidemark.record.layout import SAMPLES
 
 
@@ -128,6 +136,11 @@ def test_nobody_there_and_somebody_else(client, tmp_path):
         assert "answers 404" in eventually(answer)
 
 
+def is_up(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 def rows(path, pid):
     text = path.read_text()
     return [row for row in csv.DictReader(text.splitlines()) if row["pid"] == str(pid)]
@@ -175,7 +188,45 @@ def test_killed_and_started_again_it_goes_on_where_it_was(agents, ours, tmp_path
     there = [row["sample_cost_s"] for row in rows(tmp_path / "theirs" / SAMPLES.file, puppet.pid)]
     at = there.index(found[0])
     assert found == there[at : at + len(found)]
-    assert {one.event.target for one in of_kind(ours.read_events(), LimitsRead)} == {"web"}
+    events = ours.read_events()
+    assert {one.event.target for one in of_kind(events, LimitsRead)} == {"web"}
+    started = [one.event.source for one in of_kind(events, SamplerStarted)]
+    assert (len(started), started[1:]) == (4, ["agent"] * 3)
+
+
+@pytest.mark.e2e
+def test_a_run_fetches_from_an_agent(agents, tmp_path):
+    port, agent_port = free_port(), free_port()
+    (tmp_path / "token").write_bytes(TOKEN)
+    (tmp_path / "served").mkdir()
+    serve = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(serve, cwd=tmp_path / "served", **quiet) as server:
+        try:
+            eventually(lambda: is_up(port), "that it listens")
+            agent = agents(
+                *("--port-of", port, "--out", tmp_path / "theirs", "--interval", "0.2"),
+                *("--serve", f"127.0.0.1:{agent_port}", "--token-file", tmp_path / "token"),
+            )
+            agent.ready()
+            drive = [sys.executable, "-m", "locust", "-f", "locustfiles/ingest.py", "--headless"]
+            drive += ["--host", f"http://127.0.0.1:{port}", "--route", "GET /", "--rate", "10"]
+            drive += ["--agent", f"web=http://127.0.0.1:{agent_port}", "--run-time", "3s"]
+            drive += ["--agent-token-file", str(tmp_path / "token"), "--interval", "0.2"]
+            drive += ["--results", str(tmp_path), "--run-name", "ours", "--no-report"]
+            done = subprocess.run(drive, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+        finally:
+            server.kill()
+    directory = RunDirectory(tmp_path / "ours")
+    (target,) = directory.read_metadata().targets
+    assert (target.id, target.pids, target.host) == ("web", (server.pid,), "127.0.0.1")
+    assert "http.server" in target.command
+    fetched_rows = rows(directory.file(SAMPLES.file), server.pid)
+    assert len(fetched_rows) > 10
+    assert {row["target"] for row in fetched_rows} == {"web"}
+    assert not directory.file(STATE).exists()
+    assert not of_kind(directory.read_events(), AgentLost)
 
 
 def test_the_end_is_waited_for_and_said_to_be_missing_where_it_does_not_come(

@@ -26,7 +26,7 @@ from tidemark.record.clock import RunClock
 from tidemark.record.command_line import announce, run_command
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import DiskFullError, TidemarkError
-from tidemark.record.events import AgentBack, AgentLost, ClockCompared
+from tidemark.record.events import AgentBack, AgentLost, ClockCompared, SamplerStarted
 from tidemark.record.layout import EVENTS_JSONL
 from tidemark.record.options import REQUIRED, Option, number, path
 
@@ -77,6 +77,8 @@ class Fetcher:
         """
         look = self._client.look()
         self._adopt(look)
+        if self._offsets:  # another fetcher had got so far
+            self._store.say(self._clock.now(), SamplerStarted(source="agent"))
         for _ in range(_MOST_FIRST_LOOKS):
             self._estimate.learn(self._client.look().exchange)
             if self._held.uncertainty_s < _GOOD_S:
