@@ -64,9 +64,9 @@ def try_one(seed: int, number: int, folder: Path) -> Found:
     return Found(number, made, f"status {status}", wrong)
 
 
-def _refuse(options: RunOptions, host: str | None = None, **_: Any) -> NoReturn:
+def _refuse(options: RunOptions, host: str | None = None, lasts_s: float | None = 0.0) -> NoReturn:
     """In place of a run: what is checked before anything is started, and no more."""
-    Plan.of(options, host)
+    Plan.of(options, host, lasts_s)
     raise WouldStartError(FOUND_GOOD)
 
 

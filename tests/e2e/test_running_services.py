@@ -165,7 +165,7 @@ def test_a_look_at_the_setup_sends_one_request_and_leaves_nothing(
 ) -> None:
     service = start()
     write(bench, port, 'pid_file = "it.pid"')
-    before = len(os.listdir(f"/proc/{service.pid}/fd"))
+    before = len(list(Path(f"/proc/{service.pid}/fd").iterdir()))
     finished = bench.run("tidemark", "run", "staging", "--check-setup")
     assert finished.code == 0, finished.err
     told = about(finished.out)
@@ -173,7 +173,7 @@ def test_a_look_at_the_setup_sends_one_request_and_leaves_nothing(
     assert told["process"].startswith(f"leaky_service.py ({service.pid}), descriptor limit ")
     assert told["measured"] == "file descriptors, connections, threads, resident memory"
     assert told["missing"] == "nothing"
-    assert len(os.listdir(f"/proc/{service.pid}/fd")) == before + 1
+    assert len(list(Path(f"/proc/{service.pid}/fd").iterdir())) == before + 1
     assert not bench.results.exists()
     bench.expect_nothing_left()
 
