@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 MUTANTS := $(VENV)/.mutants-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint wheel-test format kafka bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-fleet bench-faults bench-ledger bench-startup bench-prometheus bench-routes fuzz mutants lock clean
+.PHONY: help demo test test-long lint wheel-test agent format kafka bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-fleet bench-faults bench-ledger bench-startup bench-prometheus bench-routes fuzz mutants lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ lint: $(DEV) ## check style, types and who imports whom
 
 wheel-test: ## build the wheel, and run it in a project of somebody else's
 	PYTHON=$(PYTHON) .ci/wheel
+
+agent: $(BIN)/python ## pack the sampler for other hosts: tidemark-agent.pyz, for Python 3.9 or newer
+	@$(BIN)/python -m tidemark.agent.archive tidemark-agent.pyz
 
 format: $(DEV) ## put the style right
 	$(BIN)/ruff check --fix .
@@ -100,7 +103,7 @@ lock: $(DEV) ## resolve the dependencies anew
 	    --group mutants --output-file requirements-mutants.lock
 
 clean: ## remove the virtual environment and the caches; results stay
-	rm -rf $(VENV) .kafka .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info build
+	rm -rf $(VENV) .kafka .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info build tidemark-agent.pyz
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -294,6 +294,31 @@ class ClockSet(Event):
     by_s: Real = None
 
 
+class ClockCompared(Event):
+    """The clock of a target's host shows `ahead_s` more than the run's, give or take the rest.
+
+    Its rows are put on the run's time.
+    """
+
+    target: Text = None
+    ahead_s: Real = None
+    uncertainty_s: Real = None
+
+
+class AgentLost(Event):
+    """The agent beside a target does not answer, or not what is needed; `reason` says why."""
+
+    target: Text = None
+    reason: Text = None
+
+
+class AgentBack(Event):
+    """It answers again after `silent_s` seconds; what it recorded meanwhile is fetched."""
+
+    target: Text = None
+    silent_s: Real = None
+
+
 class DiskFull(Event):
     """There is no room for samples from now on."""
 

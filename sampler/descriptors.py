@@ -119,7 +119,7 @@ class FilePatterns:
 def limited(counts: Mapping[str, int], most: int, rest: str) -> Counter[str]:
     """The names with the highest counts, and one for what is left."""
     chosen = Counter(dict(sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:most]))
-    left = sum(counts.values()) - chosen.total()
+    left = sum(counts.values()) - sum(chosen.values())
     if left:
         chosen[rest] += left
     return chosen

@@ -64,6 +64,14 @@ HOST = "http://127.0.0.1:8080"
         (HOST, {"fault": "outage@3", "no_target": True}, "--fault"),
         (None, {"fault": "outage@3", "bootstrap": "a:1"}, "--fault"),
         (None, {"broker_option": "a=b"}, "--broker kafka"),
+        (None, {"agent": ["http://127.0.0.1:1"]}, "--agent needs --host"),
+        (HOST, {"agent": ["http://127.0.0.1:1"], "target_pid": 1}, "--target-pid and --agent"),
+        (HOST, {"agent": ["http://127.0.0.1:1"], "no_target": True}, "--no-target and --agent"),
+        (HOST, {"agent": ["http://127.0.0.1:1"], "all_targets": True}, "--all-targets"),
+        (HOST, {"agent_ca": __file__}, "--agent-ca: has no effect without --agent"),
+        (HOST, {"agent_token_file": __file__}, "--agent-token-file: has no effect"),
+        (HOST, {"agent": ["http://a:1"], "agent_token_file": __file__}, "not sent unencrypted"),
+        (HOST, {"agent": ["http://a:1"], "metrics_url": "http://a:2"}, "--metrics-url"),
         (None, {"route": ["GET /a"], "verify_messages": True}, "--verify-messages needs a route"),
     ],
 )
@@ -72,6 +80,12 @@ def test_what_does_not_go_together_is_refused(
 ) -> None:
     with pytest.raises(TidemarkError, match=wanted):
         Plan.of(RunOptions.parse(values), host)
+
+
+def test_what_an_agent_watches_is_watched_and_looked_for_nowhere_here() -> None:
+    plan = Plan.of(RunOptions.parse({"agent": ["a=http://127.0.0.1:1"]}), HOST)
+    assert plan.is_watched
+    assert plan.watched == ()
 
 
 def test_a_service_that_is_watched_need_not_write_to_kafka() -> None:

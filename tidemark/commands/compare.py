@@ -20,6 +20,7 @@ from tidemark.record.options import (
     read_all,
     was_given,
 )
+from tidemark.run.agents import OF_AGENTS
 from tidemark.run.applicable import check_service
 from tidemark.run.children import say
 from tidemark.run.compare import Comparison, HurriedError, exit_code, explain, run_all
@@ -66,7 +67,10 @@ OWN_OPTIONS = (
     Option("users", integer(1), 1, "users of the closed workload; the open one needs only one"),
 )
 
-NOT_OURS = ("strategy", "service", "command", *CLUES, "no_target", "check_setup", "no_report")
+NOT_OURS = (
+    *("strategy", "service", "command", *CLUES, "no_target", *OF_AGENTS),
+    *("check_setup", "no_report"),
+)
 """Options of a run that a comparison sets itself."""
 
 

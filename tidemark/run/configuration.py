@@ -48,6 +48,9 @@ _NOT_OF_A_LOAD = frozenset(
         "pid_file",
         "all_targets",
         "no_target",
+        "agent",
+        "agent_token_file",
+        "agent_ca",
         "metrics_url",
         "yes",  # is said anew each time
         "check_setup",

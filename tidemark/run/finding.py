@@ -4,24 +4,18 @@ What is looked for is the root of a service: of a process that matches and desce
 one that does, the other. Where several remain, nobody can say which is meant, and all are named.
 """
 
-import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tidemark.record.errors import TidemarkError
 from tidemark.record.roots import Root, named
-from tidemark.run.listening import (
-    ancestors,
-    holders_of,
-    holders_of_port,
-    parents_of_all,
-    shown_process,
-)
+from tidemark.run.listening import holders_of, holders_of_port
 from tidemark.run.options import RunOptions
 from tidemark.sampler import procfs
 from tidemark.sampler.errors import SamplerError
+from tidemark.sampler.listeners import commands_like, parents_of_all, roots_of, shown_process
 from tidemark.sampler.root import fingerprint
 
 MOST_NAMED = 5
@@ -157,12 +151,6 @@ def clue(options: RunOptions, host: str) -> Clue:
     return by_url(host)
 
 
-def roots_of(found: Iterable[int], parents: Mapping[int, int]) -> set[int]:
-    """Those of some processes that do not descend from another one of them."""
-    matching = set(found)
-    return {pid for pid in matching if not matching & set(ancestors(pid, parents)[1:])}
-
-
 def by_url(url: str) -> Clue:
     """Who listens where a URL of this machine leads to."""
     return Clue("--host", lambda: holders_of(url))
@@ -183,26 +171,7 @@ def by_command(pattern: str) -> Clue:
         wanted = re.compile(pattern)
     except re.error as error:
         raise TidemarkError(f"--target-command: no regular expression ({error})") from error
-    return Clue(f"--target-command {pattern!r}", lambda: _commands_like(wanted))
-
-
-def _commands_like(wanted: re.Pattern[str]) -> Iterable[int]:
-    ours = own_family()
-    for pid in procfs.list_pids():
-        if pid not in ours and wanted.search(" ".join(_command(pid))):
-            yield pid
-
-
-def own_family() -> set[int]:
-    """This process and all above it: their command lines hold the pattern that is looked for."""
-    return set(ancestors(os.getpid(), parents_of_all()))
-
-
-def _command(pid: int) -> list[str]:
-    try:
-        return procfs.read_command(pid)
-    except SamplerError:
-        return []  # it has ended, or is hidden
+    return Clue(f"--target-command {pattern!r}", lambda: commands_like(wanted))
 
 
 def by_likeness(pid: int) -> Clue:

@@ -184,8 +184,9 @@ def describe_target(
             "broker_kind": None if options.bootstrap else options.broker,
         }
     only = Target(ONLY_TARGET, url, (pid,) if pid else (), command)
-    targets = [_describe(one, url, plan) for one in plan.watched] or [only]
-    return {"target": target, "targets": [one.to_json() for one in targets]}
+    targets = [_describe(one, url, plan) for one in plan.watched]
+    targets += [Target(agent.id, url, host=agent.host) for agent in options.agent]
+    return {"target": target, "targets": [one.to_json() for one in targets or [only]]}
 
 
 def _describe(watched: Watched, url: str | None, plan: Plan) -> Target:

@@ -1,30 +1,33 @@
-"""Whether somebody answers at a URL, and whether that is the process that is to be watched.
-
-Who listens is read from `/proc/PID/net/tcp`, and which process holds a listening socket from the
-inodes in `/proc/PID/fd`: an inode is one socket, whichever network namespace it is in.
-"""
+"""Whether somebody answers at a URL, and whether that is the process that is to be watched."""
 
 import itertools
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tidemark.record.errors import TidemarkError
-from tidemark.record.secrets import shown_command
 from tidemark.run.errors import OtherListenerError
 from tidemark.sampler import procfs
 from tidemark.sampler.brokers import IPAddress, unmapped
 from tidemark.sampler.errors import SamplerError
-from tidemark.sampler.procfs_source import parse_address
+from tidemark.sampler.listeners import (
+    Listener,
+    all_listeners,
+    ancestors,
+    holders_of_sockets,
+    is_readable,
+    listeners_on,
+    parents_of_all,
+    shown_process,
+    sockets_of,
+)
 from tidemark.sampler.tree import descendants, identify
 
 CONNECT_TIMEOUT_S = 5.0
 PORTS = {"http": 80, "https": 443}
-MOST_SHOWN = 100
 FRONTS = frozenset(
     {
         "apache2",
@@ -51,17 +54,6 @@ FRONTS = frozenset(
     }
 )
 """Programs that pass on what they take: who answers behind them cannot be seen from here."""
-
-_LISTEN = b"0A"
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """A listening TCP socket: its address, None for all of the machine's, and its inode."""
-
-    address: IPAddress | None
-    is_ipv6: bool
-    inode: int
 
 
 def who_answers(url: str) -> IPAddress:
@@ -153,7 +145,7 @@ def taken_by(url: str) -> str | None:
     except TidemarkError:
         return None
     try:
-        holders = _holders(_listening(os.getpid(), address, port), parents_of_all())
+        holders = holders_of_sockets(_listening(os.getpid(), address, port), parents_of_all())
     except (SamplerError, OSError):
         holders = []
     return shown_process(min(holders)) if holders else "somebody else"
@@ -163,11 +155,11 @@ def own_listeners(pid: int) -> set[tuple[str, int]]:
     """Where a process and everything below it listen: hosts that one can connect to, and ports."""
     try:
         family = descendants(parents_of_all(), {pid})
-        inodes = set().union(*map(_sockets, family))
+        inodes = set().union(*map(sockets_of, family))
         return {
             (host, port)
             for table in ("net/tcp", "net/tcp6")
-            for listener, port in _all_listeners(procfs.read_file(pid, table).splitlines())
+            for listener, port in all_listeners(procfs.read_file(pid, table).splitlines())
             if listener.inode in inodes
             for host in _hosts_of(listener)
         }
@@ -209,7 +201,7 @@ def holders_of_port(port: int) -> list[int]:
     found = {
         listener.inode
         for table in ("net/tcp", "net/tcp6")
-        for listener in _listeners(procfs.read_file(os.getpid(), table).splitlines(), port)
+        for listener in listeners_on(procfs.read_file(os.getpid(), table).splitlines(), port)
     }
     return _seen_holding(found, port)
 
@@ -218,7 +210,7 @@ def _seen_holding(inodes: set[int], port: int) -> list[int]:
     """The processes that hold a listening socket, which must not all be hidden or fronts."""
     if not inodes:
         raise TidemarkError(f"nobody listens on port {port} here: start the service first")
-    found = _holders(inodes, parents_of_all())
+    found = holders_of_sockets(inodes, parents_of_all())
     if not found:
         raise TidemarkError(
             f"which process listens on port {port} cannot be seen: run as its owner or root, "
@@ -233,10 +225,6 @@ def _seen_holding(inodes: set[int], port: int) -> list[int]:
     return found
 
 
-def _holders(inodes: set[int], among: Iterable[int]) -> list[int]:
-    return [pid for pid in among if _is_readable(pid) and inodes & _sockets(pid)]
-
-
 def _is_front(pid: int) -> bool:
     return identify(pid).name in FRONTS or procfs.read_stat(pid).name in FRONTS
 
@@ -248,9 +236,9 @@ def _doubt(address: IPAddress, port: int, pid: int) -> str | None:
     if namespace is None:
         return f"{address} is not an address of this machine"
     wanted = _listening(namespace, address, port)
-    if any(wanted & _sockets(member) for member in family if _is_readable(member)):
+    if any(wanted & sockets_of(member) for member in family if is_readable(member)):
         return None
-    unread = [member for member in family if not _is_readable(member)]
+    unread = [member for member in family if not is_readable(member)]
     if unread:
         return f"the descriptors of process {unread[0]} may not be read: run as its owner or root"
     if not _shares_namespace(pid):
@@ -261,7 +249,7 @@ def _doubt(address: IPAddress, port: int, pid: int) -> str | None:
 def _doubt_about_others(
     wanted: set[int], port: int, pid: int, parents: dict[int, int]
 ) -> str | None:
-    holders = _holders(wanted, parents)
+    holders = holders_of_sockets(wanted, parents)
     if not holders:
         return f"which process listens on port {port} cannot be seen: another namespace or user"
     listener = min(holders)
@@ -271,25 +259,6 @@ def _doubt_about_others(
     if any(_are_related(pid, holder, parents) for holder in holders):
         return f"{who}, which belongs together with process {pid}"
     raise OtherListenerError(who, shown_process(pid))
-
-
-def parents_of_all() -> dict[int, int]:
-    """Process -> parent, of all that are there."""
-    found = {}
-    for pid in procfs.list_pids():
-        try:
-            found[pid] = procfs.read_stat(pid).parent_pid
-        except SamplerError:
-            continue  # it has ended, or is hidden
-    return found
-
-
-def ancestors(pid: int, parents: Mapping[int, int]) -> list[int]:
-    """A process, its parent, and so on; without the one that all descend from."""
-    line = [pid]
-    while (parent := parents.get(line[-1], 0)) > 1:
-        line.append(parent)
-    return line
 
 
 def _are_related(pid: int, other: int, parents: dict[int, int]) -> bool:
@@ -311,23 +280,6 @@ def _program(pid: int) -> str:
         return str(Path(f"/proc/{pid}/exe").readlink())
     except OSError:
         return procfs.read_stat(pid).name
-
-
-def _is_readable(pid: int) -> bool:
-    try:
-        os.listdir(f"/proc/{pid}/fd")  # noqa: PTH208 - quick where there are many
-    except PermissionError:
-        return False
-    except OSError:
-        return True  # it has ended, and holds nothing
-    return True
-
-
-def _sockets(pid: int) -> set[int]:
-    try:
-        return {procfs.socket_inode(link) for link in procfs.read_fd_links(pid).values()} - {0}
-    except SamplerError:
-        return set()
 
 
 def _shares_namespace(pid: int) -> bool:
@@ -362,7 +314,7 @@ def _listening(namespace: int, address: IPAddress, port: int) -> set[int]:
     found = [
         listener
         for table in ("net/tcp", "net/tcp6")
-        for listener in _listeners(procfs.read_file(namespace, table).splitlines(), port)
+        for listener in listeners_on(procfs.read_file(namespace, table).splitlines(), port)
     ]
     is_ipv6 = address.version == 6
     ranks = (
@@ -371,29 +323,3 @@ def _listening(namespace: int, address: IPAddress, port: int) -> set[int]:
         {one.inode for one in found if one.address is None and one.is_ipv6},
     )
     return next((inodes for inodes in ranks if inodes), set())
-
-
-def _listeners(lines: Iterable[bytes], port: int) -> Iterator[Listener]:
-    """Those of a `/proc/net/tcp{,6}` that listen on a port."""
-    return (listener for listener, its_port in _all_listeners(lines) if its_port == port)
-
-
-def _all_listeners(lines: Iterable[bytes]) -> Iterator[tuple[Listener, int]]:
-    """Every one of a `/proc/net/tcp{,6}`, and its port."""
-    for line in lines:
-        fields = line.split(None, 10)
-        if len(fields) < 10 or fields[3] != _LISTEN:
-            continue
-        address, port = parse_address(fields[1])
-        is_ipv6 = len(fields[1]) > len(b"00000000:0000")
-        wildcard = address.is_unspecified
-        yield Listener(None if wildcard else address, is_ipv6, int(fields[9])), port
-
-
-def shown_process(pid: int) -> str:
-    """`4242 python app.py`, its secrets taken out."""
-    try:
-        command = shown_command(procfs.read_command(pid)) or procfs.read_stat(pid).name
-    except SamplerError:
-        return str(pid)
-    return f"{pid} {command if len(command) <= MOST_SHOWN else command[:MOST_SHOWN] + '...'}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
+from tidemark.agent.named import NamedAgent, read_agents
 from tidemark.record import options as value
 from tidemark.record.endpoints import is_host
 from tidemark.record.errors import OptionError, TidemarkError
@@ -300,6 +301,29 @@ class RunOptions:
         "of a service that runs already: where several processes match, sample all of them, each "
         "as a target of its own",
         is_flag=True,
+    )
+    agent: tuple[NamedAgent, ...] = _option(
+        read_agents,
+        (),
+        "of a service that runs already on another host: fetch what the agent there records; "
+        "repeatable: each is a target, called ID or as its host and port",
+        "[ID=]URL",
+        is_repeatable=True,
+        in_form=False,
+    )
+    agent_token_file: str = _option(
+        value.file,
+        "",
+        "file whose one line is the token that --agent wants to be shown",
+        "FILE",
+        in_form=False,
+    )
+    agent_ca: str = _option(
+        value.file,
+        "",
+        "who signed the certificate of --agent, PEM; the authorities of this system if none",
+        "FILE",
+        in_form=False,
     )
     allow_host: tuple[str, ...] = _option(
         _hosts,

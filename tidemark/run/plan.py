@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
+from tidemark.agent.named import check_agents
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import TidemarkError
 from tidemark.record.options import url_without_login
@@ -20,6 +21,8 @@ from tidemark.services.placeholders import placeholders_in
 from tidemark.services.service import Service
 from tidemark.targets.client_options import client_options
 
+_OF_RUNNING = (*CLUES, "all_targets", "no_target", "agent")
+"""Options that say how a service is watched that runs already."""
 MOST_BODY_BYTES = 16 * 2**20
 """A request is a batch of messages, not a file; beyond, the load generator is what is measured."""
 
@@ -71,7 +74,7 @@ class Plan:
                 expect_allowed(destination, options.allow_host)
                 expect_meant(destination, options.rate, lasts_s, is_agreed=options.yes)
         watched: tuple[Watched, ...] = ()
-        if host is not None and not options.no_target:
+        if host is not None and not (options.no_target or options.agent):
             with _called(name):
                 watched = watched_processes(options, host)
         _check_targets(options, watched)
@@ -164,7 +167,7 @@ def _check(options: RunOptions, host: str | None) -> None:
     client_options(vars(options))
     if host is not None:
         _check_host(options, host)
-    elif given := [name for name in (*CLUES, "all_targets", "no_target") if getattr(options, name)]:
+    elif given := [name for name in _OF_RUNNING if getattr(options, name)]:
         flag = "--" + given[0].replace("_", "-")
         raise TidemarkError(
             f"{flag} needs --host, or a service of tidemark.toml that runs already: "
@@ -219,12 +222,22 @@ def _check_targets(options: RunOptions, watched: Sequence[Watched]) -> None:
         raise TidemarkError("--metrics-url is the page of one process: name one target alone")
 
 
+def _check_agents(options: RunOptions) -> None:
+    if not options.agent and (options.agent_token_file or options.agent_ca):
+        flag = "--agent-token-file" if options.agent_token_file else "--agent-ca"
+        raise TidemarkError(f"{flag}: has no effect without --agent: leave it out")
+    if options.agent and options.metrics_url:
+        raise TidemarkError("--metrics-url: the agent reads such a page: give it to that one")
+    check_agents(options.agent, options.agent_token_file)
+
+
 def _check_host(options: RunOptions, host: str) -> None:
     try:
         url_without_login(host)
     except ValueError as error:
         raise TidemarkError(f"--host: {error}") from error
-    ways = ("no_target", "target_port", *CLUES)
+    _check_agents(options)
+    ways = ("no_target", "target_port", *CLUES, "agent")
     given = ["--" + name.replace("_", "-") for name in ways if getattr(options, name)]
     if placeholders_in(options.metrics_url):
         raise TidemarkError(
@@ -232,5 +245,5 @@ def _check_host(options: RunOptions, host: str) -> None:
         )
     if len(given) > 1:
         raise TidemarkError(f"{given[0]} and {given[1]} contradict each other: leave out one")
-    if options.all_targets and (options.target_pid or options.no_target):
+    if options.all_targets and (options.target_pid or options.no_target or options.agent):
         raise TidemarkError(f"--all-targets: has no effect beside {given[0]}: leave it out")

@@ -5,7 +5,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tidemark.record.layout import (
     TARGET_LOG,
 )
 from tidemark.record.secrets import without_secrets
+from tidemark.run.agents import AgentFetcher
 from tidemark.run.children import Child, python_module
 from tidemark.run.errors import ChildError
 from tidemark.run.journal import Journal
@@ -260,7 +261,31 @@ class Processes:
         child.wait_started(READY_TIMEOUT_S)
         return child
 
+    def _start_fetching(self) -> None:
+        """Let what agents elsewhere record become part of the run, in the place of a sampler."""
+        fetcher = AgentFetcher(
+            python_module(
+                "tidemark.agent.fetch",
+                *self._options.as_arguments("agent", "agent_token_file", "agent_ca", "interval"),
+                f"--out={self._journal.directory.path}",
+                f"--started-monotonic={self._journal.clock.started_monotonic_s!r}",
+            ),
+            self._journal.directory.file(SAMPLER_LOG),
+            [agent.host for agent in self._options.agent],
+        )
+        self._children.append(fetcher)
+        self.sampler = fetcher
+        told = fetcher.wait_begun(READY_TIMEOUT_S)
+        url = without_secrets(self._plan.host or "")
+        targets = [replace(target, url=url).to_json() for one in told for target in one.targets]
+        self._journal.tell(targets=targets)
+        for one in told:
+            one.say(self._options.interval)
+
     def _start_sampler(self, brokers: list[str]) -> None:
+        if self._options.agent:
+            self._start_fetching()
+            return
         interval_s = self._options.interval
         of_a_process = [
             *(f"--pid={target}={pid}" for target, pid in self._watched.items()),

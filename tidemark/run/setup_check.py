@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import TidemarkError
 from tidemark.record.events import (
+    ClockCompared,
     LimitsRead,
     PermissionDenied,
     SamplerStarted,
@@ -22,11 +23,14 @@ from tidemark.record.layout import SAMPLES
 from tidemark.record.metadata import ABORTED
 from tidemark.record.secrets import without_secrets
 from tidemark.routes import Request, Route
+from tidemark.run.children import POLL_S
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
 from tidemark.run.options import RunOptions
 from tidemark.run.session import Session
 
+AGENT_SAMPLE_S = 10.0
+"""So long agents have for their next whole samples."""
 MEASURED = {
     "fds": "file descriptors",
     "established": "connections",
@@ -81,6 +85,7 @@ def look_at_setup(
             return setup
         try:
             _send(session, route, setup)
+            _await_sample(session)
         finally:
             session.finish(Ending(ABORTED, "only the setup was looked at"))
         _read(session, setup)
@@ -107,6 +112,16 @@ def _send(session: Session, route: Route | None, setup: Setup) -> None:
     failure = route.success.failure(status, content) if route else None
     if failure:
         setup.missing.append(f"success of {what}: {failure}")
+
+
+def _await_sample(session: Session) -> None:
+    """Wait for what agents record: where a sampler begins with a whole sample, they go on."""
+    deadline_s = time.monotonic() + AGENT_SAMPLE_S
+    path = session.path / SAMPLES.file
+    while session.plan.options.agent and time.monotonic() < deadline_s:
+        if any(row["established"] for row in _rows(path)):
+            return
+        time.sleep(POLL_S)
 
 
 def _answer(url: str, request: Request, timeout_s: float) -> tuple[int, bytes]:
@@ -153,6 +168,10 @@ def _read_event(event: object, setup: Setup) -> None:
     elif isinstance(event, SamplerStarted):
         reason = f", for {event.reason}" if event.reason else ""
         setup.found.append(("sampler", f"reads by {event.source}{reason}"))
+    elif isinstance(event, ClockCompared):
+        ahead = f"{event.target}: {event.ahead_s or 0.0:+.3f} s against this one"
+        give = f"give or take {1000 * (event.uncertainty_s or 0.0):.1f} ms"
+        setup.found.append(("clock", f"{ahead}, {give}"))
     elif isinstance(event, TargetUnconfirmed):
         setup.missing.append(f"proof that the watched process answers: {event.reason}")
     elif isinstance(event, PermissionDenied):
