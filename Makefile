@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 MUTANTS := $(VENV)/.mutants-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint wheel-test agent format kafka bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-fleet bench-faults bench-ledger bench-startup bench-prometheus bench-routes fuzz mutants lock clean
+.PHONY: help demo test test-long lint wheel-test agent format kafka bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-fleet bench-load bench-faults bench-ledger bench-startup bench-prometheus bench-routes fuzz mutants lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
