@@ -27,6 +27,7 @@ from tidemark.run.children import POLL_S
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
 from tidemark.run.options import RunOptions
+from tidemark.run.orders import Orders
 from tidemark.run.session import Session
 
 AGENT_SAMPLE_S = 10.0
@@ -97,7 +98,7 @@ def _send(session: Session, route: Route | None, setup: Setup) -> None:
     options = session.plan.options
     request = Request("GET", "", {}, None)
     if route or options.routes:
-        load = Load(session)
+        load = Load(Orders.of_run(options, session.plan.run_id), session)
         turn = load.take(load.arrival_now(), route or options.routes[0])
         route, request = turn.turn.route, turn.request()
     began_s = time.monotonic()
