@@ -81,8 +81,11 @@ def test_everything_is_fetched_once(servers, ours, fetcher):
     assert fetched(ours) == expected
     events = ours.read_events()
     assert [one.event.missed_ticks for one in of_kind(events, Gap)] == [1, 2]
-    (compared,) = of_kind(events, ClockCompared)
-    assert abs(compared.event.ahead_s) < 0.05
+    compared = [
+        one.event for one in of_kind(events, ClockCompared)
+    ]  # again where it is told better
+    assert compared
+    assert all(abs(one.ahead_s) <= one.uncertainty_s for one in compared), "it is the same clock"
     store.close()
     assert not ours.file(STATE).exists()
 
