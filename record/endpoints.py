@@ -41,6 +41,16 @@ def name_in(authority: str) -> str:
     return found[1].strip("[]").lower() if found else ""
 
 
+def is_host(text: str) -> bool:
+    """Whether a text is the name or the address of a host, without port and brackets."""
+    if ":" not in text:
+        return name_in(text) == text.lower() != ""
+    try:
+        return bool(ipaddress.IPv6Address(text))
+    except ValueError:
+        return False
+
+
 def is_loopback(name: str) -> bool:
     """Whether a host's name or address means this machine, seen from itself."""
     try:

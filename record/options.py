@@ -364,6 +364,20 @@ def url(value: Any) -> str:
     return text
 
 
+def url_without_login(value: Any) -> str:
+    """The same of what gets requests with headers of one's own: they may hold a login, it must not.
+
+    A command line is read by every user of the machine, and a URL stands in many logs.
+    """
+    found = url(value)
+    if "@" in urlsplit(found).netloc:
+        raise ValueError(
+            "must not hold a login, NAME:PASSWORD@: send it with --header 'Authorization: ${NAME}' "
+            "out of a variable of the environment"
+        )
+    return found
+
+
 SHARE_FILES = Option(
     "share_files",
     flag,

@@ -6,6 +6,7 @@ every hook may be called at any time and more than once.
 """
 
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import gevent
@@ -24,14 +25,16 @@ from tidemark.record.errors import TidemarkError
 from tidemark.record.metadata import ABORTED, COMPLETED
 from tidemark.record.options import Option, check_flags_of_environment, integer
 from tidemark.record.secrets import without_secrets
+from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.run.children import NURSERY, run_to_terminal, say
-from tidemark.run.configuration import completed
+from tidemark.run.configuration import completed, running_service
 from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.orders import Orders
 from tidemark.run.session import Session, State
+from tidemark.run.setup_check import look_at_setup
 from tidemark.users import SoakUser, set_load
 from tidemark.web import EMBEDDED_HOST, RUNNING_STATES, WebPage
 
@@ -159,6 +162,8 @@ class Plugin:
             self._complete_options()
         except TidemarkError as error:
             _refuse(str(error))
+        if vars(self.environment.parsed_options)["check_setup"]:
+            sys.exit(self._check_setup())
         if self.web_ui:
             self.environment.host = self.environment.host or EMBEDDED_HOST
             WebPage(self.environment, self.web_ui, self).install()
@@ -184,9 +189,12 @@ class Plugin:
             TidemarkError: one line that says what is wrong with it, or with an option.
         """
         given = vars(self.environment.parsed_options)
-        for name, value in completed(given, has_host=self._foreign_host() is not None).items():
+        has_host = self._foreign_host() is not None
+        for name, value in completed(given, has_host=has_host).items():
             if name in BY_NAME and value is not given[name]:
                 given[name] = BY_NAME[name].as_given(value)
+        if not has_host and (running := running_service(given)):
+            self.environment.host = running.url
 
     def _check_load(self) -> None:
         """Check what Locust finds out too late, with a traceback, or never.
@@ -220,6 +228,27 @@ class Plugin:
         is_open = vars(self.environment.parsed_options)["workload"] == "open"
         return is_open and self._has_users_of_ours()
 
+    def _check_setup(self) -> int:
+        """Say what a run would do, without doing it; returns the exit code."""
+        try:
+            self._check_load()
+            options = self._read_options()
+            route = self._route_of_users(options)
+            setup = look_at_setup(options, self._foreign_host(), self._planned_s, route)
+        except TidemarkError as error:
+            _refuse(str(error))
+        except KeyboardInterrupt:
+            return EXIT_FAILED
+        sys.stdout.writelines(f"{line}\n" for line in setup.lines())
+        return EXIT_UNUSABLE if setup.missing else 0
+
+    def _route_of_users(self, options: RunOptions) -> Route | None:
+        """What our own user sends where no route is named; what others send only they know."""
+        if any(user.__name__ != "IngestUser" for user in self.environment.user_classes):
+            return None
+        (route,) = parse_route("POST /ingest {batch}", Path())
+        return with_headers(route, read_headers(options.header))
+
     def _read_options(self) -> RunOptions:
         given = vars(self.environment.parsed_options)
         options = RunOptions.parse(given)
@@ -238,9 +267,10 @@ class Plugin:
         self._starter = gevent.getcurrent()
         try:
             host = self._foreign_host()
+            options = self._read_options()
             if self._master:
                 self._master.expect_near(host or f"http://{LOOPBACK}")
-            self._session = session = Session.start(self._read_options(), host)
+            self._session = session = Session.start(options, host, self._planned_s)
         finally:
             self._starter = None
         self.environment.host = session.url
@@ -248,6 +278,14 @@ class Plugin:
             self._own_urls.add(session.url)
         say(f"run directory {session.path}")
         return session
+
+    @property
+    def _planned_s(self) -> float | None:
+        """How long the load lasts; None if no end is planned, and nobody is there to end it."""
+        run_time_s = vars(self.environment.parsed_options)["run_time"]
+        if self.web_ui:
+            return run_time_s or 0.0
+        return None if self.environment.shape_class else run_time_s
 
     @property
     def is_busy(self) -> bool:
@@ -408,7 +446,7 @@ class Plugin:
         if session.url in self._own_urls and self.web_ui:
             self.environment.host = EMBEDDED_HOST
         options = session.plan.options
-        if was_loaded and (options.no_target or not options.no_report):
+        if was_loaded and (not session.plan.is_watched or not options.no_report):
             self._unreported = session
             if self.web_ui:
                 gevent.spawn(self._explain)
@@ -421,7 +459,7 @@ class Plugin:
     def _explain(self) -> None:
         """Write the report of the run that has just ended."""
         session, self._unreported = self._unreported, None
-        if session and session.plan.options.no_target:
+        if session and not session.plan.is_watched:
             say(f"{session.record.told()}; no process was watched, so there is no verdict")
         elif session and not NURSERY.is_closed:
             run_to_terminal("tidemark", "report", str(session.path))

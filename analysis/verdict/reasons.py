@@ -26,11 +26,11 @@ _SENTENCES = {
     "run for {twice} to see",
     Pattern.SUSPECT: "may grow by {rate}, {doubt}; run for {thrice} to be sure",
     Pattern.NOISY: "{swing} too much to tell: only growth above {excluded} is excluded; "
-    "run for {four_times}, or use a control run",
+    "run for {four_times}{or_control}",
     Pattern.THIN: "{samples} under load: too few to tell{disturbed}",
     Pattern.SHORT: "{kept} of load are too short to tell{disturbed}",
     Pattern.EARLY: "{grow} by {rate}, but {loaded} of load are within the first growth of {kind}; "
-    "run for {warm} to see, or with a control run",
+    "run for {warm} to see{or_control}",
     Pattern.FEW_COLLECTIONS: "the heap was collected {collected} under load, too seldom to tell "
     "what it keeps; run for {twice}, or with a smaller heap",
     Pattern.UNCOLLECTED: "{grow} by {rate}, but the heap was collected {collected} meanwhile, and "
@@ -57,8 +57,10 @@ def explained(
     window: Window,
     memory: MemorySeries,
     brokers: Sequence[str] = (),
+    *,
+    has_control: bool = False,
 ) -> ResourceVerdict:
-    """The verdict with its reason."""
+    """The verdict with its reason; nobody is told to use the control run that was used."""
     growth, span_s = judgement.growth, window.end_s - window.begin_s
     is_heap = found.resource == MEMORY and memory.column == HEAP and growth is not None
     is_level = is_heap and judgement.pattern is Pattern.FLAT
@@ -81,6 +83,7 @@ def explained(
         kind=memory.first.phrase,
         warm=_warm(found, memory.first, span_s),
         collected=_times(memory.collections),
+        or_control="" if has_control else ", or with a control run",
         disturbed=_disturbed(window),
         brokers=_named(brokers),
         level=_held(found, _level(found, window)),

@@ -114,6 +114,14 @@ def judge_resource(
         chosen = replace(chosen, decision="inconclusive", pattern=Pattern.UNCOLLECTED)
     rate = _told(chosen, rate)
     found = _assemble(resource, subject, scope, chosen, rate)
+    found = reasons.explained(
+        found,
+        chosen,
+        window,
+        subject.memory,
+        subject.brokers,
+        has_control=control is not None,
+    )
     growth = _growth_of_all(chosen, judgements, rate)
     known = _known(resource, subject, growth)
     return attributed(found, growth, subject.routes, known, chosen.hidden)
@@ -359,8 +367,7 @@ def _assemble(
         **_rates(rate, window),
         **_end(scope, subject, resolution, leaks=leaks),
     )
-    found = with_culprits(found, subject.names, window, subject.processes)
-    return reasons.explained(found, chosen, window, subject.memory, subject.brokers)
+    return with_culprits(found, subject.names, window, subject.processes)
 
 
 def _rates(rate: Rate | None, window: Window) -> dict[str, Any]:

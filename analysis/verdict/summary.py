@@ -72,6 +72,7 @@ CONDITIONS: Likeness = (
     ("workload", lambda meta: meta.load.get("workload")),
     ("batch size", lambda meta: meta.load.get("batch_size")),
     ("payload bytes", lambda meta: meta.load.get("payload_bytes")),
+    ("service", lambda meta: meta.target.get("service")),
     ("descriptor limit", lambda meta: meta.target.get("fds_limit")),
     ("workers", lambda meta: meta.target.get("workers")),
     ("threads per worker", lambda meta: meta.target.get("threads")),

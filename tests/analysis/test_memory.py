@@ -422,3 +422,12 @@ def test_another_service_does_not_show_what_this_one_grows_by_at_first(control, 
     level_one = made(at, level(at), runtime="cpython")
     named = replace(level_one, metadata=replace(level_one.metadata, strategy=control))
     assert memory_of(run, named).verdict == verdict
+
+
+def test_nobody_is_told_to_use_the_control_run_that_was_used():
+    at = ticks(36.0, 0.25)
+    run = made(at, leaking(at, 5 * KIB), runtime="cpython")
+    level_one = made(at, level(at), runtime="cpython")
+    another = replace(level_one, metadata=replace(level_one.metadata, strategy="another"))
+    assert memory_of(run).reason.endswith("min to see, or with a control run")
+    assert memory_of(run, another).reason.endswith("min to see")

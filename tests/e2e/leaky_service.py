@@ -1,16 +1,19 @@
 """A service of somebody else's: POST takes a JSON array and answers with its length.
 
-`leaky_service.py PORT [leak] [quiet]`: with `leak` each request keeps a pipe open; with BROKERS and
-TOPIC in the environment each message is written there. It needs TOKEN if STRICT is set.
+`leaky_service.py PORT [leak] [leak-file] [quiet]`: with `leak` each request keeps a pipe open, with
+`leak-file` a file; with BROKERS and TOPIC in the environment each message is written there. It
+needs TOKEN if STRICT is set, and writes its process id into PID_FILE.
 """
 
 import http.server
 import json
 import os
+import pathlib
 import sys
 
 MODES = set(sys.argv[2:])
 KEPT: list[tuple[int, int]] = []
+FILES = []
 
 
 def _producer():
@@ -35,6 +38,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         messages = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if "leak" in MODES:
             KEPT.append(os.pipe())
+        if "leak-file" in MODES:
+            FILES.append(open(__file__))  # noqa: PTH123, SIM115 - that is the leak
         if PRODUCER:
             for message in messages:
                 PRODUCER.produce(os.environ["TOPIC"], json.dumps(message))
@@ -55,4 +60,7 @@ if os.environ.get("STRICT") and os.environ.get("TOKEN") != "a secret of ours":
     sys.exit("the token is wrong")
 if "TOKEN" in os.environ:
     sys.stderr.write(f"Too many open files? No, but the token is {os.environ['TOKEN']}\n")
-http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+server = http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+if "PID_FILE" in os.environ:
+    pathlib.Path(os.environ["PID_FILE"]).write_text(str(os.getpid()))
+server.serve_forever()

@@ -3,7 +3,7 @@
     python recording_service.py LOG [METHOD]
 
 A request of METHOD costs it a descriptor; `/partial` takes three messages of however many,
-`/moved` points elsewhere, `/no` says in its answer that it has failed.
+`/moved` points elsewhere, `/moved?to=URL` there, `/no` says in its answer that it has failed.
 """
 
 import json
@@ -33,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
         content = json.dumps(ANSWERS.get(path, {"ok": True})).encode()
         self.send_response(302 if path == "/moved" else 200)
         if path == "/moved":
-            self.send_header("Location", "/elsewhere")
+            self.send_header("Location", self.path.partition("?to=")[2] or "/elsewhere")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

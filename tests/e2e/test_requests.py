@@ -113,6 +113,21 @@ def test_an_answer_that_says_no_is_a_failure(bench: Workbench, recording: Record
     assert {one["path"] for one in recording.requests()} == {"/moved"}
 
 
+@pytest.mark.parametrize("workload", ["open", "closed"])
+def test_no_other_host_gets_a_request_by_a_redirect(
+    bench: Workbench, recording: Recording, workload: str
+) -> None:
+    (elsewhere := bench.folder / "elsewhere").mkdir()
+    with recording_service(Workbench(elsewhere, bench.tag)) as other:
+        finished = bench.locust(
+            "--run-time=3s", "--rate=20", f"--host={recording.url}", "--no-target", "--keep-going",
+            f"--workload={workload}", f"--route=GET /moved?to={other.url}/x",
+        ).wait()  # fmt: skip
+        assert finished.code != 2, finished.err
+        assert len(recording.requests()) > 10
+        assert other.requests() == []
+
+
 def test_the_environment_names_routes_on_lines_of_their_own(
     bench: Workbench, recording: Recording
 ) -> None:

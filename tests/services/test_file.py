@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tidemark.record.options import Option, integer, number
+from tidemark.run.configuration import SERVICE_OPTIONS
+from tidemark.services.consistency import FOUND_BY, OF_RUNNING, OF_STARTED
 from tidemark.services.errors import ServiceError
 from tidemark.services.file import Configuration, read_configuration
 from tidemark.services.lines import lines_of_keys
@@ -40,7 +42,7 @@ routes = [{name = "ingest"}]
 def read(folder: Path, text: str) -> Configuration:
     path = folder / "tidemark.toml"
     path.write_text(text)
-    return read_configuration(path, LOAD)
+    return read_configuration(path, LOAD, SERVICE_OPTIONS)
 
 
 def complaint(folder: Path, text: str) -> str:
@@ -68,6 +70,60 @@ def test_a_service_is_read_as_it_is_meant(tmp_path: Path) -> None:
     assert (after.ready_timeout, after.fds_limit) == (30.0, None)
     assert found.load == {"rate": 20.0, "batch_size": 1}
     assert found.routes == [{"name": "ingest"}]
+
+
+def test_a_service_may_run_already(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        "[service.staging]\nurl = 'http://127.0.0.1:8080/api'\npid-file = 'run/it.pid'\n"
+        "bootstrap = 'a:1,b:2'\nmetrics_url = 'http://127.0.0.1:9/metrics'\nreference = true\n"
+        "[service.after]\ncommand = 'x'\ntarget_port = 81\nbrokers = 3\n"
+        "metrics_url = 'http://127.0.0.1:{port2}'\n",
+    )
+    staging, after = found.services.values()
+    assert not staging.is_started
+    assert (staging.url, staging.reference) == ("http://127.0.0.1:8080/api", True)
+    assert staging.options == {
+        "pid_file": str(tmp_path / "run/it.pid"),
+        "bootstrap": ("a:1", "b:2"),
+        "metrics_url": "http://127.0.0.1:9/metrics",
+    }
+    assert after.is_started
+    assert after.options == {
+        "target_port": 81, "brokers": 3, "metrics_url": "http://127.0.0.1:{port2}",
+    }  # fmt: skip
+
+
+VALUES = {
+    "target_pid": "3", "target_port": "3", "no_target": "true", "build": "'make'",
+    "environment": "{A = 1}", "ready": "'/'", "ready_timeout": "3", "fds_limit": "3",
+    "kafka": "true", "brokers": "2", "target_container": "'0123456789ab'",
+}  # fmt: skip
+
+
+def _value(name: str) -> str:
+    """What may be written for a key."""
+    return VALUES.get(name, "'x'")
+
+
+@pytest.mark.parametrize("name", OF_RUNNING)
+def test_what_is_started_is_not_found(tmp_path: Path, name: str) -> None:
+    told = complaint(tmp_path, f"[service.a]\ncommand = 'x'\n{name} = {_value(name)}")
+    assert told.startswith(f"tidemark.toml:3: service.a.{name}: is of a service that runs already")
+
+
+@pytest.mark.parametrize("name", OF_STARTED)
+def test_what_runs_already_is_not_started(tmp_path: Path, name: str) -> None:
+    dashed = name.replace("_", "-")
+    told = complaint(tmp_path, f"[service.a]\n{dashed} = {_value(name)}\nurl = 'http://a'")
+    assert told.startswith(f"tidemark.toml:2: service.a.{dashed}: has no effect on a service that")
+
+
+@pytest.mark.parametrize("name", [name for name in FOUND_BY if name != "pid_file"])
+def test_a_process_is_found_in_one_way(tmp_path: Path, name: str) -> None:
+    text = f"[service.a]\nurl = 'http://a'\npid_file = 'x'\n{name} = {_value(name)}"
+    told = complaint(tmp_path, text)
+    assert told == f"tidemark.toml:4: service.a.{name}: contradicts pid_file: leave out one"
 
 
 @pytest.mark.parametrize("told", ["true", "false"])
@@ -101,6 +157,27 @@ def test_a_service_may_say_itself_whether_it_needs_brokers(tmp_path: Path, told:
         (
             "[service.a]\ncommand='x'\nfds-limit = 1\nfds_limit = 2",
             "tidemark.toml:4: service.a.fds_limit: stands there twice, with a dash and without",
+        ),
+        (
+            "[service.a]\nurl = 'http://127.0.0.1:{port}'",
+            "tidemark.toml:2: service.a.url: {port} is not known of a service that has no command",
+        ),
+        (
+            "[service.a]\nurl = 'http://a'\nmetrics_url = 'http://a:{port2}'",
+            "tidemark.toml:3: service.a.metrics_url: {port2} is not known of a service that has no",
+        ),
+        (
+            "[service.a]\nurl = 'http://me:hunter2@127.0.0.1'",
+            "tidemark.toml:2: service.a.url: must not hold a login, NAME:PASSWORD@: send it with",
+        ),
+        ("[service.a]\ntarget_port = 3", "tidemark.toml:1: service.a: has no command: command ="),
+        (
+            "[service.a]\nurl = 'http://a'\ntarget_port = 70000",
+            "tidemark.toml:3: service.a.target_port: must be a whole number from 0 to 65,535",
+        ),
+        (
+            "[service.a]\nurl = 'http://a'\nbrokers = 'a:1'",
+            "tidemark.toml:3: service.a.brokers: must be a whole number from 1 to 16",
         ),
         ("\n[service.a]\nready = '/'", "tidemark.toml:2: service.a: has no command: command = ..."),
         ("[service.'a b']\ncommand='x'", "tidemark.toml:1: service.a b: a service is called by"),

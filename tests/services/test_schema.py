@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tidemark.routes.schema import ROUTE_SCHEMA
-from tidemark.run.configuration import LOAD_OPTIONS
+from tidemark.run.configuration import LOAD_OPTIONS, SERVICE_OPTIONS
 from tidemark.services.errors import ServiceError
 from tidemark.services.example import EXAMPLE
 from tidemark.services.file import read_configuration
@@ -21,7 +21,7 @@ from tidemark.services.schema import schema_of
 
 REPOSITORY = Path(__file__).parents[2]
 WRITTEN = REPOSITORY / "docs" / "tidemark.schema.json"
-SCHEMA = schema_of(LOAD_OPTIONS, ROUTE_SCHEMA)
+SCHEMA = schema_of(LOAD_OPTIONS, ROUTE_SCHEMA, SERVICE_OPTIONS)
 TYPES: Mapping[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
@@ -105,6 +105,10 @@ def test_what_is_accepted_is_good_and_what_is_not_is_not(tmp_path: Path) -> None
     good = (
         '[service.a]\ncommand = "x {port}"\nfds-limit = 3\n[load]\nrate = 1\nrun_time = "1m"',
         '[service.a]\ncommand = ["x"]\nenvironment = {A = 1}\nready_timeout = 0.5',
+        '[service.a]\nurl = "http://127.0.0.1:8080"',
+        '[service.a]\nurl = "http://a"\npid-file = "x.pid"\nbootstrap = "a:1"\nreference = true',
+        '[service.a]\nurl = "http://a"\ntarget_pid = 3\nmetrics_url = "http://a/metrics"',
+        '[service.a]\ncommand = "x"\ntarget_port = 3\nmetrics-url = "http://127.0.0.1:{port2}/m"',
         '[load]\nworkload = "closed"\nfault = ["target-kill@3"]\nbootstrap = "a:1"',
     )
     bad = (
@@ -116,6 +120,15 @@ def test_what_is_accepted_is_good_and_what_is_not_is_not(tmp_path: Path) -> None
         "[service.a]\ncommand = 'x'\nready_timeout = 0",
         "[service.a]\ncommand = 'x'\nunknown = 0",
         "[service.'a b']\ncommand = 'x'",
+        "[service.a]",
+        "[service.a]\nurl = ''",
+        "[service.a]\npid_file = 'x.pid'",
+        "[service.a]\nurl = 'http://a'\nready = '/'",
+        "[service.a]\nurl = 'http://a'\nfds-limit = 3",
+        "[service.a]\nurl = 'http://a'\nbrokers = 3",
+        "[service.a]\nurl = 'http://a'\ntarget_port = 70000.5",
+        "[service.a]\ncommand = 'x'\npid-file = 'x.pid'",
+        "[service.a]\ncommand = 'x'\nno_target = true",
         "[load]\nworkload = 'ajar'",
         "[load]\nfds_limit = 3",
         "other = 1",
@@ -123,12 +136,12 @@ def test_what_is_accepted_is_good_and_what_is_not_is_not(tmp_path: Path) -> None
     path = tmp_path / "tidemark.toml"
     for text in good:
         path.write_text(text)
-        read_configuration(path, LOAD_OPTIONS)
+        read_configuration(path, LOAD_OPTIONS, SERVICE_OPTIONS)
         assert complaints(tomllib.loads(text), SCHEMA) == []
     for text in bad:
         path.write_text(text)
         with pytest.raises(ServiceError):
-            read_configuration(path, LOAD_OPTIONS)
+            read_configuration(path, LOAD_OPTIONS, SERVICE_OPTIONS)
         assert complaints(tomllib.loads(text), SCHEMA), text
 
 
@@ -138,7 +151,7 @@ def files() -> list[Path]:
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: path.parent.name)
 def test_the_examples_are_good(path: Path) -> None:
-    read_configuration(path, LOAD_OPTIONS)
+    read_configuration(path, LOAD_OPTIONS, SERVICE_OPTIONS)
     assert complaints(tomllib.loads(path.read_text()), SCHEMA) == []
 
 
@@ -146,11 +159,15 @@ def test_the_examples_are_good(path: Path) -> None:
 def test_what_init_writes_is_good_also_without_its_comments(tmp_path: Path, text: str) -> None:
     path = tmp_path / "tidemark.toml"
     path.write_text(text)
-    read_configuration(path, LOAD_OPTIONS)
+    read_configuration(path, LOAD_OPTIONS, SERVICE_OPTIONS)
     assert complaints(tomllib.loads(text), SCHEMA) == []
 
 
 def test_what_init_writes_has_every_key_of_a_service() -> None:
     tables = tomllib.loads(UNCOMMENTED)
-    assert tables["service"]["mine"].keys() == {key.name for key in SERVICE_KEYS}
-    assert tables["service"].keys() == {"mine", "other"}
+    assert {key.name for key in SERVICE_KEYS} <= tables["service"]["mine"].keys()
+    assert tables["service"].keys() == {"mine", "other", "staging"}
+
+
+def test_what_init_writes_names_every_key_of_one_that_runs_already() -> None:
+    assert all(f"{option.name} = " in EXAMPLE for option in SERVICE_OPTIONS)

@@ -54,6 +54,13 @@ def test_a_variable_that_is_not_set_is_named() -> None:
         start_of(SERVICE, PORTS, VALUES, {"SECRET": "x", "TARGET": "y"})
 
 
+def test_where_its_metrics_page_is() -> None:
+    told = {"ports": PORTS, "values": VALUES, "environment": {}}
+    found = start_of(Service(name="a", command=("x",)), **told, metrics_url="http://a:{port2}/m")
+    assert found.metrics_url == "http://a:1002/m"
+    assert start().metrics_url is None
+
+
 def test_where_requests_go() -> None:
     assert start(Service(name="a", command=("x",))).url is None
     told = Service(name="a", command=("x", "{port}"), url="https://[::1]:{port}/api")

@@ -16,6 +16,7 @@ from tidemark.run.configuration import (
     file_of,
     read_file,
     routes_of,
+    running_service,
     service_of,
 )
 from tidemark.run.options import OPTIONS, RunOptions
@@ -26,6 +27,10 @@ FILE = """
 command = "./mine {port}"
 ready = "/up"
 fds_limit = 77
+[service.staging]
+url = "http://127.0.0.1:1"
+pid_file = "it.pid"
+bootstrap = "a:1"
 [service.shared]
 command = "./not-the-built-in-one {port}"
 [load]
@@ -81,6 +86,32 @@ def test_the_command_line_wins_over_the_file_even_with_a_default() -> None:
     )
     assert (options.rate, options.batch_size, options.fds_limit) == (10.0, 3, 1024)
     assert [str(fault) for fault in options.fault] == ["outage@1+1"]
+
+
+def test_a_service_that_runs_already_says_how_it_is_found(folder: Path) -> None:
+    (folder / "it.pid").write_text("1")
+    options = read({"service": "staging"})
+    assert options.pid_file == "it.pid"
+    assert options.bootstrap == ("a:1",)
+    running = running_service(vars(options))
+    assert running is not None
+    assert running.url == "http://127.0.0.1:1"
+    assert running_service(vars(read({"service": "mine"}))) is None
+
+
+@pytest.mark.parametrize(
+    ("clue", "given"), [("target_pid", 5), ("target_port", 80), ("no_target", True)]
+)
+def test_another_way_to_find_it_takes_the_place_of_that_of_the_file(clue: str, given: Any) -> None:
+    options = read({"service": "staging", clue: given})
+    assert (getattr(options, clue), options.pid_file) == (given, "")
+    assert options.bootstrap == ("a:1",)
+
+
+def test_a_pid_file_that_is_not_there_is_missed_only_where_it_is_looked_for() -> None:
+    assert read({"service": "mine"}).pid_file == ""
+    with pytest.raises(TidemarkError, match=r"^--pid-file: there is no file 'it.pid'"):
+        read({"service": "staging"})
 
 
 def test_who_names_no_service_is_not_told_by_a_file(folder: Path) -> None:
@@ -139,7 +170,23 @@ def test_a_command_is_called_as_its_program_is(command: str, name: str) -> None:
         ({"service": "mine", "broker_option": ["a=b"]}, "--broker-option: has no effect"),
         ({"service": "fixed", "ready": "/x"}, "--ready: has no effect on a built-in service"),
         ({"service": "mine", "command": "x"}, "contradict each other"),
-        ({"service": "non", "tidemark_config": ""}, "tidemark.toml has mine, shared; built in are"),
+        (
+            {"service": "non", "tidemark_config": ""},
+            "tidemark.toml has mine, staging, shared; built in are",
+        ),
+        (
+            {"service": "fixed", "metrics_url": "http://a"},
+            "--metrics-url: has no effect on a built",
+        ),
+        ({"service": "staging", "target_pid": "1", "ready": "/"}, "--ready: has no effect on serv"),
+        (
+            {"service": "staging", "target_pid": "1", "fds_limit": "9"},
+            "staging, which runs already",
+        ),
+        (
+            {"service": "staging", "target_pid": "1", "fault": ["outage@1"]},
+            "--fault: has no effect",
+        ),
     ],
 )
 def test_what_would_do_nothing_is_refused(values: dict[str, Any], wanted: str) -> None:

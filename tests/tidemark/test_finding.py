@@ -26,6 +26,7 @@ from tidemark.run.finding import (
     roots_of,
 )
 from tidemark.sampler import procfs
+from tidemark.sampler.errors import SamplerError
 
 __all__ = ["start"]  # a fixture
 
@@ -60,7 +61,7 @@ def _children(pid: int) -> Iterator[int]:
         try:
             if procfs.read_stat(other).parent_pid == pid:
                 yield other
-        except procfs.SamplerError:
+        except SamplerError:
             continue
 
 

@@ -30,6 +30,10 @@ HOST = "http://127.0.0.1:8080"
                 "http://a\n",
             )
         ],
+        *[
+            (host, {"no_target": True}, "--host: must not hold a login, NAME:PASSWORD@: send it wi")
+            for host in ("http://me:hunter2@127.0.0.1:1", "http://me@127.0.0.1", "http://@a")
+        ],
         (HOST, {"no_target": True, "target_pid": 1, "bootstrap": "a:1"}, "contradict"),
         (HOST, {"target_pid": 1, "target_command": "x"}, "--target-pid and --target-command"),
         (HOST, {"target_port": 1, "no_target": True}, "--no-target and --target-port contradict"),
@@ -37,6 +41,11 @@ HOST = "http://127.0.0.1:8080"
         (HOST, {"bootstrap": "a:1", "target_container": "x"}, "id of a container"),
         (None, {"target_unit": "ingest"}, "--target-unit needs --host"),
         (None, {"no_target": True}, "--no-target needs --host"),
+        (
+            HOST,
+            {"no_target": True, "metrics_url": "http://a:{port2}"},
+            "--metrics-url: no port is chosen",
+        ),
         (None, {"batch_size": 10_000, "payload_bytes": 800_000}, "7,629 MiB: .* 16 MiB"),
         (None, {"target_pid": 1}, "--target-pid needs --host"),
         (HOST, {"fault": "outage@3", "no_target": True}, "--fault"),
@@ -55,6 +64,32 @@ def test_what_does_not_go_together_is_refused(
 def test_a_service_that_is_watched_need_not_write_to_kafka() -> None:
     plan = Plan.of(RunOptions.parse({"target_pid": 1}), HOST)
     assert plan.options.bootstrap == ()
+
+
+def test_a_service_of_a_file_that_runs_already_is_driven_and_not_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tidemark.toml").write_text('[service.staging]\nurl = "http://127.0.0.1:1"\n')
+    given = RunOptions.parse({"service": "staging", "target_pid": 1})
+    plan = Plan.of(given, None)
+    assert (plan.host, plan.service, plan.strategy) == ("http://127.0.0.1:1", None, "staging")
+    assert not plan.has_brokers
+    with pytest.raises(TidemarkError, match=r"^service staging: nobody answers at 127.0.0.1 port"):
+        plan.look_at_host()
+    with pytest.raises(TidemarkError, match=r"^service staging: nobody answers at 127.0.0.1 port"):
+        Plan.of(RunOptions.parse({"service": "staging"}), None)
+
+
+@pytest.mark.parametrize(
+    ("no_target", "page", "is_watched"),
+    [(True, "", False), (True, "http://a/metrics", True), (False, "", True)],
+)
+def test_a_metrics_page_is_watched_in_place_of_a_process(
+    no_target: bool, page: str, is_watched: bool
+) -> None:
+    told = {"no_target": no_target, "metrics_url": page, "target_pid": 0 if no_target else 1}
+    assert Plan.of(RunOptions.parse(told), HOST).is_watched is is_watched
 
 
 def test_each_run_has_an_id_and_a_topic_of_its_own() -> None:

@@ -1,6 +1,6 @@
 """`tidemark compare`: run every strategy in turn, explain them together."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,22 @@ from tidemark.record.options import (
     was_given,
 )
 from tidemark.run.applicable import check_service
+from tidemark.run.children import say
 from tidemark.run.compare import Comparison, HurriedError, exit_code, explain, run_all
-from tidemark.run.configuration import configured, named_service, read_file, routes_of
+from tidemark.run.configuration import (
+    completed,
+    configured,
+    named_service,
+    read_file,
+    routes_of,
+)
 from tidemark.run.finding import CLUES
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions
+from tidemark.run.plan import Plan
 from tidemark.run.progress import Progress
+from tidemark.services.builtin import builtin_service
+from tidemark.services.service import Service
 from tidemark.targets.strategies import STRATEGIES, resolve
 
 
@@ -56,7 +66,7 @@ OWN_OPTIONS = (
     Option("users", integer(1), 1, "users of the closed workload; the open one needs only one"),
 )
 
-NOT_OURS = ("strategy", "service", "command", *CLUES, "no_target", "no_report")
+NOT_OURS = ("strategy", "service", "command", *CLUES, "no_target", "check_setup", "no_report")
 """Options of a run that a comparison sets itself."""
 
 
@@ -82,7 +92,6 @@ def compare(baseline: Path | None, *, baseline_anyway: bool, **values: Any) -> i
     check_flags_of_environment(OPTIONS)
     comparison = _comparison(values)
     options = comparison.options
-    options.check_lasting("--duration", comparison.duration)
     folder = new_folder(options.results, options.run_name, "compare", shared=options.share_files)
     console = make_console()
     progress = Progress(console)
@@ -123,18 +132,39 @@ def _comparison(values: Mapping[str, Any]) -> Comparison:
         said["duration"] = said.get("run_time")
     options, own = RunOptions.parse(said), read_all(OWN_OPTIONS, said)
     chosen = [named_service(options, name, configuration) for name in services]
-    for service in chosen:
-        has_brokers = service.needs_brokers or bool(options.bootstrap)
-        check_service(values, is_builtin=service.announces, has_brokers=has_brokers)
-    if not chosen:
-        check_service(values, is_builtin=True, has_brokers=True)
+    for service in chosen or [builtin_service(own["strategies"][0])]:
+        check_service(values, service, has_bootstrap=bool(options.bootstrap))
+        if not service.is_started:
+            _expect_running({**values, "service": service.name}, own["duration"])
+    if len({service.is_started for service in chosen}) > 1:
+        _tell_unlike(chosen)
+    options.check_lasting("--duration", own["duration"])
     return Comparison(
         tuple(dict.fromkeys(service.name for service in chosen)) or own["strategies"],
         own["duration"],
         own["users"],
-        options,
+        RunOptions.parse(values),  # what the file says it tells each run itself
         are_services=bool(services),
-        told=frozenset(option.name for option in OPTIONS if was_given(said.get(option.name))),
+        told=frozenset(option.name for option in OPTIONS if was_given(values.get(option.name))),
+    )
+
+
+def _expect_running(values: Mapping[str, Any], lasts_s: float) -> None:
+    """Check that a service runs already that nobody starts, before anything is measured.
+
+    Raises:
+        TidemarkError: It does not, or which process it is cannot be told.
+    """
+    options = RunOptions.parse(completed(values, has_host=False))
+    Plan.of(options, None, lasts_s).look_at_host()
+
+
+def _tell_unlike(chosen: Iterable[Service]) -> None:
+    """Say what must not be read from a comparison of services of which some run already."""
+    running = ", ".join(service.name for service in chosen if not service.is_started)
+    say(
+        f"{running}: runs already and is not started here: its descriptor limit is its own, and it "
+        "holds what came before; compare what a request adds"
     )
 
 

@@ -24,9 +24,9 @@ def init(*, force: bool, schema: bool, openapi: Path | None) -> None:
     """Write a commented tidemark.toml, which says what your services are."""
     if schema:
         from tidemark.routes.schema import ROUTE_SCHEMA  # noqa: PLC0415 - slow, and for this alone
-        from tidemark.run.configuration import LOAD_OPTIONS  # noqa: PLC0415 - the same
+        from tidemark.run.configuration import LOAD_OPTIONS, SERVICE_OPTIONS  # noqa: PLC0415
 
-        click.echo(json.dumps(schema_of(LOAD_OPTIONS, ROUTE_SCHEMA), indent=2))
+        click.echo(json.dumps(schema_of(LOAD_OPTIONS, ROUTE_SCHEMA, SERVICE_OPTIONS), indent=2))
         return
     routes = "" if openapi is None else _routes_of(openapi)
     path = Path(FILE_NAME)

@@ -14,16 +14,15 @@ from tidemark.commands.options import table_options
 from tidemark.record.errors import OptionError
 from tidemark.record.layout import SAMPLES
 from tidemark.record.options import check_flags_of_environment, read_all, was_given
-from tidemark.run.compare import Drive, HurriedError, drive
+from tidemark.run.compare import Drive, HurriedError, check_setup, drive
 from tidemark.run.configuration import RUN_TIME, USERS, completed, file_of, service_of
-from tidemark.run.finding import CLUES
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress
 
 OWN_OPTIONS = (RUN_TIME, USERS)
-NOT_OURS = ("strategy", "service", "command", *CLUES, "no_target", "no_report")
-"""Options of a run that are told otherwise, or are not for a service that is started here."""
+NOT_OURS = ("strategy", "service", "command", "no_report")
+"""Options of a run that are told otherwise."""
 DASHES = "--"
 SUBJECTS = {
     option.name: option.environment_variable
@@ -65,10 +64,15 @@ def run(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> int:
     options = RunOptions.parse(said)
     options.check_lasting("--run-time", own["run_time"])
     name = service_of(options, file_of(said)).name
-    path = _run_path(options, name)
-    told = frozenset(option.name for option in OPTIONS if was_given(said.get(option.name)))
+    # What the file says it tells the run itself.
+    told = frozenset(option.name for option in OPTIONS if was_given(given.get(option.name)))
     load = {"duration": own["run_time"], "users": own["users"]}
-    return _drive_and_judge(Drive(name=name, options=options, told=told, path=path, **load))
+    own_words = RunOptions.parse(given)
+    if options.check_setup:
+        path = options.results / "setup"
+        return check_setup(Drive(name=name, options=own_words, told=told, path=path, **load))
+    path = _run_path(options, name)
+    return _drive_and_judge(Drive(name=name, options=own_words, told=told, path=path, **load))
 
 
 def _subject(

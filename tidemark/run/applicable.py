@@ -6,6 +6,7 @@ from typing import Any
 from tidemark.record.errors import OptionError
 from tidemark.record.options import was_given
 from tidemark.run.options import OPTIONS
+from tidemark.services.service import Service
 
 _FLAGS = {option.name: option.flag for option in OPTIONS}
 _OF_SOMETHING_STARTED = (
@@ -23,7 +24,7 @@ _OF_SOMETHING_STARTED = (
     "broker_option",
 )
 _OF_BUILTIN = ("strategy", "workers", "threads")
-_OF_OTHERS = ("url", "ready", "ready_timeout")
+_OF_OTHERS = ("url", "ready", "ready_timeout", "metrics_url")
 _OF_EMBEDDED_BROKERS = ("broker", "brokers", "broker_option")
 
 
@@ -43,24 +44,30 @@ def check_applicable(values: Mapping[str, Any], *, has_host: bool) -> None:
         raise OptionError("--service and --command contradict each other: leave out one")
 
 
-def check_service(values: Mapping[str, Any], *, is_builtin: bool, has_brokers: bool) -> None:
-    """Check what was given together with the service that is started.
+def check_service(
+    values: Mapping[str, Any], service: Service, *, has_bootstrap: bool = False
+) -> None:
+    """Check what was given together with a service.
 
     Args:
         values: Options as a command line hands them over; defaults are no matter.
-        is_builtin: Whether it is a built-in one.
-        has_brokers: Whether it needs brokers.
+        service: It; one that is started, or one that runs already.
+        has_bootstrap: Whether somebody named brokers that are there.
 
     Raises:
         OptionError: One of them does nothing there; one line.
     """
-    if is_builtin:
+    if not service.is_started:
+        names = (name for name in _OF_SOMETHING_STARTED if name not in {"service", "url"})
+        _refuse(values, (*names, "fault"), f"service {service.name}, which runs already")
+        return
+    if service.announces:
         _refuse(values, _OF_OTHERS, "a built-in service")
         if was_given(values.get("service")):
             _refuse(values, ("strategy",), "--service")
         return
     _refuse(values, _OF_BUILTIN, "a service that is not built in")
-    if not has_brokers:
+    if not (service.needs_brokers or has_bootstrap):
         _refuse(values, _OF_EMBEDDED_BROKERS, "a service that needs no brokers ({bootstrap})")
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -127,6 +128,21 @@ def _run_one(comparison: Comparison, path: Path, progress: Progress) -> None:
     drive(one, progress)
 
 
+def _environment() -> dict[str, str]:
+    """Our own, without what would steer Locust behind our back."""
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("LOCUST_") and key not in _VARIABLES
+    }
+
+
+def check_setup(one: Drive) -> int:
+    """Look at what it would do, which is told on the terminal; returns the exit code."""
+    command = [*one.command(), "--loglevel=WARNING"]
+    return subprocess.run(command, env=_environment(), check=False).returncode
+
+
 def drive(one: Drive, progress: Progress) -> None:
     """Run it to its end.
 
@@ -143,12 +159,7 @@ def drive(one: Drive, progress: Progress) -> None:
         "load generator",
         one.command(),
         path / LOCUST_LOG,
-        # Nothing may steer Locust behind our back.
-        {
-            key: value
-            for key, value in os.environ.items()
-            if not key.startswith("LOCUST_") and key not in _VARIABLES
-        },
+        _environment(),
     )
     view = RunView(path, one.name, one.duration)
     progress.begin(view)
@@ -167,7 +178,8 @@ def drive(one: Drive, progress: Progress) -> None:
     elif code in (0, LOAD_FAILED, CANNOT_TELL):
         progress.end(view)
     else:
-        raise ChildError(f"{one.name}: {locust.last_words()}")
+        said = locust.last_words()
+        raise ChildError(f"{one.name}: {said.removeprefix(f'service {one.name}: ')}")
 
 
 def _stop_in_order(locust: Child) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from tidemark.record.errors import OptionError
-from tidemark.record.options import Option, duration, integer, shown, was_given
+from tidemark.record.options import Option, duration, integer, path, shown, was_given
 from tidemark.routes import Route, read_routes
 from tidemark.run.applicable import check_applicable, check_service
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.sampler.tree import short_name
 from tidemark.services.builtin import NAMES as BUILTIN_NAMES
 from tidemark.services.builtin import builtin_service
+from tidemark.services.consistency import FOUND_BY, OPTION_KEYS
 from tidemark.services.errors import ServiceError
 from tidemark.services.file import FILE_NAME, LOAD, ROUTES, Configuration, read_configuration
 from tidemark.services.keys import words
@@ -46,6 +47,9 @@ _NOT_OF_A_LOAD = frozenset(
         "target_container",
         "pid_file",
         "no_target",
+        "metrics_url",
+        "yes",  # is said anew each time
+        "check_setup",
         "share_files",
         "no_report",
     }
@@ -60,6 +64,13 @@ LOAD_OPTIONS: tuple[Option, ...] = (
     RUN_TIME,
 )
 """What `[load]` may set, beside `routes`."""
+SERVICE_OPTIONS: tuple[Option, ...] = tuple(
+    # It may come and go with its service; whether it is there is found out when it is looked for.
+    replace(option, parse=path, default=None) if option.name == "pid_file" else option
+    for option in OPTIONS
+    if option.name in OPTION_KEYS
+)
+"""What a service may set of the options of a run, beside its own keys."""
 
 _OF_BUILTIN = ("workers", "threads", "fds_limit", *(option.name for option in CLIENT_OPTIONS))
 
@@ -73,10 +84,10 @@ def read_file(named: str, *, is_asked_for: bool) -> Configuration | None:
     Raises:
         ServiceError: It cannot be used.
     """
-    here = Path(FILE_NAME)
-    if named:
-        return read_configuration(Path(named), LOAD_OPTIONS)
-    return read_configuration(here, LOAD_OPTIONS) if is_asked_for and here.exists() else None
+    file = Path(named or FILE_NAME)
+    if named or (is_asked_for and file.exists()):
+        return read_configuration(file, LOAD_OPTIONS, SERVICE_OPTIONS)
+    return None
 
 
 def file_of(values: Mapping[str, Any]) -> Configuration | None:
@@ -97,16 +108,24 @@ def configured(
     Args:
         values: Options as a command line hands them over, the environment's among them.
         configuration: The file, if there is one.
-        service: The service that is started, whose descriptor limit counts.
+        service: The service that is driven, whose descriptor limit, brokers and process count.
     """
     if configuration is None:
         return dict(values)
     said = dict(configuration.load)
-    found = configuration.services.get(service)
-    if found and found.fds_limit is not None:
-        said["fds_limit"] = found.fds_limit
+    if found := configuration.services.get(service):
+        said |= _said_by(found, values)
     left = {name: value for name, value in said.items() if not was_given(values.get(name))}
     return {**values, **left}
+
+
+def _said_by(service: Service, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a service sets; not how its process is found, if that was given."""
+    said = dict(service.options)
+    if service.fds_limit is not None:
+        said["fds_limit"] = service.fds_limit
+    is_found = any(was_given(values.get(name)) for name in FOUND_BY)
+    return {name: one for name, one in said.items() if not (is_found and name in FOUND_BY)}
 
 
 def completed(values: Mapping[str, Any], *, has_host: bool) -> dict[str, Any]:
@@ -128,9 +147,18 @@ def completed(values: Mapping[str, Any], *, has_host: bool) -> dict[str, Any]:
     routes_of(configuration)  # what is wrong with them is told now
     if not has_host:
         service = service_of(RunOptions.parse(said), configuration)
-        brokers = service.needs_brokers or bool(said.get("bootstrap"))
-        check_service(values, is_builtin=service.announces, has_brokers=brokers)
+        check_service(values, service, has_bootstrap=bool(said.get("bootstrap")))
     return said
+
+
+def running_service(values: Mapping[str, Any]) -> Service | None:
+    """The service that completed options name, if it runs already; None if one is started.
+
+    Raises:
+        TidemarkError: There is no such service.
+    """
+    service = service_of(RunOptions.parse(values), file_of(values))
+    return None if service.is_started else service
 
 
 def service_of(options: RunOptions, configuration: Configuration | None) -> Service:

@@ -70,7 +70,7 @@ class Journal:
             "ended_at": None,
             "outcome": None,
             "ended_because": None,
-            "watched": not plan.options.no_target,
+            "watched": plan.is_watched,
             "brokers": list(plan.options.bootstrap),
             **describe_target(plan, plan.host),
             "load": describe_load(plan, None),
@@ -166,7 +166,12 @@ def describe_target(
     url = without_secrets(url) if url else None
     service = plan.service
     fds_limit = options.fds_limit if service else None
-    target: dict[str, Any] = {"url": url, "command": command, "fds_limit": fds_limit}
+    target: dict[str, Any] = {
+        "url": url,
+        "command": command,
+        "fds_limit": fds_limit,
+        "service": "started for the run" if service else "running before it",
+    }
     if service and service.announces:
         target |= {"workers": options.workers, "threads": options.threads}
     if service and plan.has_brokers:

@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from tidemark.record import options as value
+from tidemark.record.endpoints import is_host
 from tidemark.record.errors import OptionError, TidemarkError
 from tidemark.record.options import Option, read_all
 from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.routes.reading import expect_apart
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
+from tidemark.run.permission import LONGEST_S as LONGEST_UNASKED_S
+from tidemark.run.permission import MOST_RATE
 from tidemark.services.keys import ready_path, service_url, words
 from tidemark.services.service import READY_TIMEOUT_S
 from tidemark.targets.client_options import ALLOW_KAFKA_PLUGINS, KAFKA_CONFIG, KAFKA_OPTION
@@ -43,6 +46,15 @@ def _header_texts(given: Any) -> tuple[str, ...]:
     """Headers, as they were given once all have been found good."""
     read_headers(texts := _texts(given))
     return texts
+
+
+def _hosts(given: Any) -> tuple[str, ...]:
+    """Names and addresses of hosts, without brackets."""
+    found = tuple(one.strip("[]") for one in value.several(given))
+    for one in found:
+        if not is_host(one):
+            raise ValueError(f"must be the name or the address of a host, not {value.shown(one)}")
+    return found
 
 
 def _faults(given: Any) -> tuple[Fault, ...]:
@@ -227,44 +239,78 @@ class RunOptions:
     request_timeout: float = _option(
         value.number(0, LONGEST_S, exclusive=True), 5.0, "seconds until a request has failed", "S"
     )
+    metrics_url: str = _option(
+        service_url,
+        "",
+        "metrics page of the target, Prometheus text or expvar, read at every sample beside its "
+        "process; with --no-target in place of it",
+        "URL",
+        in_form=False,
+    )
     target_port: int = _option(
         value.integer(0, 65535),
         0,
-        "port of the target on 127.0.0.1 (0: any free one); with --host: watch who listens there",
+        "port of the target on 127.0.0.1 (0: any free one); of one that runs already: watch who "
+        "listens there",
         alias="--port",
     )
     target_pid: int = _option(
         value.integer(0),
         0,
-        "with --host: the process to sample, children included (0: who listens there)",
+        "of a service that runs already: the process to sample, children included (0: who listens)",
         "PID",
     )
     target_command: str = _option(
         value.line,
         "",
-        "with --host: sample the process whose command line this regular expression matches",
+        "of a service that runs already: sample the process whose command line this regular "
+        "expression matches",
         "PATTERN",
         in_form=False,
     )
     target_unit: str = _option(
         value.one_word,
         "",
-        "with --host: sample the processes of this systemd unit",
+        "of a service that runs already: sample the processes of this systemd unit",
         "NAME",
         in_form=False,
     )
     target_container: str = _option(
         value.one_word,
         "",
-        "with --host: sample the processes of this container",
+        "of a service that runs already: sample the processes of this container",
         "ID",
         in_form=False,
     )
     pid_file: str = _option(
         value.file,
         "",
-        "with --host: sample the process whose id stands in this file",
+        "of a service that runs already: sample the process whose id stands in this file",
         "FILE",
+        in_form=False,
+    )
+    allow_host: tuple[str, ...] = _option(
+        _hosts,
+        (),
+        "a host beside this machine's loopback that load may be put on; repeatable",
+        "HOST",
+        is_repeatable=True,
+        in_form=False,
+    )
+    yes: bool = _option(
+        value.flag,
+        False,
+        f"put more than {MOST_RATE:g} requests a second, or load for more than "
+        f"{LONGEST_UNASKED_S / 60:g} minutes, on a host that is not this machine's loopback",
+        is_flag=True,
+        in_form=False,
+    )
+    check_setup: bool = _option(
+        value.flag,
+        False,
+        "send one request, say what would be measured and what is missing, and exit: 0 if "
+        "nothing is, else 2",
+        is_flag=True,
         in_form=False,
     )
     keep_going: bool = _option(
@@ -274,7 +320,10 @@ class RunOptions:
         is_flag=True,
     )
     no_target: bool = _option(
-        value.flag, False, "with --host: drive it without watching a process", is_flag=True
+        value.flag,
+        False,
+        "of a service that runs already: drive it without watching a process",
+        is_flag=True,
     )
     share_files: bool = field(metadata={"option": value.SHARE_FILES})
     no_report: bool = _option(

@@ -1,18 +1,22 @@
 """What a run is going to be, checked as a whole before anything of it is started."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Self
 
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import TidemarkError
-from tidemark.record.options import url
+from tidemark.record.options import url_without_login
 from tidemark.run.configuration import file_of, routes_of, service_of
 from tidemark.run.faults import KINDS
 from tidemark.run.finding import CLUES, clue, watched_process
 from tidemark.run.folders import new_folder
 from tidemark.run.listening import doubt_of, who_answers
 from tidemark.run.options import RunOptions
+from tidemark.run.permission import expect_allowed, expect_meant
+from tidemark.services.placeholders import placeholders_in
 from tidemark.services.service import Service
 from tidemark.targets.client_options import client_options
 
@@ -30,6 +34,7 @@ class Plan:
         run_id: eight hexadecimal digits, which stand in every message.
         topic: what the target writes to.
         service: what is started; None when somebody else has started it.
+        name: what a service is called that somebody else has started; empty where nobody said.
     """
 
     options: RunOptions
@@ -37,10 +42,16 @@ class Plan:
     run_id: str
     topic: str
     service: Service | None = None
+    name: str = ""
 
     @classmethod
-    def of(cls, options: RunOptions, host: str | None) -> Self:
+    def of(cls, options: RunOptions, host: str | None, lasts_s: float | None = 0.0) -> Self:
         """The plan of a new run.
+
+        Args:
+            options: checked options.
+            host: URL of a service that is already there; None where a service is named.
+            lasts_s: how long the load is going to last, seconds; None where no end is planned.
 
         Raises:
             TidemarkError: options that are good each do not go together, or the process to watch
@@ -48,20 +59,33 @@ class Plan:
         """
         configuration = file_of(vars(options))
         options = options.driving(routes_of(configuration))
-        _check(options, host)
-        if host is not None and not options.no_target:
-            options = replace(options, target_pid=watched_process(options, host))
         service = None if host else service_of(options, configuration)
+        name = options.service
+        if service and not service.is_started:
+            host, name, service = service.url, service.name, None
+        _check(options, host)
+        if destination := host or (service and service.url):
+            with _called(name):
+                expect_allowed(destination, options.allow_host)
+                expect_meant(destination, options.rate, lasts_s, is_agreed=options.yes)
+        if host is not None and not options.no_target:
+            with _called(name):
+                options = replace(options, target_pid=watched_process(options, host))
         if service:
             _check_service(options, service)
         run_id = uuid.uuid4().hex[:8]
         topic = options.topic or f"tidemark-{run_id}"
-        return cls(options, host, run_id, topic, service)
+        return cls(options, host, run_id, topic, service, "" if service else name)
 
     @property
     def strategy(self) -> str | None:
-        """What the target is; None when somebody else has started it."""
-        return self.service.name if self.service else None
+        """What the target is; None when somebody else has started it, and nobody gave it a name."""
+        return self.service.name if self.service else self.name or None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether its process, or at least its metrics page, is looked at."""
+        return not self.options.no_target or bool(self.options.metrics_url)
 
     @property
     def has_brokers(self) -> bool:
@@ -94,10 +118,11 @@ class Plan:
         Raises:
             TidemarkError: nobody answers there, or surely another process does.
         """
-        if self.host and self.options.target_pid:
-            return doubt_of(self.host, self.options.target_pid)
-        if self.host:
-            who_answers(self.host)
+        with _called(self.name):
+            if self.host and self.options.target_pid:
+                return doubt_of(self.host, self.options.target_pid)
+            if self.host:
+                who_answers(self.host)
         return None
 
     def successor(self) -> int | None:
@@ -123,6 +148,18 @@ class Plan:
         return RunDirectory.create(folder, shared=shared)
 
 
+@contextmanager
+def _called(name: str) -> Iterator[None]:
+    """Let what goes wrong be said of a service by its name, which the file gives no --host."""
+    try:
+        yield
+    except TidemarkError as error:
+        if not name:
+            raise
+        message = str(error).removeprefix("--host: ")
+        raise TidemarkError(f"service {name}: {message}") from error
+
+
 def _check(options: RunOptions, host: str | None) -> None:
     """Check what no single option can say of itself."""
     client_options(vars(options))
@@ -130,11 +167,14 @@ def _check(options: RunOptions, host: str | None) -> None:
         _check_host(options, host)
     elif given := [name for name in (*CLUES, "no_target") if getattr(options, name)]:
         flag = "--" + given[0].replace("_", "-")
-        raise TidemarkError(f"{flag} needs --host: without it, the target is started here")
+        raise TidemarkError(
+            f"{flag} needs --host, or a service of tidemark.toml that runs already: "
+            "this one is started here"
+        )
     if options.fault and (host or options.bootstrap):
         raise TidemarkError(
             "--fault needs the embedded brokers and a target that is started here: "
-            "leave out --host and --bootstrap"
+            "leave out --host and --bootstrap, and services that run already"
         )
     if options.broker_option and options.broker != "kafka":
         raise TidemarkError("--broker-option needs --broker kafka")
@@ -174,10 +214,14 @@ def _has_known_topic(options: RunOptions, service: Service) -> bool:
 
 def _check_host(options: RunOptions, host: str) -> None:
     try:
-        url(host)
+        url_without_login(host)
     except ValueError as error:
         raise TidemarkError(f"--host: {error}") from error
     ways = ("no_target", "target_port", *CLUES)
     given = ["--" + name.replace("_", "-") for name in ways if getattr(options, name)]
+    if placeholders_in(options.metrics_url):
+        raise TidemarkError(
+            "--metrics-url: no port is chosen for a service that runs already: write it"
+        )
     if len(given) > 1:
         raise TidemarkError(f"{given[0]} and {given[1]} contradict each other: leave out one")

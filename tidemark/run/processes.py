@@ -80,6 +80,7 @@ class Processes:
         self._children: list[Child] = []
         self.sampler: Child | None = None
         self._watched_pid = 0
+        self._metrics_url = plan.options.metrics_url
         self._redacted: Callable[[str], str] = str
         self._is_stopped = False
         self._changing = threading.Lock()  # nothing is started once stopping has begun
@@ -96,9 +97,9 @@ class Processes:
         url, target = self._service(brokers)
         offsets = reader.wait_ready(READY_TIMEOUT_S) if reader else None
         self._watched_pid = target.pid if target else self._options.target_pid
-        if self._watched_pid:
-            if self._plan.host:
-                self._tell_pid()
+        if self._watched_pid and self._plan.host:
+            self._tell_pid()
+        if self._plan.is_watched:
             self._start_sampler(brokers)
         return Services(url, brokers, broker, target, offsets, self._redacted)
 
@@ -193,6 +194,7 @@ class Processes:
             self._build(self._start_of(service, brokers))
         start = self._start_of(service, brokers)  # its ports are free now
         self._redacted = start.redacted
+        self._metrics_url = start.metrics_url or ""
         url, target = (self._announced if service.announces else self._kept)(service, start)
         self._journal.target_found(url, target.pid, start.shown)
         event = TargetStarted(pid=target.pid, url=without_secrets(url), target=ONLY_TARGET)
@@ -212,6 +214,7 @@ class Processes:
             },
             os.environ,
             self._options.fds_limit,
+            metrics_url=self._options.metrics_url,
         )
 
     def _build(self, start: Start) -> None:
@@ -249,19 +252,23 @@ class Processes:
 
     def _start_sampler(self, brokers: list[str]) -> None:
         interval_s = self._options.interval
-        command = python_module(
-            "tidemark.sampler",
+        of_a_process = [
             f"--pid={self._watched_pid}",
             *([f"--brokers={','.join(brokers)}"] if brokers else []),
-            f"--out={self._journal.directory.path}",
-            f"--interval={interval_s}",
             f"--budget={SAMPLER_BUDGET_PERCENT * max(1.0, 1.0 / interval_s):g}",
-            f"--started-monotonic={self._journal.clock.started_monotonic_s!r}",
             *(
                 [f"--pid-file={self._journal.directory.file(TARGET_PID)}"]
                 if self._plan.host
                 else []
             ),
+        ]
+        command = python_module(
+            "tidemark.sampler",
+            *(of_a_process if self._watched_pid else []),
+            *([f"--metrics-url={self._metrics_url}"] if self._metrics_url else []),
+            f"--out={self._journal.directory.path}",
+            f"--interval={interval_s}",
+            f"--started-monotonic={self._journal.clock.started_monotonic_s!r}",
             "--join",
         )
         self.sampler = self._begin("sampler", command, SAMPLER_LOG)

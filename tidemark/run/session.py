@@ -80,18 +80,21 @@ class Session:
         self._finishing = threading.RLock()
 
     @classmethod
-    def start(cls, options: RunOptions, host: str | None = None) -> Self:
+    def start(
+        cls, options: RunOptions, host: str | None = None, lasts_s: float | None = 0.0
+    ) -> Self:
         """Make the run directory and start what is missing; nothing is left running on failure.
 
         Args:
             options: checked options.
             host: URL of a service that is already running, and of which only
                 `options.target_pid` is watched; None to start the target here.
+            lasts_s: how long the load is going to last, seconds; None where no end is planned.
 
         Raises:
             TidemarkError: one line that says what is wrong and what to do.
         """
-        plan = Plan.of(options, host)
+        plan = Plan.of(options, host, lasts_s)
         doubt = plan.look_at_host()
         journal = Journal(plan, plan.make_directory())
         if doubt:

@@ -47,8 +47,24 @@ command = "python3 -m http.server --bind 127.0.0.1 {port}"
 # Known to be clean: the others are compared with it.
 # reference = false
 
+# Brokers that are there, in place of those that would be started; connections to them are told.
+# bootstrap = "127.0.0.1:9092"
+# brokers = 2         # so many are started otherwise
+
+# A page that says more of it, Prometheus text or expvar: goroutines, the heap in use.
+# metrics_url = "http://127.0.0.1:{port2}/metrics"
+
 # [service.other]
 # command = "./other --listen 127.0.0.1:{port}"
+
+# One that runs already has no command, and is left running. Which process is watched is found by
+# who listens at url, or is told by one of these, as on the command line:
+#   pid_file = "ingest.pid"       target_port = 9000        target_pid = 4711
+#   target_unit = "ingest"        target_container = "0123456789ab"
+#   target_command = "ingest .*--prod"
+#   no_target = true              # none is: it is only driven
+# [service.staging]
+# url = "http://127.0.0.1:8080"
 
 [load]
 # The options of a run, with dashes or underscores; `tidemark run --help` lists them.

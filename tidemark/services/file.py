@@ -10,7 +10,8 @@ from typing import Any
 
 from tidemark.record.errors import TidemarkError
 from tidemark.record.objects import shown_text
-from tidemark.record.options import LONGEST_MESSAGE, REQUIRED, Option, shown
+from tidemark.record.options import LONGEST_MESSAGE, Option, shown
+from tidemark.services.consistency import contradiction
 from tidemark.services.errors import ServiceError
 from tidemark.services.keys import SERVICE_KEYS
 from tidemark.services.lines import KeyPath, lines_of_keys
@@ -82,12 +83,15 @@ class Configuration:
         return service
 
 
-def read_configuration(path: Path, load_options: Sequence[Option]) -> Configuration:
+def read_configuration(
+    path: Path, load_options: Sequence[Option], service_options: Sequence[Option] = ()
+) -> Configuration:
     """Read and check a file.
 
     Args:
         path: The file.
         load_options: What `[load]` may set.
+        service_options: What a service may set of the options of a run, beside its own keys.
 
     Raises:
         ServiceError: One line that names the file and the line, and says what is wanted.
@@ -98,7 +102,7 @@ def read_configuration(path: Path, load_options: Sequence[Option]) -> Configurat
     except tomllib.TOMLDecodeError as error:
         raise ServiceError(_syntax_error(path, text, str(error))) from error
     lines = lines_of_keys(text)
-    reader = _Reader(path, lines)
+    reader = _Reader(path, lines, service_options)
     tables = reader.known(content, (), (SERVICE, LOAD))
     load = reader.table(tables.get(LOAD, {}), (LOAD,))
     routes = load.pop(ROUTES, None)
@@ -154,11 +158,15 @@ class _Reader:
     Args:
         path: The file.
         lines: Key -> line.
+        service_options: What a service may set of the options of a run.
     """
 
-    def __init__(self, path: Path, lines: Mapping[KeyPath, int]) -> None:
+    def __init__(
+        self, path: Path, lines: Mapping[KeyPath, int], service_options: Sequence[Option]
+    ) -> None:
         self._path = path
         self._lines = lines
+        self._service_options = service_options
 
     def error(self, keys: KeyPath, message: str) -> ServiceError:
         return _error(self._path, self._lines, keys, message)
@@ -191,13 +199,24 @@ class _Reader:
         if not re.fullmatch(NAME, name):
             what = "letters, digits, dots, dashes and underscores, 64 at most"
             raise self.error(keys, f"a service is called by a word of {what}, not {shown(name)}")
-        given = self.known(table, keys, [key.name for key in SERVICE_KEYS])
-        values = self._values(given, keys, [key.option for key in SERVICE_KEYS])
+        own = [key.option for key in SERVICE_KEYS]
+        given = self.known(table, keys, [one.name for one in (*own, *self._service_options)])
+        values = self._values(given, keys, own)
         values["directory"] = self._path.parent / values["directory"]
-        service = Service(name=name, **values)
+        service = Service(name=name, **values, options=self._options(given, keys))
+        if found := contradiction(given):
+            at, why = found
+            raise self.error((*keys, self._written(keys, at)) if at else keys, why)
         if service.kafka is False and service.uses(BOOTSTRAP):
             raise self.error((*keys, "kafka"), "is false, but {bootstrap} is asked for")
         return service
+
+    def _options(self, given: Mapping[str, Any], keys: KeyPath) -> dict[str, Any]:
+        """The options of a run among what is given; a path begins where the file is."""
+        wanted = [option for option in self._service_options if option.name in given]
+        found = self._values(given, keys, wanted)
+        paths = {name: one for name, one in found.items() if isinstance(one, Path)}
+        return found | {name: str(self._path.parent / one) for name, one in paths.items()}
 
     def load(self, table: Mapping[str, Any], options: Sequence[Option]) -> dict[str, Any]:
         given = self.known(table, (LOAD,), [*(option.name for option in options), ROUTES])
@@ -211,8 +230,6 @@ class _Reader:
 
     def _value(self, given: Mapping[str, Any], keys: KeyPath, option: Option) -> Any:
         if option.name not in given:
-            if option.default is REQUIRED:
-                raise self.error(keys, f"has no {option.name}: {option.name} = ... is missing")
             return option.default
         try:
             return option.parse(given[option.name])

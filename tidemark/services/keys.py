@@ -6,7 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tidemark.record.options import REQUIRED, Option, flag, integer, number, path, shown, url
+from tidemark.record.options import (
+    Option,
+    flag,
+    integer,
+    number,
+    path,
+    shown,
+    url_without_login,
+)
 from tidemark.services.placeholders import BOOTSTRAP, MEANINGS, PORTS, check, fill, placeholders_in
 from tidemark.services.service import READY_TIMEOUT_S
 
@@ -107,7 +115,7 @@ def service_url(value: Any) -> str:
     if found:
         for name in placeholders_in(check(found)) - set(PORTS):
             raise ValueError(f"{{{name}}} is no port: there are {', '.join(map(_braced, PORTS))}")
-        url(fill(found, _ANY_PORT, {}))
+        url_without_login(fill(found, _ANY_PORT, {}))
     return found
 
 
@@ -123,9 +131,10 @@ SERVICE_KEYS: tuple[Key, ...] = (
     _key(
         "command",
         words,
-        REQUIRED,
-        "the command line that serves it in the foreground: split like a shell does, run without "
-        f"one; in braces {'; '.join(f'{{{name}}}: {what}' for name, what in MEANINGS.items())}",
+        (),
+        "the command line that serves it in the foreground; without one it runs already, at url. "
+        "Split like a shell does, run without one; in braces "
+        f" {'; '.join(f'{{{name}}}: {what}' for name, what in MEANINGS.items())}",
         **_WORDS,
     ),
     _key("build", plain_words, (), "a command that is run before, in the same directory", **_WORDS),
@@ -150,7 +159,8 @@ SERVICE_KEYS: tuple[Key, ...] = (
         "url",
         service_url,
         "",
-        "where requests go; http://127.0.0.1:{port} if that is told, else where it listens",
+        "where requests go; http://127.0.0.1:{port} if that is told, else where it listens. It "
+        "must be given where there is no command",
         type="string",
     ),
     _key(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tidemark.record.options import REQUIRED, Option
+from tidemark.services.consistency import COMMAND, OF_RUNNING, OF_STARTED, URL
 from tidemark.services.file import LOAD, NAME, ROUTES, SERVICE
 from tidemark.services.keys import SERVICE_KEYS
 
@@ -12,12 +13,17 @@ DRAFT = "http://json-schema.org/draft-07/schema#"
 """The version that editors understand."""
 
 
-def schema_of(load_options: Sequence[Option], route: Mapping[str, Any]) -> dict[str, Any]:
+def schema_of(
+    load_options: Sequence[Option],
+    route: Mapping[str, Any],
+    service_options: Sequence[Option] = (),
+) -> dict[str, Any]:
     """The schema.
 
     Args:
         load_options: What `[load]` may set beside its routes.
         route: The schema of one of its routes.
+        service_options: What a service may set of the options of a run.
     """
     load = {option.name: _load_key(option) for option in load_options}
     load[ROUTES] = {
@@ -26,7 +32,7 @@ def schema_of(load_options: Sequence[Option], route: Mapping[str, Any]) -> dict[
         "description": "what is sent: a table for each route",
     }
     service = {key.name: _described(key.schema, key.option) for key in SERVICE_KEYS}
-    required = [key.name for key in SERVICE_KEYS if key.option.default is REQUIRED]
+    service |= {option.name: _load_key(option) for option in service_options}
     return {
         "$schema": DRAFT,
         "title": "tidemark.toml",
@@ -38,18 +44,34 @@ def schema_of(load_options: Sequence[Option], route: Mapping[str, Any]) -> dict[
                 "type": "object",
                 "description": "the services, each by its name",
                 "propertyNames": {"pattern": f"^{NAME}$"},
-                "additionalProperties": _table(service, required),
+                "additionalProperties": {**_table(service), "anyOf": _kinds_of_service()},
             },
             LOAD: {"description": "what is sent, how often, for how long", **_table(load)},
         },
     }
 
 
-def _table(keys: Mapping[str, Any], required: Sequence[str] = ()) -> dict[str, Any]:
+def _table(keys: Mapping[str, Any]) -> dict[str, Any]:
     """A table of these keys alone; those of several words may be written with dashes."""
-    dashed = {name.replace("_", "-"): key for name, key in keys.items() if "_" in name}
-    table = {"type": "object", "additionalProperties": False, "properties": {**keys, **dashed}}
-    return {**table, "required": list(required)} if required else table
+    return {"type": "object", "additionalProperties": False, "properties": _also_dashed(keys)}
+
+
+def _also_dashed(keys: Mapping[str, Any]) -> dict[str, Any]:
+    return {**keys, **{name.replace("_", "-"): key for name, key in keys.items() if "_" in name}}
+
+
+def _kinds_of_service() -> list[dict[str, Any]]:
+    """One that is started, and one that runs already; neither has all keys."""
+    return [
+        {"required": [COMMAND], "properties": _also_dashed(dict.fromkeys(OF_RUNNING, False))},
+        {
+            "required": [URL],
+            "properties": {
+                URL: {"minLength": 1},
+                **_also_dashed(dict.fromkeys((COMMAND, *OF_STARTED), False)),
+            },
+        },
+    ]
 
 
 def _described(schema: Mapping[str, Any], option: Option) -> dict[str, Any]:

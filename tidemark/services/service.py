@@ -1,8 +1,9 @@
-"""A service: what is driven and watched, and how it is started."""
+"""A service: what is driven and watched, and how it is started or found."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tidemark.services.placeholders import BOOTSTRAP, PORTS, TOPIC, placeholders_in, variables_in
 
@@ -15,7 +16,8 @@ class Service:
 
     Attributes:
         name: What tables, pictures and folders call it.
-        command: The words of its command line, which is run without a shell.
+        command: The words of its command line, which is run without a shell; none where it runs
+            already, and is driven at `url`.
         build: The words of a command that is run before it, each time.
         directory: The working directory of both.
         environment: Variables beside those of our own environment.
@@ -27,10 +29,12 @@ class Service:
         reference: Whether it is known to be clean, so that others are compared with it.
         announces: Whether it says itself where it listens, and sets its own descriptor limit, as
             the built-in ones do.
+        options: What it says of the options of a run, by name: how its process is found, and
+            the like.
     """
 
     name: str
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
     build: tuple[str, ...] = ()
     directory: Path = field(default_factory=Path)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -41,6 +45,12 @@ class Service:
     kafka: bool | None = None
     reference: bool = False
     announces: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it is started here; one that is not runs already."""
+        return bool(self.command)
 
     @property
     def needs_brokers(self) -> bool:

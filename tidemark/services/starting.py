@@ -42,12 +42,14 @@ class Start:
         command: Its command line.
         build: The command line that is run before; None without one.
         url: Where requests go; None where that has to be found out.
+        metrics_url: Its metrics page; None without one.
         shown: The command line as it may be recorded.
     """
 
     command: CommandLine
     build: CommandLine | None
     url: str | None
+    metrics_url: str | None
     shown: str
     _secrets: tuple[str, ...]
 
@@ -64,6 +66,8 @@ def start_of(
     values: Mapping[str, str],
     environment: Mapping[str, str],
     fds_limit: int | None = None,
+    *,
+    metrics_url: str = "",
 ) -> Start:
     """What it takes to start a service.
 
@@ -73,6 +77,7 @@ def start_of(
         values: All other placeholders -> what they stand for.
         environment: Our own environment, of which `${NAME}` takes its values.
         fds_limit: Its descriptor limit; None for ours.
+        metrics_url: Its metrics page, maybe with a port in braces; empty without one.
 
     Raises:
         ServiceError: A variable is not set.
@@ -95,6 +100,7 @@ def start_of(
         command=command_line(service.command, fds_limit),
         build=command_line(service.build, None) if service.build else None,
         url=_url(service, values),
+        metrics_url=fill(metrics_url, values, {}) or None,
         shown=shown_command(_shown_words(service, values)),
         # Longest first: one may be part of another.
         _secrets=tuple(
