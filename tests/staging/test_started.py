@@ -1,4 +1,4 @@
-"""docker-compose.yml started for real: brokers, target, master and two workers, each in a container."""
+"""docker-compose.yml started for real: brokers, target, master, two workers, a container each."""
 
 import csv
 import json
