@@ -30,6 +30,24 @@ def port_numbers(deployment):
 
 
 @pytest.fixture(scope="module")
+def arguments_of(named):
+    """What a container is started with, its variables filled in from the ConfigMap."""
+
+    def of(one):
+        config = named["ConfigMap", "tidemark"]["data"]
+        variables = {
+            each["name"]: config[each["valueFrom"]["configMapKeyRef"]["key"]]
+            for each in one.get("env", [])
+        }
+        filled = one["args"]
+        for name, value in variables.items():
+            filled = [text.replace(f"$({name})", value) for text in filled]
+        return filled
+
+    return of
+
+
+@pytest.fixture(scope="module")
 def manifests(root):
     files = sorted((root / "deploy/kubernetes").glob("*.yaml"))
     return [one for path in files for one in yaml.safe_load_all(path.read_text())]
@@ -81,10 +99,12 @@ def test_services_lead_to_ports_that_the_pod_has(named, soak):
             assert ports[port["targetPort"]] == port["port"]
 
 
-def test_the_master_sees_the_target_and_is_found_by_the_workers(soak, worker, named, ask_locust):
+def test_the_master_sees_the_target_and_is_found_by_the_workers(
+    soak, worker, named, ask_locust, arguments_of
+):
     assert pod_of(soak)["shareProcessNamespace"]
-    keeps = ask_locust(container(soak, "master")["args"], {}).parsed
-    sends = ask_locust(container(worker, "worker")["args"], {}).parsed
+    keeps = ask_locust(arguments_of(container(soak, "master")), {}).parsed
+    sends = ask_locust(arguments_of(container(worker, "worker")), {}).parsed
     assert keeps["master"]
     assert sends["worker"]
     assert keeps["host"] == "http://tidemark-target:8080"
@@ -98,9 +118,10 @@ def test_the_master_sees_the_target_and_is_found_by_the_workers(soak, worker, na
     assert keeps["results"] in mounts
 
 
-def test_the_target_takes_its_command_line(soak):
+def test_the_target_takes_its_command_line(soak, arguments_of):
     target = container(soak, "target")
-    told = parser_of(serve.OPTIONS, target["command"][-1], "").parse_args(target["args"])
+    parser = parser_of(serve.OPTIONS, target["command"][-1], "")
+    told = parser.parse_args(arguments_of(target))
     assert told.bind.endswith(f":{port_numbers(soak)['http']}")
 
 
