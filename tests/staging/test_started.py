@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-NEEDED = ("podman", "runc", "debootstrap", "unshare", "ip")
+NEEDED = ("podman", "runc", "debootstrap", "unshare", "ip", "mvn", "java")
 LACKING = [name for name in NEEDED if not shutil.which(name)]
 NETWORKS = ("/usr/lib/podman/netavark", "/usr/lib/podman/aardvark-dns")
 LACKING += [Path(path).name for path in NETWORKS if not Path(path).exists()]
