@@ -17,6 +17,7 @@ LACKING += [Path(path).name for path in NETWORKS if not Path(path).exists()]
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.long,
+    pytest.mark.timeout(1860),
     pytest.mark.skipif(bool(LACKING), reason=f"needs {' and '.join(LACKING)}"),
     pytest.mark.skipif(os.geteuid() != 0, reason="starts containers as root"),
 ]
@@ -30,7 +31,7 @@ def test_the_leak_dies_under_two_workers_and_nothing_is_left(root, tmp_path) -> 
         check=False,
         capture_output=True,
         text=True,
-        timeout=1800,  # images included, of which a machine that is new has none
+        timeout=1800,  # a machine that is new has to make the images first
     )
     assert started.returncode == 0, started.stdout[-4000:] + started.stderr[-4000:]
     (run,) = (tmp_path / "workers").iterdir()
