@@ -124,6 +124,8 @@ class SoakUser(FastHttpUser):
             body: what is sent as it is, in place of JSON.
             headers: of this request.
         """
+        if self._load.is_over:
+            return
         arrival = self._arrival or self._load.arrival_now()
         is_plain = json is None and body is None and headers is None
         route = self._routes.get((path, method, name)) if is_plain else None

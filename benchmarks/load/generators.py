@@ -16,8 +16,8 @@ from tidemark.run.batches import Batches
 
 BATCH_SIZE, PAYLOAD_BYTES = 10, 100
 """The product's defaults, and so a body of 1,040 bytes from each of them."""
-PRODUCT_TAKES_PROCESSES = False
-"""Whether the product is measured with two processes too: once the plugin takes `--processes`."""
+PRODUCT_TAKES_PROCESSES = True
+"""Whether the product is measured with several processes too."""
 REQUESTS_OF_A_USER = 25
 """Per second, of the bare user: an answer takes far less than the 40 ms between two of them."""
 _HERE = Path(__file__).parent

@@ -230,7 +230,7 @@ class Worker:
             self._stop()
 
     def _start_users(self, user_classes_count: dict[str, int], **given: Any) -> None:
-        """Locust's `start_worker`: it deals out anew the users of each worker that has gone first."""
+        """Locust's `start_worker`, which deals out the users of each worker that has gone first."""
         if not self._is_stopping:
             self._start(user_classes_count, **given)
 

@@ -97,6 +97,7 @@ class Load:
         self._await_leave = await_leave
         self._is_open = options.workload == "open"
         self._saturated = False
+        self.is_over = False  # a user that wakes up sends nothing any more
         self._began_s = time.monotonic() if began_s is None else began_s
         self._batches = Batches(
             options.batch_size, options.payload_bytes, options.seed, orders.run_id
@@ -130,8 +131,9 @@ class Load:
         self._course.lose(generator, from_s)
 
     def end(self, until_s: float) -> None:
-        """The load ends `until_s` seconds after it began."""
+        """The load ends `until_s` seconds after it began; in the closed workload, now."""
         self._course.end(until_s)
+        self.is_over = not self._is_open
 
     def _now_s(self) -> float:
         return time.monotonic() - self._began_s
