@@ -25,6 +25,7 @@ from tidemark.routes import Request, Route
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
 from tidemark.run.options import RunOptions
+from tidemark.run.orders import Orders
 from tidemark.run.session import Session
 
 MEASURED = {
@@ -92,7 +93,7 @@ def _send(session: Session, route: Route | None, setup: Setup) -> None:
     options = session.plan.options
     request = Request("GET", "", {}, None)
     if route or options.routes:
-        load = Load(session)
+        load = Load(Orders.of_run(options, session.plan.run_id), session)
         turn = load.take(load.arrival_now(), route or options.routes[0])
         route, request = turn.turn.route, turn.request()
     began_s = time.monotonic()
