@@ -23,6 +23,7 @@ from tidemark.targets.strategies import STRATEGIES
 LOOPBACK = "127.0.0.1"
 TOPIC = re.compile(r"--topic[ =]([\w.-]+)")
 OUR_KINDS = ("target", "load", "sampler")
+OURS = (*OUR_KINDS, "master", "worker", "report")
 
 
 def of_kind(services, kind):
@@ -186,6 +187,42 @@ def check_load(told, service):
     assert [one for one in service["volumes"] if f":{told.parsed['results']}" in one]
 
 
+def test_workers_find_the_master_and_the_service_by_name(services, inside, ask_locust):
+    target, master, worker = (services[name] for name in ("target", "master", "worker"))
+    assert master["pid"] == master["network_mode"] == "service:target"
+    assert "container_name" not in worker  # or there could not be several
+    assert not worker.get("ports")
+    sends = ask_locust(worker["command"][1:], {}).parsed
+    keeps = ask_locust(master["command"][1:], master["environment"]).parsed
+    assert sends["worker"]
+    assert keeps["master"]
+    assert not keeps["worker"]
+    assert [sends["master_host"]] == target["networks"]["default"]["aliases"]
+    assert sends["master_port"] == keeps["master_bind_port"]
+    assert sends["locustfile"] == keeps["locustfile"]
+    assert keeps["master_bind_host"] == keeps["web_host"] == "0.0.0.0"
+    assert keeps["host"] == "http://target:8080"
+    assert keeps["bootstrap"].split(",") == inside
+    assert (LOOPBACK, "8089", str(keeps["web_port"])) in published(target)
+    assert (LOOPBACK, "8080", "8080") in published(target)
+
+
+def test_the_master_has_what_the_load_of_one_process_has(services):
+    master, load = services["master"], services["load-shared"]
+    assert load["environment"].items() <= master["environment"].items()
+    assert master["volumes"] == load["volumes"]
+    assert {tuple(services[name]["profiles"]) for name in ("target", "master", "worker")} == {
+        ("workers",)
+    }
+
+
+def test_the_target_of_the_workers_is_one_of_the_strategies(services):
+    target = services["target"]
+    assert target["entrypoint"] == services["target-shared"]["entrypoint"]
+    (strategy,) = target["command"]
+    assert strategy in STRATEGIES
+
+
 def test_locust_takes_the_load_of_the_example(own_services, inside, ask_locust):
     load = own_services["load-own"]
     told = ask_locust(load["command"][1:], {})
@@ -249,7 +286,7 @@ def test_the_report_is_a_command(services):
 
 def test_ours_run_as_one_user_who_is_not_root_and_may_do_nothing_special(services, dockerfile):
     image_user = [rest for name, rest in dockerfile if name == "USER"][-1]
-    ours = [one for name, one in services.items() if name.split("-")[0] in {*OUR_KINDS, "report"}]
+    ours = [one for name, one in services.items() if name.split("-")[0] in OURS]
     assert {one["user"] for one in ours} == {image_user}
     for service in ours:
         assert service["cap_drop"] == ["ALL"]
