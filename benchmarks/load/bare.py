@@ -2,8 +2,10 @@
 
 Two things are added to what Locust does by itself. Each user begins at a random moment, for users
 that begin together stay in step: twenty of them would send bursts of twenty, which is another load,
-and a cheaper one. And how long each request took is kept in a list, for Locust's own figures are
-rounded to milliseconds.
+and a cheaper one. They fall into step all the same, as requests that are answered together are
+followed by requests that leave together; users that wait at random, which is asked for with
+BENCH_WAITS=random, do not, and their requests come as those of a Poisson process do. And how
+long each request took is kept in a list, for Locust's own figures are rounded to milliseconds.
 """
 
 import json
@@ -20,6 +22,7 @@ OUT = Path(os.environ["BENCH_OUT"])
 BODY = Path(os.environ["BENCH_BODY"]).read_bytes()
 RATE = float(os.environ["BENCH_RATE"])
 USERS = int(os.environ["BENCH_USERS"])
+AT_RANDOM = os.environ.get("BENCH_WAITS") == "random"
 JSON = {"Content-Type": "application/json"}
 
 _times_ms = array("d")
@@ -28,7 +31,11 @@ _times_ms = array("d")
 class BareUser(FastHttpUser):
     """Posts the same body again and again."""
 
-    wait_time = constant_throughput(RATE / USERS)
+    paced = constant_throughput(RATE / USERS)
+
+    def wait_time(self) -> float:
+        """Seconds until the next request."""
+        return random.expovariate(RATE / USERS) if AT_RANDOM else self.paced()
 
     def on_start(self) -> None:
         """Begin at a moment of its own."""

@@ -154,6 +154,16 @@ class Bare(Generator):
         return replace(Said(), p50_ms=_nearest(times_ms, 0.50), p99_ms=_nearest(times_ms, 0.99))
 
 
+class BareAtRandom(Bare):
+    """The same, waiting at random: its requests come as ours do, and it sends a little less."""
+
+    name = "FastHttpUser-random"
+
+    def environment(self, load: Load) -> Mapping[str, str]:
+        """What is added to its environment."""
+        return {**super().environment(load), "BENCH_WAITS": "random"}
+
+
 class Vegeta(Generator):
     """vegeta: an open workload at a constant rate."""
 
@@ -208,7 +218,7 @@ class K6(Generator):
         return replace(Said(), p50_ms=values["med"], p99_ms=values["p(99)"])
 
 
-GENERATORS: tuple[Generator, ...] = (Product(), Bare(), Vegeta(), K6())
+GENERATORS: tuple[Generator, ...] = (Product(), Bare(), BareAtRandom(), Vegeta(), K6())
 
 
 def start(generator: Generator, load: Load) -> subprocess.Popen[bytes]:
