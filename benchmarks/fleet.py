@@ -137,9 +137,17 @@ def cluster(workers: int) -> Iterator[tuple[str, list[int]]]:
         yield address, [one.pid for one in started]
     finally:
         for one in reversed(started):
-            one.terminate()
-        for one in started:
-            one.wait()
+            _end(one)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End one of a cluster; a worker of Dask may wait for ever for a scheduler that has gone."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _wait_for(address: str, workers: int) -> None:

@@ -207,6 +207,12 @@ def unwrapped(text: str) -> str:
     return " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|│", " ", text).split())
 
 
+def _take_terminal() -> None:
+    """Let Ctrl-C of the terminal end us, even if a shell that runs the tests has it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 def on_terminal(bench: Workbench, recording: Recording, columns: int) -> str:
     """What `tidemark watch` writes on a terminal until Ctrl-C is pressed there."""
     ours, theirs = pty.openpty()
@@ -219,7 +225,7 @@ def on_terminal(bench: Workbench, recording: Recording, columns: int) -> str:
         cwd=bench.folder,
         env={**os.environ, "TERM": "xterm", "COLUMNS": str(columns)},
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+        preexec_fn=_take_terminal,  # noqa: PLW1509
     )
     os.close(theirs)
     read: list[bytes] = []
