@@ -43,6 +43,7 @@ def _rebuild(bench: Workbench, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.long
 def test_an_interrupted_comparison_reports_what_it_has(
     bench: Workbench, signum: signal.Signals
 ) -> None:

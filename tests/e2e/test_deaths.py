@@ -78,6 +78,7 @@ def test_a_lost_sampler_is_started_again(bench: Workbench, signum: signal.Signal
     assert ticks.diff().max() < 0.6 or "gap" in event_names(run)
 
 
+@pytest.mark.long
 def test_a_sampler_that_is_lost_again_and_again_ends_the_run(bench: Workbench) -> None:
     locust = bench.locust(*LOAD)
     run = bench.run_under_way()
@@ -94,6 +95,7 @@ def test_a_sampler_that_is_lost_again_and_again_ends_the_run(bench: Workbench) -
     assert because.startswith("the sampler ")
 
 
+@pytest.mark.long
 def test_a_sampler_that_was_stopped_leaves_a_gap(bench: Workbench) -> None:
     locust = bench.locust("--strategy=shared", "--rate=20", "--run-time=8s", "--no-report")
     run = bench.run_under_way()
@@ -103,6 +105,7 @@ def test_a_sampler_that_was_stopped_leaves_a_gap(bench: Workbench) -> None:
     assert of_kind(run, "gap")
 
 
+@pytest.mark.long
 def test_brokers_that_end_by_themselves_end_the_run(bench: Workbench) -> None:
     locust = bench.locust(*LOAD)
     run = bench.run_under_way()

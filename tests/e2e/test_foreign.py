@@ -95,6 +95,7 @@ def test_the_process_of_a_foreign_service_is_found(
     assert service.pid in set(pd.read_csv(run / "samples.csv")["pid"])
 
 
+@pytest.mark.long
 def test_a_service_is_left_running(bench: Workbench, service: Service) -> None:
     run = bench.locust("--run-time=2s", f"--host={service.url}", "--no-target").wait()
     assert run.code == 0, run.err

@@ -137,6 +137,7 @@ def test_a_death_leaves_messages_undecided_and_the_ledger_adds_up(leaked: Path) 
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_the_same_seed_sends_the_same_load(bench: Workbench) -> None:
     arguments = ("--run-time=4s", "--strategy=shared", "--rate=25", "--seed=7", "--no-report")
     counts = []
@@ -147,6 +148,7 @@ def test_the_same_seed_sends_the_same_load(bench: Workbench) -> None:
     assert counts[0] == pytest.approx(counts[1], abs=3)
 
 
+@pytest.mark.long
 def test_a_closed_workload_reaches_its_rate(bench: Workbench) -> None:
     finished = bench.locust(
         "--run-time=6s", "--strategy=shared", "--workload=closed", "--users=5",
@@ -161,6 +163,7 @@ def test_a_closed_workload_reaches_its_rate(bench: Workbench) -> None:
     assert metadata(run)["lateness_ms"] is None
 
 
+@pytest.mark.long
 def test_two_runs_at_once_do_not_disturb_each_other(
     bench: Workbench, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

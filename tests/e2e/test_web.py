@@ -73,6 +73,7 @@ def form(bench: Workbench, request: pytest.FixtureRequest) -> Iterator[Form]:
     bench.expect_nothing_left()
 
 
+@pytest.mark.long
 def test_each_start_is_a_run_on_a_fresh_target(form: Form) -> None:
     url = ""
     for number, strategy in enumerate(("shared", "pooled"), start=1):
