@@ -213,7 +213,7 @@ def worker(bench: Workbench, port: int) -> Command:
 def test_workers_of_their_own_one_of_which_comes_too_late(bench: Workbench) -> None:
     port = free_port()
     master = bench.locust(
-        "--master", "--expect-workers=2", "--strategy=shared", "--rate=20", "--run-time=12s",
+        "--master", "--expect-workers=2", "--strategy=shared", "--rate=20", "--run-time=20s",
         "--verify-messages", *at_port(port),
     )  # fmt: skip
     two = [worker(bench, port) for _ in range(2)]
