@@ -64,6 +64,16 @@ def test_a_tick_has_one_time_and_none_is_before_the_last():
     assert [elapsed for _, elapsed, _ in later] == [first[0][1], pytest.approx(3.8)]
 
 
+def test_whoever_goes_on_copies_nothing_that_is_before_what_was_copied():
+    first = RowCopier(SAMPLES, Moving(), name)
+    copied(first, line(3.0, 1))
+    lower = Moving()
+    lower.by_s = 1.0  # somebody else's estimate of the clocks
+    second = RowCopier(SAMPLES, lower, name, first.reached)
+    later = copied(second, line(3.5, 2), line(6.0, 3))
+    assert [elapsed for _, elapsed, _ in later] == [pytest.approx(2.6), pytest.approx(4.2)]
+
+
 @pytest.mark.parametrize(
     ("event", "elapsed_s", "wanted"),
     [

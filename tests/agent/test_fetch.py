@@ -109,6 +109,22 @@ def test_who_goes_on_cuts_off_what_was_not_accounted_for(servers, ours, fetcher)
         store.close()
 
 
+def test_how_far_it_was_is_known_to_who_goes_on(servers, ours, fetcher):
+    first = Store(ours)
+    one = fetcher(servers(), first, 5.5)
+    one.begin()
+    one._round()
+    table = csv.DictReader(ours.file(SAMPLES.file).read_text().splitlines())
+    last_s = [float(row["elapsed_s"]) for row in table][-1]
+    second = Store(ours)  # the first was killed
+    reached = second.reached("web", SAMPLES.file)
+    assert reached is not None
+    assert reached.elapsed_s == pytest.approx(last_s, abs=1e-6)
+    assert second.reached("another", SAMPLES.file) is None
+    for store in (first, second):
+        store.close()
+
+
 def test_the_token_must_be_its_own(servers, client):
     asked = client(servers(TOKEN), b"not the token at all")
     with pytest.raises(AgentError, match="wants its own token; check --agent-token-file"):

@@ -58,13 +58,24 @@ class RowCopier:
         table: The table.
         run_time: Turns its times.
         name: Gives the id here of a target there.
+        reached: When the last row was that somebody has copied before; None if nobody has.
+
+    Attributes:
+        reached: When the last row is that was copied.
     """
 
-    def __init__(self, table: Table, run_time: RunTime, name: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        run_time: RunTime,
+        name: Callable[[str], str],
+        reached: Instant | None = None,
+    ) -> None:
         self._table = table
         self._run_time = run_time
         self._name = name
-        self._last: tuple[str, Instant] = ("", Instant(0.0, 0.0))
+        self.reached = reached or Instant(0.0, 0.0)
+        self._tick: tuple[str, Instant] | None = None
 
     def rows(self, lines: bytes) -> Iterator[Row]:
         """The rows; a line that is none, such as the header, is left out."""
@@ -78,14 +89,15 @@ class RowCopier:
 
     def _instant(self, text: str) -> Instant | None:
         """Of a tick all rows have the same, and a later one is never earlier here."""
-        told, last = self._last
-        if text != told:
+        if self._tick is None or text != self._tick[0]:
             try:
                 found = self._run_time.instant(float(text))
             except ValueError:
                 return None
-            self._last = text, found if found.elapsed_s >= last.elapsed_s or not told else last
-        return self._last[1]
+            if found.elapsed_s >= 0:  # else it was before the run
+                found = self.reached = max(found, self.reached, key=lambda one: one.elapsed_s)
+            self._tick = text, found
+        return self._tick[1]
 
 
 def copied_event(

@@ -147,7 +147,8 @@ class Fetcher:
         self._estimate.learn(look.exchange)
         self._run_time = RunTime(self._clock, self._estimate, look.began_monotonic_s)
         self._copiers = {
-            name: RowCopier(table, self._run_time, self._name) for name, table in TABLES.items()
+            name: RowCopier(table, self._run_time, self._name, self._store.reached(self._id, name))
+            for name, table in TABLES.items()
         }
 
     def _fetch(self, name: str) -> bool:
@@ -160,8 +161,9 @@ class Fetcher:
             told = (copied_event(line, self._run_time, self._name) for line in data.splitlines())
             self._store.tell(filter(None, told), self._id, self._agent, offsets)
         else:
-            rows = self._copiers[name].rows(data)
-            self._store.append(name, rows, self._id, self._agent, offsets)
+            copier = self._copiers[name]
+            rows = list(copier.rows(data))
+            self._store.append(name, rows, self._id, self._agent, offsets, reached=copier.reached)
         self._offsets = offsets
         return True
 

@@ -9,6 +9,7 @@ import json
 import os
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,11 @@ class Store:
         known = self._state.get("agents", {}).get(target, {})
         return dict(known.get("offsets", {})) if known.get("agent") == agent else {}
 
+    def reached(self, target: str, name: str) -> Instant | None:
+        """When the last row of a table is that was fetched of a target; None if none was."""
+        known = self._state.get("reached", {}).get(target, {}).get(name)
+        return Instant(*known) if known else None
+
     def append(
         self,
         name: str,
@@ -56,8 +62,18 @@ class Store:
         target: str,
         agent: str,
         offsets: Offsets,
+        *,
+        reached: Instant,
     ) -> None:
         """Append rows to a table, and note how far its recording was fetched by then.
+
+        Args:
+            name: Of the table.
+            rows: What is appended.
+            target: The id here of whose recording it is.
+            agent: Which recording of its.
+            offsets: How far it was fetched, by file.
+            reached: When the last row of this table is, which the next one must not be before.
 
         Raises:
             DiskFullError: There is no room; nothing was appended.
@@ -65,6 +81,7 @@ class Store:
         """
         with self._lock:
             self._tables[name].append_all(rows)
+            self._state.setdefault("reached", {}).setdefault(target, {})[name] = [*astuple(reached)]
             self._note(target, agent, offsets)
 
     def tell(
