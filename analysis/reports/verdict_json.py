@@ -12,7 +12,8 @@ from typing import Any
 
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.findings import Finding
-from tidemark.analysis.verdict.model import Exhaustion, Interval, ResourceVerdict
+from tidemark.analysis.verdict.model import Exhaustion, Interval, ResourceVerdict, Verdict
+from tidemark.analysis.verdict.summary import Summary
 from tidemark.analysis.verdict.target_result import TargetResult
 
 FORMAT = 1
@@ -40,14 +41,7 @@ def content(assessment: Assessment) -> dict[str, Any]:
         "result": assessment.result,
         "headline": assessment.statement,
         "exit_code": assessment.exit_code,
-        "resources": {name: _resource(found) for name, found in verdict.resources.items()},
-        "used": {
-            name: plain(value)
-            for name, value in assessment.summary.per_request.items()
-            if name not in verdict.resources
-        },
-        "first_to_exhaust": verdict.first_to_exhaust,
-        "exhausted": None if verdict.exhausted is None else _exhausted(verdict.exhausted),
+        **_on_resources(verdict, assessment.summary),
         "messages": plain(verdict.messages),
         "latency": assessment.summary.latency.to_json(),
         "findings": [_finding(one) for one in assessment.findings],
@@ -66,18 +60,25 @@ def _target(one: TargetResult) -> dict[str, Any]:
         "reason": verdict.reason,
         "result": one.result,
         "headline": one.statement,
-        "resources": {name: _resource(found) for name, found in verdict.resources.items()},
-        "used": {
-            name: plain(value)
-            for name, value in one.summary.per_request.items()
-            if name not in verdict.resources
-        },
-        "first_to_exhaust": verdict.first_to_exhaust,
-        "exhausted": None if verdict.exhausted is None else _exhausted(verdict.exhausted),
+        **_on_resources(verdict, one.summary),
         "findings": [_finding(finding) for finding in one.findings],
         "changes": plain(one.changes),
         "local_ports": plain(verdict.local_ports),
         "warnings": plain(verdict.warnings),
+    }
+
+
+def _on_resources(verdict: Verdict, summary: Summary) -> dict[str, Any]:
+    """What was found on resources, of a run or of one of its targets."""
+    return {
+        "resources": {name: _resource(found) for name, found in verdict.resources.items()},
+        "used": {
+            name: plain(value)
+            for name, value in summary.per_request.items()
+            if name not in verdict.resources
+        },
+        "first_to_exhaust": verdict.first_to_exhaust,
+        "exhausted": None if verdict.exhausted is None else _exhausted(verdict.exhausted),
     }
 
 

@@ -210,13 +210,18 @@ def worker(bench: Workbench, port: int) -> Command:
     return bench.locust("--worker", *at_port(port))
 
 
-def test_workers_of_their_own_one_of_which_comes_too_late(bench: Workbench) -> None:
-    port = free_port()
+def master_and_two(bench: Workbench, port: int) -> tuple[Command, list[Command]]:
+    """A run of 20 s whose two workers are commands of their own."""
     master = bench.locust(
         "--master", "--expect-workers=2", "--strategy=shared", "--rate=20", "--run-time=20s",
         "--verify-messages", *at_port(port),
     )  # fmt: skip
-    two = [worker(bench, port) for _ in range(2)]
+    return master, [worker(bench, port) for _ in range(2)]
+
+
+def test_workers_of_their_own_one_of_which_comes_too_late(bench: Workbench) -> None:
+    port = free_port()
+    master, two = master_and_two(bench, port)
     run = run_of(bench)
     assert len(workers_of(run)) == 2
     await_requests(run, 20)
@@ -246,11 +251,7 @@ def test_nobody_is_waited_for_for_ever(bench: Workbench) -> None:
 
 def test_a_worker_that_stood_still_for_too_long_is_given_up(bench: Workbench) -> None:
     port = free_port()
-    master = bench.locust(
-        "--master", "--expect-workers=2", "--strategy=shared", "--rate=20", "--run-time=20s",
-        "--verify-messages", *at_port(port),
-    )  # fmt: skip
-    two = [worker(bench, port) for _ in range(2)]
+    master, two = master_and_two(bench, port)
     run = run_of(bench)
     await_requests(run, 20)
     stopped = next(one for one in two if one.process.pid == workers_of(run)[0]["pid"])

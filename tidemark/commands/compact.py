@@ -7,17 +7,11 @@ import click
 
 from tidemark.analysis.run import runs_in
 from tidemark.analysis.units import count, duration, several, size
+from tidemark.commands.options import RUNS
 
 
 @click.command()
-@click.argument(
-    "directories",
-    metavar="DIR...",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
-    help="a run, or a folder that holds several",
-)
+@RUNS
 @click.option("--replace", is_flag=True, help="remove the CSV files that were compacted")
 @click.option("--anyway", is_flag=True, help="compact what is there of a run without an end")
 def compact(*, directories: tuple[Path, ...], replace: bool, anyway: bool) -> None:

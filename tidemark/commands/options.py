@@ -1,6 +1,7 @@
 """Turns a table of options into what click knows: the one style of all our commands."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,6 +10,15 @@ from tidemark.record.errors import OptionError
 from tidemark.record.options import REQUIRED, Option, read_all
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+RUNS = click.argument(
+    "directories",
+    metavar="DIR...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="a run, or a folder that holds several",
+)
+"""The runs that a command is about."""
 
 
 class CheckedValue(click.ParamType[Any]):

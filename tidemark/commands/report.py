@@ -16,6 +16,7 @@ from tidemark.analysis.reports.files import (
 from tidemark.analysis.reports.terminal import make_console, print_comparison, print_run
 from tidemark.analysis.run import runs_in
 from tidemark.commands.fleet import fleet_options, read_workers, show_progress, tell_failed
+from tidemark.commands.options import RUNS
 from tidemark.fleet.judging import Asked
 from tidemark.fleet.many import is_many, judge_many, judge_runs
 from tidemark.record.errors import OptionError, TidemarkError
@@ -23,14 +24,7 @@ from tidemark.record.layout import VERDICT_JSON
 
 
 @click.command()
-@click.argument(
-    "directories",
-    metavar="DIR...",
-    nargs=-1,
-    required=True,
-    type=click.Path(path_type=Path),
-    help="a run, or a folder that holds several",
-)
+@RUNS
 @click.option("--json", "as_json", is_flag=True, help="print verdict.json instead of the table")
 @click.option(
     "--out",
