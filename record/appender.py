@@ -147,3 +147,18 @@ class CsvAppender(_Appender):
                 raise RunDirectoryError(f"{self.path}: no such column: {unknown}")
             writer.writerow([format_field(row.get(name)) for name in self.columns])
         self._write(text.getvalue().encode())
+
+    def go_on_with(self, path: Path, file: io.FileIO) -> None:
+        """Put another file in the place of this one, and add to that from now on.
+
+        Args:
+            path: The other file, beside this one: it has the same columns, and ends with a line.
+            file: It, open for appending; it is closed with this appender.
+
+        Raises:
+            RunDirectoryError: It cannot be put there.
+        """
+        with explained(self.path):
+            path.replace(self.path)
+        self._file.close()
+        self._file, self._descriptor = file, file.fileno()

@@ -5,12 +5,44 @@ the next look.
 """
 
 import csv
+import os
 from pathlib import Path
+from typing import BinaryIO
 
 from tidemark.record.layout import Table
 
 _MOST_BYTES = 1 << 20
 """So much is read at once; a look that finds more goes on in the next round."""
+
+
+_FURTHEST_BYTES = 1 << 24
+"""So far from its end a file is looked through for a line; what comes after it was just added."""
+
+
+def place_after(file: BinaryIO, line: bytes) -> int | None:
+    """Where a file goes on after a line that was read of another one, whose place it has taken.
+
+    What was added last to a table that is thinned stands in both.
+
+    Args:
+        file: The file.
+        line: The line, without its newline; it must not be empty.
+
+    Returns:
+        The offset after it, bytes; None where it is not there.
+    """
+    place = file.seek(0, os.SEEK_END)
+    wanted, first = b"\n" + line + b"\n", max(place - _FURTHEST_BYTES, 0)
+    overlap = b""
+    while place > first:
+        begin = max(place - _MOST_BYTES, first)
+        file.seek(begin)
+        part = file.read(place - begin) + overlap
+        found = part.rfind(wanted)
+        if found >= 0:
+            return begin + found + len(wanted)
+        overlap, place = part[: len(wanted)], begin
+    return None
 
 
 class LineStream:
@@ -26,23 +58,29 @@ class LineStream:
     def __init__(self, path: Path) -> None:
         self.offset = 0
         self._path = path
+        self._inode: int | None = None
+        self._last = b""
 
     def new_lines(self) -> list[bytes]:
         """The lines that were finished since the last look, without their newlines.
 
-        A file that has become shorter was begun anew, and is read from its start.
+        A file that has become shorter, or another one, was thinned or begun anew. It is read on
+        after the line that was read last, or from its start if that is not there.
         """
         lines: list[bytes] = []
         try:
             with self._path.open("rb") as file:
-                if file.seek(0, 2) < self.offset:
-                    self.offset = 0
+                found = os.fstat(file.fileno())
+                if found.st_size < self.offset or self._inode not in {None, found.st_ino}:
+                    self.offset = (self._last and place_after(file, self._last)) or 0
+                self._inode = found.st_ino
                 file.seek(self.offset)
                 torn = b""
                 while part := file.read(_MOST_BYTES):
                     *whole, torn = (torn + part).split(b"\n")
                     lines += whole
                 self.offset = file.tell() - len(torn)
+                self._last = lines[-1] if lines else self._last
         except FileNotFoundError:
             return []
         return lines

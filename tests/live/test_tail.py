@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.live.tail import FileTail, TableTail
+from tidemark.record.appender import CsvAppender
 from tidemark.record.errors import UnusableRunError
 from tidemark.record.layout import COMPOSITION, REQUESTS, SAMPLES
+from tidemark.record.retention import retention
+from tidemark.record.thinning import Thinner
 
 COLUMNS = ("elapsed_s", "requests", "failures")
 
@@ -130,3 +133,21 @@ def test_a_line_without_an_end_is_not_kept_in_memory(tmp_path):
     while tail.offset < 1003:
         read.append(tail.read(100))
     assert b"b\n" in b"".join(read)
+
+
+def test_a_table_that_is_thinned_meanwhile_is_read_once(tmp_path):
+    tail, found = TableTail(tmp_path, REQUESTS, COLUMNS), []
+    with CsvAppender(tmp_path / REQUESTS.file, REQUESTS.columns) as appender:
+        thinner = Thinner(appender, retention("60s@1s,600s@10s"))
+        replaced = 0
+        for at in range(1000):
+            row = {"time_s": 1000 + at, "elapsed_s": at, "requests": at, "failures": 0}
+            appender.append(row)
+            replaced += thinner.step(at)
+            if at % 7 == 0:
+                found.append(read_all(tail))
+        thinner.close()
+        found.append(read_all(tail))
+    assert replaced > 50
+    assert tail.file.times_begun == 0
+    assert pd.concat(found)["elapsed_s"].tolist() == list(range(1000))

@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidemark.record.appender import CsvAppender
 from tidemark.record.directory import RunDirectory
 from tidemark.record.layout import ROUTES
-from tidemark.record.stream import LineStream, RowStream
+from tidemark.record.retention import retention
+from tidemark.record.stream import LineStream, RowStream, place_after
+from tidemark.record.thinning import Thinner
 
 
 def look_when_told(path, connection):
@@ -154,3 +157,31 @@ def test_a_table_that_was_begun_anew_has_its_header_once(tmp_path):
     assert len(stream.new_rows()) == 2
     (tmp_path / "routes.csv").write_text(f"{header}\n9,9,/,9,9\n")
     assert [row["requests"] for row in stream.new_rows()] == ["9"]
+
+
+def test_a_table_that_is_thinned_is_read_on_where_it_was(tmp_path):
+    path = tmp_path / "x"
+    stream, seen = LineStream(path), []
+    with CsvAppender(path, ("time_s", "elapsed_s", "target", "fds")) as appender:
+        thinner = Thinner(appender, retention("60s@1s,600s@10s"))
+        replaced = 0
+        for tick in range(1000):
+            row = {"time_s": 1000 + tick, "elapsed_s": tick, "target": "a", "fds": tick}
+            appender.append(row)
+            replaced += thinner.step(tick)
+            if tick % 7 == 0:
+                seen += stream.new_lines()
+        thinner.close()
+        seen += stream.new_lines()
+    assert replaced > 50
+    assert [line.split(b",")[1] for line in seen[1:]] == [b"%d" % tick for tick in range(1000)]
+
+
+def test_a_line_is_found_however_far_from_the_end(tmp_path):
+    path = tmp_path / "x"
+    lines = [b"%09d" % number for number in range(300_000)]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    with path.open("rb") as file:
+        for number in (299_999, 299_998, 200_000, 195_143, 1):
+            assert place_after(file, lines[number]) == 10 * (number + 1)
+        assert place_after(file, b"not there") is None

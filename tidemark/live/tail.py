@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ import pandas as pd
 from tidemark.record.errors import UnusableRunError
 from tidemark.record.events import LARGEST
 from tidemark.record.layout import Table
+from tidemark.record.stream import place_after
 
 MOST_BYTES = 4 << 20
 """So much of a file is read at once; what is beyond it is left to the next look."""
@@ -38,6 +40,7 @@ class FileTail:
         self.offset = self.size = self.times_begun = 0
         self._path = path
         self._inode: int | None = None
+        self._last = b""
 
     @property
     def is_behind(self) -> bool:
@@ -55,7 +58,7 @@ class FileTail:
         self._left = 0
         try:
             with open(self._path, "rb", opener=_open_at_once) as file:
-                self._look_at(os.fstat(file.fileno()))
+                self._look_at(file)
                 file.seek(self.offset)
                 data = file.read(most_bytes)
         except FileNotFoundError:
@@ -68,20 +71,27 @@ class FileTail:
         self.offset += len(data) if is_endless else whole
         if len(data) == most_bytes:
             self._left = self.size - self.offset
+        if whole:
+            self._last = data[data.rfind(b"\n", 0, whole - 1) + 1 : whole - 1]
         return data[:whole]
 
-    def give_back(self, count: int) -> None:
-        """The last so many bytes are to be read again."""
+    def give_back(self, data: bytes, count: int) -> None:
+        """The last so many bytes of what was read are to be read again."""
         self.offset -= count
+        read = data[: len(data) - count]
+        self._last = read[read.rfind(b"\n", 0, len(read) - 1) + 1 : len(read) - 1]
 
-    def _look_at(self, found: os.stat_result) -> None:
+    def _look_at(self, file: BinaryIO) -> None:
+        """Another file in its place was thinned, and goes on after what was read, or is new."""
+        found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise UnusableRunError(
                 self._path, "is not a regular file", "put the file of the run back"
             )
         if found.st_size < self.offset or self._inode not in {None, found.st_ino}:
-            self.offset = 0
-            self.times_begun += 1
+            place = place_after(file, self._last) if self._last else None
+            self.offset = place or 0
+            self.times_begun += place is None
         self._inode, self.size = found.st_ino, found.st_size
 
 
@@ -125,7 +135,7 @@ class TableTail:
         if self.file.offset < self.file.size:  # its last tick may have more rows
             torn = len(data) - _end_of_whole_ticks(data)
             if torn < len(data):
-                self.file.give_back(torn)
+                self.file.give_back(data, torn)
                 data = data[: len(data) - torn]
         return self._parsed(data) if data else None
 
