@@ -91,6 +91,11 @@ def utc_now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def sampling(interval_s: float, retain: object = None) -> dict[str, object]:
+    """`sampling` of run.json: how often ticks are, and what is kept of them as they age."""
+    return {"interval_s": interval_s, **({"retain": str(retain)} if retain else {})}
+
+
 def parse_metadata(path: Path, data: bytes) -> RunMetadata:
     """Read the content of `run.json`; texts that go on for ever are cut.
 

@@ -47,10 +47,13 @@ class Retention:
     def __str__(self) -> str:
         return ",".join(map(str, self.tiers))
 
-    @property
-    def period_s(self) -> float:
-        """How often it is worth while to thin, seconds."""
-        return self.tiers[0].age_s / 6
+    def period_s(self, now_s: float) -> float:
+        """How long it is worth while to wait before thinning again, seconds.
+
+        A table is copied each time, so that a long one waits longer; it has a hundredth more rows
+        than it must, at most, or a sixth more of the young ones.
+        """
+        return max(self.tiers[0].age_s / 6, now_s / 100)
 
     def cuts(self, now_s: float) -> tuple[tuple[float, float], ...]:
         """What holds at a moment of the run.
@@ -112,8 +115,8 @@ RETAIN = Option(
     "retain",
     retention,
     None,
-    "thin the tables of a long run as it ages: 6h@1s,7d@10s keeps every tick of the last six hours, "
-    "and one in ten seconds of what is older; none: keep all",
+    "thin a long run as it ages: 6h@1s,7d@10s keeps every tick of the last six hours, and one in "
+    "ten seconds of what is older; none: keep all",
     "STEPS",
 )
 """The option, of whoever writes tables."""

@@ -69,7 +69,7 @@ class Thinner:
             return False
         done, self._round = self._round, None
         done.close()
-        self._due_s = now_s + self._retention.period_s
+        self._due_s = now_s + self._retention.period_s(now_s)
         if not done.left_out:
             done.written.close()
             self._beside.unlink()
@@ -85,7 +85,7 @@ class Thinner:
             self._round = None
         with contextlib.suppress(OSError):
             self._beside.unlink(missing_ok=True)
-        self._due_s += self._retention.period_s
+        self._due_s += self._retention.period_s(self._due_s)
 
     def close(self) -> None:
         """Leave what was begun."""

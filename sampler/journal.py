@@ -13,6 +13,8 @@ from tidemark.record.errors import DiskFullError
 from tidemark.record.events import DiskFull, DiskHasRoom, Event, encode
 from tidemark.record.files import reserve
 from tidemark.record.layout import COMPOSITION, ENDPOINTS, REQUESTS, SAMPLES, TIME_COLUMNS
+from tidemark.record.retention import Retention
+from tidemark.record.thinning import Thinner
 from tidemark.sampler.source import Row
 
 _TABLES = (SAMPLES, COMPOSITION, ENDPOINTS)
@@ -42,6 +44,7 @@ class Journal:
 
     Args:
         directory: The run directory, which exists.
+        retain: How densely the tables are kept as they age; None: as they are written.
 
     Attributes:
         lost_samples: Samples of the run that found no room.
@@ -51,12 +54,14 @@ class Journal:
         RunDirectoryError: The files cannot be made.
     """
 
-    def __init__(self, directory: RunDirectory) -> None:
+    def __init__(self, directory: RunDirectory, retain: Retention | None = None) -> None:
         self.lost_samples = 0
         self._lost_in_a_row = 0
         self._directory = directory
         self._events = directory.events_writer()  # kept open: descriptors can run out
         self._tables = tuple(directory.writer(table) for table in _TABLES)
+        self._retain = retain
+        self._thinners = [Thinner(table, retain) for table in self._tables] if retain else []
         self._requests: CsvAppender | None = None
         self.last = _last_instant(directory.file(SAMPLES.file))
         self._reserve()
@@ -107,10 +112,14 @@ class Journal:
             self._lose(instant, str(error))
         else:
             self._recover(instant)
+            for thinner in self._thinners:
+                thinner.step(instant.elapsed_s)
 
     def _count(self, instant: Instant, requests: Row) -> None:
         if self._requests is None:
             self._requests = self._directory.writer(REQUESTS)
+            if self._retain:
+                self._thinners.append(Thinner(self._requests, self._retain))
         times = {"time_s": instant.time_s, "elapsed_s": instant.elapsed_s}
         self._requests.append({**times, **requests})
 
@@ -132,5 +141,7 @@ class Journal:
         """Close the files and give the reserve back."""
         self._release()
         self._events.close()
+        for thinner in self._thinners:
+            thinner.close()
         for writer in (*self._tables, *([self._requests] if self._requests else [])):
             writer.close()

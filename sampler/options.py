@@ -17,6 +17,7 @@ from tidemark.record.options import (
     some_endpoints,
     url,
 )
+from tidemark.record.retention import RETAIN, Retention
 from tidemark.record.roots import Root, named, read_roots, target_id
 from tidemark.sampler.connection_watch import SOURCES
 
@@ -98,6 +99,7 @@ OPTIONS: tuple[Option, ...] = (
         "are read from it",
         "URL",
     ),
+    RETAIN,
     SHARE_FILES,
 )
 
@@ -122,6 +124,7 @@ class Options:
     no_follow: bool
     pid_file: tuple[str, ...] = ()
     metrics_url: str | None = None
+    retain: Retention | None = None
     share_files: bool = False
 
     def __post_init__(self) -> None:
@@ -131,6 +134,8 @@ class Options:
             OptionError: Nothing is named, or what says how to look at a process that is not; or
                 it is not clear which of several processes is meant.
         """
+        if self.retain:
+            self.retain.check(self.interval)
         if not self.pid:
             self._check_without_process()
             return

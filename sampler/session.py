@@ -14,7 +14,7 @@ from tidemark.record.command_line import announce
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import DiskFullError
 from tidemark.record.events import Gap
-from tidemark.record.metadata import ABORTED, COMPLETED, Target, utc_now
+from tidemark.record.metadata import ABORTED, COMPLETED, Target, sampling, utc_now
 from tidemark.record.process import raise_descriptor_limit
 from tidemark.record.roots import Root
 from tidemark.record.secrets import shown_command, without_secrets
@@ -55,7 +55,7 @@ def watch(values: Mapping[str, Any]) -> None:
         stop = stack.enter_context(StopSignal())  # before anything is written
         directory = RunDirectory(options.out) if options.join else _begin(options, stack)
         raise_descriptor_limit()  # a big tree needs some
-        journal = Journal(directory)
+        journal = Journal(directory, options.retain)
         stack.callback(journal.close)
         began_s = options.started_monotonic
         clock = RunClock(journal.began_monotonic_s() if began_s is None else began_s)
@@ -111,7 +111,7 @@ def _metadata(options: Options) -> dict[str, object]:
             "metrics_url": page,
         },
         "targets": [target.to_json() for target in targets],
-        "sampling": {"interval_s": options.interval},
+        "sampling": sampling(options.interval, options.retain),
         "host": {
             "system": platform.system(),
             "kernel": platform.release(),

@@ -21,7 +21,7 @@ from tidemark.agent.errors import AgentError
 from tidemark.agent.fetch import Fetcher
 from tidemark.agent.named import read_agent
 from tidemark.agent.store import STATE, Store
-from tidemark.record.clock import RunClock
+from tidemark.record.clock import Instant, RunClock
 from tidemark.record.directory import RunDirectory
 from tidemark.record.events import (
     AgentLost,
@@ -32,6 +32,7 @@ from tidemark.record.events import (
     of_kind,
 )
 from tidemark.record.layout import SAMPLES
+from tidemark.record.retention import retention
 
 
 @pytest.fixture
@@ -123,6 +124,28 @@ def test_how_far_it_was_is_known_to_who_goes_on(servers, ours, fetcher):
     assert second.reached("another", SAMPLES.file) is None
     for store in (first, second):
         store.close()
+
+
+def test_what_was_fetched_is_thinned_and_who_goes_on_loses_nothing(ours):
+    keep = retention("60s@1s,600s@10s")
+    first = Store(ours, keep)
+
+    def append(store, since, until):
+        for tick in range(since, until):
+            row = {"time_s": 1000.0 + tick, "elapsed_s": float(tick), "target": "web", "pid": 7}
+            reached = Instant(1000.0 + tick, float(tick))
+            offsets = {SAMPLES.file: tick}
+            store.append(SAMPLES.file, [row], "web", "a", offsets, reached=reached)
+
+    append(first, 0, 300)
+    second = Store(ours, keep)  # the first was killed
+    append(second, second.offsets("web", "a")[SAMPLES.file] + 1, 600)
+    for store in (first, second):
+        store.close()
+    table = csv.DictReader(ours.file(SAMPLES.file).read_text().splitlines())
+    at = [float(row["elapsed_s"]) for row in table]
+    assert at[-60:] == [float(tick) for tick in range(540, 600)]
+    assert [one // 10 for one in at if one < 500] == list(range(50))
 
 
 def test_the_token_must_be_its_own(servers, client):

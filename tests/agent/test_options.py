@@ -12,9 +12,10 @@ def read(**given):
     return read_all(OPTIONS, {"out": "run", **given})
 
 
-def test_all_that_the_sampler_can_be_told_but_what_a_run_tells_it():
+def test_all_that_the_sampler_can_be_told_but_what_a_run_tells_it_and_what_moves_rows():
     names = {option.name for option in OPTIONS}
-    assert {option.name for option in of_sampler.OPTIONS} - names == {"join", "started_monotonic"}
+    left_out = {option.name for option in of_sampler.OPTIONS} - names
+    assert left_out == {"join", "started_monotonic", "retain"}
 
 
 def test_nothing_is_served_unless_asked_for():

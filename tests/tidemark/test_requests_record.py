@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tidemark.record.clock import Instant
-from tidemark.record.layout import REQUESTS, ROUTES
+from tidemark.record.layout import GENERATORS, REQUESTS, ROUTES
 from tidemark.record.stream import RowStream
 from tidemark.run.journal import Journal
 from tidemark.run.options import RunOptions
@@ -86,6 +86,25 @@ def test_routes_sum_to_the_requests_of_each_tick(ticks: list[list[tuple[str, boo
         assert len({route["route"] for route in of_tick}) == len(of_tick)
         for count in ("requests", "failures"):
             assert sum(int(route[count]) for route in of_tick) == int(row[count])
+
+
+def test_tables_are_thinned_as_they_age(tmp_path) -> None:
+    plan = Plan.of(RunOptions.parse({"results": tmp_path, "retain": "60s@1s,600s@10s"}), None)
+    journal = Journal(plan, plan.make_directory())
+    record = RequestRecord(Clock())
+    tables = RequestTables(journal, record, plan.options.retain)
+    for tick in range(300):
+        record.on_request("POST", "/a", response_time=1.0)
+        generators = [{"generator": "worker-1", "requests": tick}]
+        tables.write(Instant(1000.0 + tick, float(tick)), 1, generators)
+    tables.close()
+    for table in (REQUESTS, ROUTES, GENERATORS):
+        rows = RowStream(journal.directory.path, table).new_rows()
+        at = [float(row["elapsed_s"]) for row in rows]
+        assert at[-60:] == [float(tick) for tick in range(240, 300)], table.file
+        assert at[:20] == [10.0 * tick for tick in range(20)], table.file
+        assert rows[3]["requests"] in {"31", "30"}
+    assert journal.directory.read_metadata().raw["sampling"]["retain"] == "60s@1s,600s@10s"
 
 
 def test_a_route_is_the_request_type_and_name_of_locust(clock: Clock) -> None:

@@ -29,6 +29,7 @@ from tidemark.record.errors import DiskFullError, TidemarkError
 from tidemark.record.events import AgentBack, AgentLost, ClockCompared, SamplerStarted
 from tidemark.record.layout import EVENTS_JSONL
 from tidemark.record.options import REQUIRED, Option, number, path
+from tidemark.record.retention import RETAIN
 
 END_S = 20.0
 """So long the end of a recording is waited for."""
@@ -45,6 +46,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("agent_ca", path, None, "who signed the agents' certificates, PEM", "FILE"),
     Option("out", path, REQUIRED, "the run directory", "DIR"),
     Option("interval", number(0.01), 1.0, "seconds between two looks", "SECONDS"),
+    RETAIN,
     Option("started_monotonic", number(0.0), REQUIRED, "when the run began", "SECONDS"),
 )
 
@@ -200,7 +202,7 @@ def fetch(values: Mapping[str, Any]) -> None:
     token = read_token(token_file) if token_file else None
     clock = RunClock(values["started_monotonic"])
     with ExitStack() as stack:
-        store = Store(RunDirectory(values["out"]))
+        store = Store(RunDirectory(values["out"]), values["retain"])
         stack.callback(store.close)
         fetchers = []
         for named in values["agent"]:

@@ -10,8 +10,8 @@ from tidemark.record.errors import OptionError
 from tidemark.record.options import Option, integer, line, path
 from tidemark.sampler import options as of_sampler
 
-_OF_A_RUN = ("started_monotonic", "join")
-"""Options by which a run tells its own sampler."""
+_NOT_OURS = ("started_monotonic", "join", "retain")
+"""Options by which a run tells its own sampler; and what moves rows, which are fetched by place."""
 
 
 def _address(value: Any) -> str:
@@ -37,7 +37,7 @@ _OF_SERVING = (
 )
 OPTIONS: tuple[Option, ...] = (
     *_CLUES,
-    *(option for option in of_sampler.OPTIONS if option.name not in _OF_A_RUN),
+    *(option for option in of_sampler.OPTIONS if option.name not in _NOT_OURS),
     *_OF_SERVING,
 )
 

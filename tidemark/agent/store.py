@@ -19,6 +19,8 @@ from tidemark.record.errors import DiskFullError
 from tidemark.record.events import Event, encode
 from tidemark.record.layout import COMPOSITION, ENDPOINTS, SAMPLES
 from tidemark.record.objects import parse_object
+from tidemark.record.retention import Retention
+from tidemark.record.thinning import Thinner
 
 TABLES = {table.file: table for table in (SAMPLES, COMPOSITION, ENDPOINTS)}
 STATE = ".agents.json"
@@ -31,12 +33,13 @@ class Store:
 
     Args:
         directory: The run directory, which exists.
+        retain: How densely the tables are kept as they age; None: as they are fetched.
 
     Raises:
         RunDirectoryError: A file cannot be written.
     """
 
-    def __init__(self, directory: RunDirectory) -> None:
+    def __init__(self, directory: RunDirectory, retain: Retention | None = None) -> None:
         self._lock = threading.Lock()
         self._path = directory.file(STATE)
         self._state = _read(self._path)
@@ -44,6 +47,9 @@ class Store:
             _cut(directory.file(name), size)
         self._events = directory.events_writer()
         self._tables = {name: directory.writer(table) for name, table in TABLES.items()}
+        self._thinners = {
+            name: Thinner(writer, retain) for name, writer in self._tables.items() if retain
+        }
 
     def offsets(self, target: str, agent: str) -> Offsets:
         """How far the files of a recording were fetched, by name; from the beginning if never."""
@@ -82,6 +88,9 @@ class Store:
         with self._lock:
             self._tables[name].append_all(rows)
             self._state.setdefault("reached", {}).setdefault(target, {})[name] = [*astuple(reached)]
+            if name in self._thinners:
+                self._thinners[name].step(reached.elapsed_s)
+            # A table that was replaced is smaller than what was noted, and nothing was added to it.
             self._note(target, agent, offsets)
 
     def tell(
@@ -109,6 +118,8 @@ class Store:
     def close(self) -> None:
         """Close the files, and forget how far they were fetched: the run is over."""
         self._path.unlink(missing_ok=True)
+        for thinner in self._thinners.values():
+            thinner.close()
         for writer in (self._events, *self._tables.values()):
             writer.close()
 

@@ -17,7 +17,7 @@ from tidemark.record.errors import RunDirectoryError
 from tidemark.record.events import DiskFull, DiskHasRoom, Event, RunEnded, RunStarted
 from tidemark.record.files import reserve
 from tidemark.record.layout import ONLY_TARGET
-from tidemark.record.metadata import Target, utc_now
+from tidemark.record.metadata import Target, sampling, utc_now
 from tidemark.record.secrets import shown_command, without_secrets
 from tidemark.run.children import say
 from tidemark.run.finding import Watched
@@ -79,7 +79,7 @@ class Journal:
             **describe_target(plan, plan.host),
             "load": describe_load(plan, None),
             "faults": [str(fault) for fault in plan.options.fault],
-            "sampling": {"interval_s": plan.options.interval},
+            "sampling": sampling(plan.options.interval, plan.options.retain),
             "messages": None,
             "latency_ms": None,
             "lateness_ms": None,

@@ -10,6 +10,7 @@ from tidemark.record import options as value
 from tidemark.record.endpoints import is_host
 from tidemark.record.errors import OptionError, TidemarkError
 from tidemark.record.options import Option, read_all
+from tidemark.record.retention import RETAIN, Retention
 from tidemark.record.roots import Root, listed_ports, listed_roots
 from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.routes.reading import expect_apart
@@ -25,6 +26,10 @@ WORKLOADS = ("open", "closed")
 BROKER_KINDS = ("mock", "kafka")
 LONGEST_S = 365 * 86_400
 MIN_PAYLOAD_BYTES = 24  # run id, sequence number of up to fourteen digits, and two colons
+
+
+_EMPTY = ("", (), None)
+"""What an option without a value has by default."""
 
 
 def _routes(texts: Iterable[str]) -> tuple[Route, ...]:
@@ -232,6 +237,7 @@ class RunOptions:
         value.one_word, "", "name of the run's folder; time and strategy if none", "S"
     )
     interval: float = _option(value.number(0.1, 3600), 1.0, "seconds between two samples", "S")
+    retain: Retention | None = field(metadata={"option": RETAIN})
     plateau: float = _option(
         value.number(0, LONGEST_S),
         10.0,
@@ -376,6 +382,8 @@ class RunOptions:
             OptionError: one line that names the option and what it wants.
         """
         options = cls(**read_all(OPTIONS, values))
+        if options.retain:
+            options.retain.check(options.interval)
         return options.driving(())
 
     def driving(self, of_file: Iterable[Route]) -> Self:
@@ -420,7 +428,7 @@ class RunOptions:
             argument
             for option in OPTIONS
             if not names or option.name in names
-            if (given := getattr(self, option.name)) not in ("", ())  # what is empty by default
+            if (given := getattr(self, option.name)) not in _EMPTY
             for argument in option.as_arguments(given)
         ]
 

@@ -266,7 +266,9 @@ class Processes:
         fetcher = AgentFetcher(
             python_module(
                 "tidemark.agent.fetch",
-                *self._options.as_arguments("agent", "agent_token_file", "agent_ca", "interval"),
+                *self._options.as_arguments(
+                    "agent", "agent_token_file", "agent_ca", "interval", "retain"
+                ),
                 f"--out={self._journal.directory.path}",
                 f"--started-monotonic={self._journal.clock.started_monotonic_s!r}",
             ),
@@ -303,6 +305,7 @@ class Processes:
             *([f"--metrics-url={self._metrics_url}"] if self._metrics_url else []),
             f"--out={self._journal.directory.path}",
             f"--interval={interval_s}",
+            *self._options.as_arguments("retain"),
             f"--started-monotonic={self._journal.clock.started_monotonic_s!r}",
             "--join",
         )

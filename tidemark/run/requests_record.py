@@ -10,7 +10,9 @@ from typing import Any
 
 from tidemark.record.appender import CsvAppender
 from tidemark.record.clock import Instant
-from tidemark.record.layout import GENERATORS, REQUESTS, ROUTES
+from tidemark.record.layout import GENERATORS, REQUESTS, ROUTES, Table
+from tidemark.record.retention import Retention
+from tidemark.record.thinning import Thinner
 from tidemark.run.journal import Journal
 
 MOST_ROUTES = 100
@@ -197,17 +199,28 @@ class RequestTables:
     Args:
         journal: of the run.
         record: what they tell of.
+        retain: how densely they are kept as they age; None: as they are written.
 
     Raises:
         RunDirectoryError: one of them cannot be opened.
     """
 
-    def __init__(self, journal: Journal, record: RequestRecord) -> None:
+    def __init__(
+        self, journal: Journal, record: RequestRecord, retain: Retention | None = None
+    ) -> None:
         self._journal = journal
         self._record = record
-        self._requests = journal.directory.writer(REQUESTS)
-        self._routes = journal.directory.writer(ROUTES)
+        self._retain = retain
+        self._thinners: list[Thinner] = []
+        self._requests = self._opened(REQUESTS)
+        self._routes = self._opened(ROUTES)
         self._generators: CsvAppender | None = None
+
+    def _opened(self, table: Table) -> CsvAppender:
+        writer = self._journal.directory.writer(table)
+        if self._retain:
+            self._thinners.append(Thinner(writer, self._retain))
+        return writer
 
     def write(
         self, instant: Instant, users: int, generators: Iterable[Mapping[str, Any]] = ()
@@ -226,16 +239,20 @@ class RequestTables:
             self._routes.append_all(routes)
             self._write_generators(instant, generators)
             self._journal.found_room()
+            for thinner in self._thinners:
+                thinner.step(instant.elapsed_s)
 
     def _write_generators(self, instant: Instant, rows: Iterable[Mapping[str, Any]]) -> None:
         told = [{**asdict(instant), **row} for row in rows]
         if told and self._generators is None:
-            self._generators = self._journal.directory.writer(GENERATORS)
+            self._generators = self._opened(GENERATORS)
         if self._generators:
             self._generators.append_all(told)
 
     def close(self) -> None:
         """Close the files."""
+        for thinner in self._thinners:
+            thinner.close()
         self._requests.close()
         self._routes.close()
         if self._generators:

@@ -61,7 +61,7 @@ class Session:
         self._processes = processes
         self._services = services
         self.saturation = Saturation(journal.event)
-        self._tables = RequestTables(journal, self.record)
+        self._tables = RequestTables(journal, self.record, plan.options.retain)
         self._watch = Watch(journal, self.record, plan.options, self._load_s, services.redacted)
         self._lives = Lives(journal, processes, services, tuple(map(Place, plan.watched)))
         self._load_began_s: float | None = None
