@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from tidemark.record.errors import OptionError
@@ -68,7 +67,7 @@ class Retention:
         """
         return tuple(
             (math.floor((now_s - younger.age_s) / tier.spacing_s) * tier.spacing_s, tier.spacing_s)
-            for younger, tier in pairwise(self.tiers)
+            for younger, tier in zip(self.tiers, self.tiers[1:], strict=False)
         )
 
     def check(self, interval_s: float) -> None:
@@ -104,7 +103,8 @@ def _tier(text: str) -> Tier:
 
 
 def _check_order(tiers: Sequence[Tier]) -> None:
-    for younger, older in pairwise(tiers):
+    older_ones = tiers[1:]
+    for younger, older in zip(tiers, older_ones, strict=False):
         if older.age_s <= younger.age_s or older.spacing_s <= younger.spacing_s:
             raise ValueError(f"must go from young and dense to old and thin: {younger}, {older}")
     if tiers[0].age_s < LEAST_AGE_S:
