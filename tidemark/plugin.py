@@ -17,6 +17,7 @@ from locust.user.task import filter_tasks_by_tags
 from locust.web import WebUI
 
 from tidemark.clients import count_requests
+from tidemark.defaults import offered
 from tidemark.distributed.forks import Forks
 from tidemark.distributed.master import Master
 from tidemark.distributed.worker import Worker
@@ -72,7 +73,7 @@ def add_options(parser: Any) -> None:
         check_flags_of_environment(OPTIONS)  # Locust's parser would repeat all of a wrong one
     except TidemarkError as error:
         _refuse(str(error))
-    for option in OPTIONS:
+    for option in offered(parser):
         for_web_form: dict[str, Any] = {"include_in_web_ui": option.in_form}
         if option.choices:
             for_web_form["choices"] = option.choices

@@ -1,5 +1,6 @@
 """Runs several services in turn, each by a Locust of its own, and explains them together."""
 
+import math
 import os
 import signal
 import subprocess
@@ -105,7 +106,7 @@ class Drive:
             "--only-summary",
             f"--users={self.users}",
             f"--spawn-rate={self.users}",
-            f"--run-time={self.duration:g}s",
+            f"--run-time={math.ceil(self.duration)}s",
             *options.as_arguments(*handed_on),
         )
 

@@ -21,7 +21,9 @@ from tidemark.record.metadata import Target, utc_now
 from tidemark.record.secrets import shown_command, without_secrets
 from tidemark.run.children import say
 from tidemark.run.finding import Watched
+from tidemark.run.options import RunOptions
 from tidemark.run.plan import Plan
+from tidemark.run.shapes import SHAPE
 from tidemark.sampler.procfs import read_command
 
 LIBRARIES = ("locust", "gevent", "confluent-kafka", "flask", "gunicorn", "psutil")
@@ -204,7 +206,7 @@ def describe_load(plan: Plan, users: int | None, run_time_s: float | None = None
         "users": users,
         "run_time_s": run_time_s,
         "rate": options.rate,
-        "shape": f"ramp {options.ramp:g} s" if options.ramp else "constant",
+        "shape": _shape(options),
         "ramp_s": options.ramp,
         "settle_s": options.settle,
         "batch_size": options.batch_size,
@@ -213,6 +215,14 @@ def describe_load(plan: Plan, users: int | None, run_time_s: float | None = None
         "request_timeout_s": options.request_timeout,
         **({"routes": [route.to_json() for route in options.routes]} if options.routes else {}),
     }
+
+
+def _shape(options: RunOptions) -> str:
+    """The shape of the load as it is written, behind the ramp that it has beside."""
+    if not options.ramp:
+        return options.shape
+    ramp = f"ramp {options.ramp:g} s"
+    return ramp if options.shape == SHAPE.default else f"{ramp}, then {options.shape}"
 
 
 def describe_host() -> dict[str, Any]:

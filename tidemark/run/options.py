@@ -13,9 +13,11 @@ from tidemark.record.options import Option, read_all
 from tidemark.record.roots import Root, listed_ports, listed_roots
 from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.routes.reading import expect_apart
+from tidemark.run.curve import Curve
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
 from tidemark.run.permission import LONGEST_S as LONGEST_UNASKED_S
 from tidemark.run.permission import MOST_RATE
+from tidemark.run.shapes import SHAPE, Shape
 from tidemark.services.keys import ready_path, service_url, words
 from tidemark.services.service import READY_TIMEOUT_S
 from tidemark.targets.client_options import ALLOW_KAFKA_PLUGINS, KAFKA_CONFIG, KAFKA_OPTION
@@ -149,6 +151,7 @@ class RunOptions:
     ramp: float = _option(
         value.number(0, LONGEST_S), 0.0, "seconds over which the rate rises from 0 to --rate", "S"
     )
+    shape: str = field(metadata={"option": SHAPE})
     settle: float = _option(
         value.number(0, LONGEST_S),
         0.0,
@@ -408,6 +411,11 @@ class RunOptions:
                 f"--settle {self.settle:g}: leaves nothing to judge of {option} {lasts_s:g} s: "
                 "let the load last longer"
             )
+
+    @property
+    def curve(self) -> Curve:
+        """How the rate goes over time, in multiples of `rate`."""
+        return Shape.read(self.shape).curve.after_ramp(self.ramp)
 
     @property
     def port(self) -> int:
