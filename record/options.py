@@ -248,6 +248,14 @@ def duration(value: Any) -> float:
     return found
 
 
+def share(value: Any) -> float:
+    """A percentage, such as 90%, as a share of 1."""
+    text = str(value).strip()
+    if not re.fullmatch(r"\d{1,3}(\.\d+)?%", text, re.ASCII) or float(text[:-1]) > 100:
+        raise ValueError(f"must be a percentage from 0% to 100%, not {shown(value)}")
+    return float(text[:-1]) / 100
+
+
 def duration_text(seconds: float) -> str:
     """A time as `duration` reads it: 1h30m."""
     text = ""

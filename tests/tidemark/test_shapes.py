@@ -1,6 +1,7 @@
 """Shapes of a load: what can be said of them, and that arrivals are due as they say."""
 
 import itertools
+import time
 from collections import Counter
 
 import pytest
@@ -173,8 +174,6 @@ def test_the_closed_workload_thinks_longer_at_night() -> None:
     def mean_think_s(began_s: float) -> float:
         load = Load(Orders(options, "run"), _NoBooks(), began_s)  # type: ignore[arg-type]
         return sum(load.think_s(5) for _ in range(2000)) / 2000
-
-    import time
 
     now_s = time.monotonic()
     assert mean_think_s(now_s) == pytest.approx(1.0, rel=0.1)

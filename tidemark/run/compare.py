@@ -92,7 +92,11 @@ class Drive:
     def command(self) -> list[str]:
         """The command line of Locust."""
         options = replace(
-            self.options, results=self.path.parent, run_name=self.path.name, no_report=True
+            self.options,
+            results=self.path.parent,
+            run_name=self.path.name,
+            no_report=True,
+            fail_on="",  # it is judged here
         )
         handed_on = [
             option.name

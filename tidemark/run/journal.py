@@ -43,12 +43,14 @@ class Ending:
         reason: a sentence.
         cannot_tell: nothing was tested, or not by all that it takes.
         has_lost_targets: one of several targets ended by itself, and the others went on.
+        is_stopped: a resource has reached the level that the run was to end at.
     """
 
     outcome: str
     reason: str
     cannot_tell: bool = False
     has_lost_targets: bool = False
+    is_stopped: bool = False
 
 
 class Journal:

@@ -13,8 +13,10 @@ from tidemark.record.options import Option, read_all
 from tidemark.record.roots import Root, listed_ports, listed_roots
 from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.routes.reading import expect_apart
+from tidemark.run.bounds import STOP_AT, Bound
 from tidemark.run.curve import Curve
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
+from tidemark.run.gate import FAIL_ON
 from tidemark.run.permission import LONGEST_S as LONGEST_UNASKED_S
 from tidemark.run.permission import MOST_RATE
 from tidemark.run.shapes import SHAPE, Shape
@@ -352,6 +354,7 @@ class RunOptions:
         is_flag=True,
         in_form=False,
     )
+    stop_at: tuple[Bound, ...] = field(metadata={"option": STOP_AT})
     keep_going: bool = _option(
         value.flag,
         False,
@@ -364,6 +367,7 @@ class RunOptions:
         "of a service that runs already: drive it without watching a process",
         is_flag=True,
     )
+    fail_on: str = field(metadata={"option": FAIL_ON})
     share_files: bool = field(metadata={"option": value.SHARE_FILES})
     no_report: bool = _option(
         value.flag, False, "leave the report for `tidemark report`", is_flag=True

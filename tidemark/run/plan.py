@@ -181,6 +181,8 @@ def _check(options: RunOptions, host: str | None) -> None:
         )
     if options.ramp and options.shape.startswith("ramp:"):
         raise TidemarkError(f"--ramp and --shape {options.shape} say the same: leave out one")
+    if options.fail_on and options.no_target and not options.metrics_url:
+        raise TidemarkError("--fail-on: no process is watched that could be judged (--no-target)")
     if options.broker_option and options.broker != "kafka":
         raise TidemarkError("--broker-option needs --broker kafka")
     routes = options.routes

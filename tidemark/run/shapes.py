@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -105,13 +104,6 @@ def read_shape(given: Any) -> str:
 # -- parameters --------------------------------------------------------------------------------
 
 
-def _share(text: str) -> float:
-    """A percentage, as a share of 1."""
-    if not re.fullmatch(r"\d{1,3}(\.\d+)?%", text, re.ASCII) or float(text[:-1]) > 100:
-        raise ValueError(f"must be a percentage from 0% to 100%, not {value.shown(text)}")
-    return float(text[:-1]) / 100
-
-
 def _time(default: str) -> Parameter:
     return Parameter(value.duration, default, value.duration_text)
 
@@ -170,7 +162,7 @@ KINDS: Mapping[str, Kind] = {
     "day-night": Kind(
         _day_and_night,
         {
-            "night": Parameter(_share, "20%", lambda share: f"{100 * share:g}%"),
+            "night": Parameter(value.share, "20%", lambda share: f"{100 * share:g}%"),
             "period": _time("24h"),
         },
     ),
