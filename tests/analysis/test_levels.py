@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 from tests.analysis.rundirs import write_run
+from tidemark.analysis.figures.frame import subtitle
+from tidemark.analysis.run import load_run
 from tidemark.analysis.verdict.assessment import assess_directory
 from tidemark.analysis.verdict.findings import Kind, Severity
 from tidemark.record.layout import EVENTS_JSONL, RUN_JSON
@@ -46,3 +48,12 @@ def test_what_a_newer_version_bounds_is_left_alone(tmp_path: Path) -> None:
     run = write_run(tmp_path, strategy="shared", requests=600)
     found = assess_directory(stopped(run, 74.0, asked="x=1", resource="x", level=1))
     assert not any(one.kind is Kind.THRESHOLD for one in found.findings)
+
+
+def test_the_picture_says_how_the_rate_went(tmp_path: Path) -> None:
+    path = write_run(tmp_path, strategy="shared")
+    assert "8 requests/s   ·" in subtitle(load_run(path))
+    run = json.loads((path / RUN_JSON).read_text())
+    run["load"]["shape"] = "day-night:night=20%,period=1d"
+    (path / RUN_JSON).write_text(json.dumps(run))
+    assert "8 requests/s, day-night:night=20%,period=1d   ·" in subtitle(load_run(path))
