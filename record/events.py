@@ -210,6 +210,22 @@ class LedgerFailed(Event):
     reason: Text = None
 
 
+class LevelReached(Event):
+    """A resource has reached the level that the run was asked to end at, as in `fds=90%`.
+
+    `level` and `limit` are those of the process, where it has a limit of its own, or else those of
+    all processes of the target together.
+    """
+
+    asked: Text = None
+    resource: Text = None
+    level: Whole = None
+    limit: Whole = None
+    pid: Whole = None
+    process: Text = None
+    target: Text = None
+
+
 class SamplerStarted(Event):
     """The sampler begins; `reason` says why it has no better source of connections."""
 

@@ -62,6 +62,7 @@ class Option:
         in_form: May be set in the web form too; not what names files, libraries or programs,
             for whatever a browser shows may try to post to the form.
         alias: A further flag of our own commands, which Locust has for something else.
+        suggested: What the web form lets choose from, where a command line takes more.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Option:
     are_numbers: bool = False
     in_form: bool = True
     alias: str = ""
+    suggested: tuple[str, ...] = ()
 
     @property
     def flag(self) -> str:
@@ -244,6 +246,24 @@ def duration(value: Any) -> float:
     if not 0 < found <= 365 * 86_400:
         raise ValueError(f"must be longer than 0 s and at most a year, not {shown(value)}")
     return found
+
+
+def share(value: Any) -> float:
+    """A percentage, such as 90%, as a share of 1."""
+    text = str(value).strip()
+    if not re.fullmatch(r"\d{1,3}(\.\d+)?%", text, re.ASCII) or float(text[:-1]) > 100:
+        raise ValueError(f"must be a percentage from 0% to 100%, not {shown(value)}")
+    return float(text[:-1]) / 100
+
+
+def duration_text(seconds: float) -> str:
+    """A time as `duration` reads it: 1h30m."""
+    text = ""
+    for unit, size in reversed(_UNITS_S.items()):
+        count = seconds if unit == "s" else seconds // size
+        seconds -= count * size
+        text += f"{count:g}{unit}" if count else ""
+    return text
 
 
 def choice(*choices: str) -> Callable[[Any], str]:

@@ -17,6 +17,7 @@ from locust.user.task import filter_tasks_by_tags
 from locust.web import WebUI
 
 from tidemark.clients import count_requests
+from tidemark.defaults import offered
 from tidemark.distributed.forks import Forks
 from tidemark.distributed.master import Master
 from tidemark.distributed.worker import Worker
@@ -28,6 +29,7 @@ from tidemark.record.secrets import without_secrets
 from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.run.children import NURSERY, run_to_terminal, say
 from tidemark.run.configuration import completed, running_service
+from tidemark.run.gate import graver, judge
 from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
@@ -72,7 +74,7 @@ def add_options(parser: Any) -> None:
         check_flags_of_environment(OPTIONS)  # Locust's parser would repeat all of a wrong one
     except TidemarkError as error:
         _refuse(str(error))
-    for option in OPTIONS:
+    for option in offered(parser):
         for_web_form: dict[str, Any] = {"include_in_web_ui": option.in_form}
         if option.choices:
             for_web_form["choices"] = option.choices
@@ -116,7 +118,8 @@ def exit_code(ended: Ending) -> int | None:
     """What Locust exits with; None leaves it to Locust, which counts failed requests."""
     if ended.cannot_tell:
         return EXIT_CANNOT_TELL
-    return None if ended.outcome == COMPLETED and not ended.has_lost_targets else EXIT_FAILED
+    is_bad = ended.outcome != COMPLETED or ended.has_lost_targets or ended.is_stopped
+    return EXIT_FAILED if is_bad else None
 
 
 def _as_set(tags: list[str] | None) -> set[str] | None:
@@ -139,6 +142,7 @@ class Plugin:
         self._own_urls: set[str] = set()
         self._asked_ending: Ending | None = None
         self._unreported: Session | None = None
+        self._unjudged: Session | None = None
         self._interruptions = Interruptions(self._interrupt, self._hurry)
         self._master: Master | None = None
         if isinstance(runner, MasterRunner):
@@ -253,6 +257,8 @@ class Plugin:
         given = vars(self.environment.parsed_options)
         options = RunOptions.parse(given)
         options.check_lasting("--run-time", given["run_time"])
+        if options.fail_on and self.web_ui and not given["autostart"]:
+            raise TidemarkError("--fail-on: needs a run that starts by itself: --headless")
         return options
 
     def prepare(self) -> Session:
@@ -424,6 +430,7 @@ class Plugin:
         if self.runner.state in RUNNING_STATES:
             self.runner.stop()  # lets the requests in flight end; fires test_stop
         self._finish(INTERRUPTED)
+        self._judge()
 
     def _finish(self, ending: Ending) -> None:
         """Complete the run under way; when somebody is at it already, wait until it is done."""
@@ -446,10 +453,22 @@ class Plugin:
         if session.url in self._own_urls and self.web_ui:
             self.environment.host = EMBEDDED_HOST
         options = session.plan.options
+        if was_loaded:
+            self._unjudged = session
         if was_loaded and (not session.plan.is_watched or not options.no_report):
             self._unreported = session
             if self.web_ui:
                 gevent.spawn(self._explain)
+
+    def _judge(self) -> None:
+        """Let the verdict on the last run decide the exit code, if that was asked for."""
+        session, self._unjudged = self._unjudged, None
+        asked = session.plan.options.fail_on if session else ""
+        if session and asked and not NURSERY.is_closed:
+            found = judge(session.path)
+            say(f"--fail-on {asked}: {found.line}")
+            code = graver(self.environment.process_exit_code, found.exit_code(asked))
+            self.environment.process_exit_code = code
 
     def on_quit(self, **_: Any) -> None:
         """Locust exits now, and has printed its own tables."""

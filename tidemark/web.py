@@ -115,7 +115,10 @@ class WebForm:
         """Let the page show what tidemark.toml says: Locust knows its own command line alone."""
         for option in OPTIONS:
             if option.name in extra_options:
-                extra_options[option.name]["default_value"] = self._given[option.name]
+                extra_options[option.name]["default_value"] = given = self._given[option.name]
+                if option.suggested:
+                    others = () if given in option.suggested else (given,)
+                    extra_options[option.name]["choices"] = [*option.suggested, *others]
 
     @contextmanager
     def taken(self, changed: Mapping[str, str], host: str | None) -> Iterator[None]:
@@ -147,7 +150,7 @@ class WebForm:
             except (ValueError, OverflowError):
                 is_good = False
             if not is_good:
-                raise OptionError("--run-time: must be 20, 20s, 3m, 2h, 1h20m or the like")
+                raise OptionError("--run-time: must be 20, 20s, 3m, 2h, 1h20m, 72h or the like")
 
     def _check_host(self, host: str) -> None:
         """No form sends load to another machine than the command line did."""

@@ -18,6 +18,7 @@ from tidemark.record.events import (
     FaultFailed,
     Gap,
     GeneratorSaturated,
+    LevelReached,
     ProcessContinued,
     ProcessStopped,
     Recorded,
@@ -39,6 +40,7 @@ MARKED: dict[type[Event], str] = {
     GeneratorSaturated: "load generator saturated",
     DiskFull: "disk full",
     FaultFailed: "fault failed",
+    LevelReached: "stopped",
 }
 """Events that get a line of their own in a picture, and what stands beside it."""
 
@@ -125,6 +127,8 @@ def _what(event: Event) -> str:
         return f"target exited with code {event.exit_code}"
     if isinstance(event, BrokerDown):
         return f"{_broker(event)} died"
+    if isinstance(event, LevelReached) and event.asked is not None:
+        return f"stopped at {units.shortened(event.asked, LONGEST_BROKER)}"
     return MARKED[type(event)]
 
 

@@ -16,6 +16,7 @@ NOTHING = "\nnone of the figures could be read; the events say why (report.html)
 REASON_COLUMNS = 145
 REASON_LINES = 2
 LINE_IN = 0.19
+LONGEST_SHAPE = 48
 
 
 def draw_stack(
@@ -48,6 +49,13 @@ def draw_stack(
     return figure
 
 
+def _shaped(shape: object) -> str:
+    """How the rate went over time, where it was not the same throughout."""
+    if not isinstance(shape, str) or shape == "constant":
+        return ""
+    return f", {units.shortened(shape, LONGEST_SHAPE)}"
+
+
 def because_lines(assessment: Assessment) -> list[str]:
     """The result and what it rests on, unless the title says it: in the words of every output."""
     if assessment.because in assessment.headline:
@@ -60,7 +68,7 @@ def subtitle(run: Run) -> str:
     """Return what was run, for how long and when."""
     load, parts = run.metadata.load, []
     if isinstance(load.get("rate"), int | float):
-        parts.append(f"{units.number(load['rate'], 3)} requests/s")
+        parts.append(f"{units.number(load['rate'], 3)} requests/s{_shaped(load.get('shape'))}")
     if isinstance(load.get("batch_size"), int | float):
         parts.append(f"{units.several(load['batch_size'], 'message')} each")
     parts.append(units.several(len(run.metadata.brokers), "broker") if run.metadata.brokers else "")

@@ -19,6 +19,7 @@ from tidemark.record.events import (
     BrokerDown,
     DiskFull,
     DiskHasRoom,
+    LevelReached,
     Recorded,
     SamplerLost,
     SamplerStarted,
@@ -114,7 +115,12 @@ class Evidence:
 
     @property
     def planned_s(self) -> float | None:
-        """How long the load was to last; None where nobody said."""
+        """How long the load was to last; None where nobody said.
+
+        One that was to end at the level of a resource has lasted long enough where it did.
+        """
+        if (stopped := self.run.first(LevelReached)) and stopped.elapsed_s > self.begin_s:
+            return stopped.elapsed_s - self.begin_s
         told = self.run.metadata.load.get("run_time_s")
         if isinstance(told, bool) or not isinstance(told, int | float) or not told > 0:
             return None

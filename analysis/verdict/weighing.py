@@ -17,6 +17,8 @@ from tidemark.analysis.verdict.resource_findings import on_change, on_resources
 from tidemark.analysis.verdict.summary import Summary, summarise
 from tidemark.analysis.verdict.target_result import TargetResult, stated
 from tidemark.analysis.verdict.validity import examine
+from tidemark.record.events import LevelReached
+from tidemark.record.metrics import RESOURCES, metric
 
 EXIT_CODES = {Severity.FAIL: 1, Severity.UNKNOWN: 3}
 """The exit code of a gate by its gravest finding; 0 for the others. Unusable input is 2."""
@@ -170,10 +172,30 @@ def weigh(
         *on_the_run,
         *unlike,
         *on_resources(verdict, thresholds or {}),
+        *_on_levels(run),
         *(() if unlike else map(on_change, changes)),
         *on_happenings(verdict, summary),
     )
     return Assessment(run, verdict, findings, summary, tuple(changes))
+
+
+def _on_levels(run: Run) -> Iterator[Finding]:
+    """What has reached the level that the run was asked to end at."""
+    for recorded in run.events_of(LevelReached):
+        event = recorded.event
+        is_of_another = run.target is not None and event.target not in (None, run.target)
+        if is_of_another or event.resource not in RESOURCES or event.level is None:
+            continue
+        known = metric(event.resource)
+        of = "" if event.limit is None else f" of {units.level(known, event.limit)}"
+        whose = "" if event.process is None else f" of {units.shortened(event.process, 64)}"
+        reason = (
+            f"{known.phrase}{whose}: {units.level(known, event.level)}{of} at "
+            f"{units.duration(recorded.elapsed_s)}, where the run was asked to stop"
+        )
+        evidence = {"level": float(event.level), "elapsed_s": recorded.elapsed_s}
+        evidence |= {} if event.limit is None else {"limit": float(event.limit)}
+        yield Finding(Kind.THRESHOLD, event.resource, Severity.FAIL, reason, evidence)
 
 
 def _naming_doubts(verdict: Verdict) -> Verdict:

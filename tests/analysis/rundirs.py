@@ -404,7 +404,7 @@ def _write_metadata(path: Path, plan: Plan, series: _Series) -> None:
             "rate": plan.rate,
             "batch_size": 3,
             "payload_bytes": 100,
-            "shape": "poisson",
+            "shape": "constant",
         },
         "host": {
             "kernel": plan.kernel,

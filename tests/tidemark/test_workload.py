@@ -4,13 +4,13 @@ import itertools
 import json
 import zlib
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from tidemark.run.batches import Batches
-from tidemark.run.course import arrival_times, time_of_arrival
+from tidemark.run.course import arrival_times
+from tidemark.run.curve import CONSTANT
 from tidemark.run.ledger import read_label
 
 RUN = "0a1b2c3d"
@@ -35,15 +35,9 @@ def test_gaps_are_exponential() -> None:
 
 @given(st.floats(0.1, 1e3), st.floats(0, 1e3), st.integers(0, 1000))
 def test_arrivals_never_go_back(rate: float, ramp_s: float, seed: int) -> None:
-    times = list(itertools.islice(arrival_times(rate, seed, ramp_s), 50))
+    times = list(itertools.islice(arrival_times(rate, seed, CONSTANT.after_ramp(ramp_s)), 50))
     assert times == sorted(times)
     assert times[0] > 0
-
-
-@given(st.floats(0.1, 100), st.floats(0.1, 100))
-def test_a_ramp_sends_half_of_what_its_time_would(rate: float, ramp_s: float) -> None:
-    assert time_of_arrival(rate * ramp_s / 2, rate, ramp_s) == pytest.approx(ramp_s)
-    assert time_of_arrival(rate * ramp_s / 8, rate, ramp_s) == pytest.approx(ramp_s / 2)
 
 
 @given(st.integers(1, 20), st.integers(24, 200), st.integers(0, 99), st.integers(0, 10**9))

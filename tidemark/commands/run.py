@@ -9,6 +9,8 @@ import click
 
 from tidemark.analysis.reports.files import write_run_report
 from tidemark.analysis.reports.terminal import make_console, print_run
+from tidemark.analysis.verdict.assessment import Assessment, Severity
+from tidemark.analysis.verdict.findings import ON_THE_RUN
 from tidemark.commands.ending import terminate_as_interrupt
 from tidemark.commands.options import table_options
 from tidemark.record.errors import OptionError
@@ -17,6 +19,7 @@ from tidemark.record.options import check_flags_of_environment, read_all, was_gi
 from tidemark.run.compare import Drive, HurriedError, check_setup, drive
 from tidemark.run.configuration import RUN_TIME, USERS, completed, file_of, service_of
 from tidemark.run.folders import new_folder
+from tidemark.run.gate import LEAK
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress
 
@@ -54,7 +57,7 @@ def run(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> int:
     127.0.0.1, where the requests go, and {bootstrap} for brokers, which are started then. Without
     {port}, the port that it listens on is found.
 
-    Exit 0 clean, 1 leak or died, 3 cannot tell, 2 unusable input.
+    Exit 0 clean, 1 leak or died, 3 cannot tell (0 with --fail-on leak), 2 unusable input.
     """
     check_flags_of_environment(OPTIONS)
     command: list[str] | None = ctx.meta[DASHES]
@@ -108,6 +111,12 @@ def _run_path(options: RunOptions, name: str) -> Path:
     return new_folder(options.results, options.run_name, name, shared=options.share_files)
 
 
+def _exit_code(assessment: Assessment, fail_on: str) -> int:
+    """With --fail-on leak, what cannot be told passes, unless the run was no test."""
+    passes = fail_on == LEAK and assessment.gravest is Severity.UNKNOWN
+    return 0 if passes and assessment.leading.kind not in ON_THE_RUN else assessment.exit_code
+
+
 def _drive_and_judge(one: Drive) -> int:
     console = make_console()
     progress = Progress(console)
@@ -116,7 +125,7 @@ def _drive_and_judge(one: Drive) -> int:
         progress.close()
         assessment = write_run_report(one.path)
         print_run(console, assessment)
-        return assessment.exit_code
+        return _exit_code(assessment, one.options.fail_on)
 
     with terminate_as_interrupt():
         try:

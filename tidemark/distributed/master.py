@@ -4,7 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -253,7 +253,8 @@ class Master:
             return ending
         names = f"{' and '.join(lost)} of {len(self._members)} workers"
         reason = f"{ending.reason}; {names} {'were' if len(lost) > 1 else 'was'} lost"
-        return Ending(ending.outcome, reason, ending.cannot_tell or ending.outcome == COMPLETED)
+        cannot_tell = ending.cannot_tell or ending.outcome == COMPLETED
+        return replace(ending, reason=reason, cannot_tell=cannot_tell)
 
     def _load_s(self) -> float:
         return time.monotonic() - self._began_s

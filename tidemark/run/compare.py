@@ -1,5 +1,6 @@
 """Runs several services in turn, each by a Locust of its own, and explains them together."""
 
+import math
 import os
 import signal
 import subprocess
@@ -91,7 +92,11 @@ class Drive:
     def command(self) -> list[str]:
         """The command line of Locust."""
         options = replace(
-            self.options, results=self.path.parent, run_name=self.path.name, no_report=True
+            self.options,
+            results=self.path.parent,
+            run_name=self.path.name,
+            no_report=True,
+            fail_on="",  # it is judged here
         )
         handed_on = [
             option.name
@@ -105,7 +110,7 @@ class Drive:
             "--only-summary",
             f"--users={self.users}",
             f"--spawn-rate={self.users}",
-            f"--run-time={self.duration:g}s",
+            f"--run-time={math.ceil(self.duration)}s",
             *options.as_arguments(*handed_on),
         )
 

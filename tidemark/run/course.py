@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tidemark.routes.mix import Drawn, Mix
+from tidemark.run.curve import CONSTANT, Curve
 from tidemark.run.shares import Shares
 
 KEPT_S = 10.0
@@ -106,31 +107,19 @@ class Course:
         self._version += 1
 
 
-def arrival_times(rate: float, seed: int, ramp_s: float = 0.0) -> Iterator[float]:
+def arrival_times(rate: float, seed: int, curve: Curve = CONSTANT) -> Iterator[float]:
     """Yield the due times of a Poisson process, in seconds since the load began.
 
-    The rate rises linearly from 0 to `rate` over `ramp_s` seconds and stays there. Arrivals of an
-    inhomogeneous Poisson process are those of a unit-rate process put through the inverse of the
-    cumulative rate (Çinlar, Introduction to Stochastic Processes, 1975).
-
     Args:
-        rate: arrivals per second once the ramp is over, greater than 0.
+        rate: arrivals per second where the curve is at 1, greater than 0.
         seed: the same seed gives the same times.
-        ramp_s: length of the ramp in seconds; 0 for none.
+        curve: how the rate goes over time.
     """
     rng = random.Random(f"arrivals-{seed}")  # noqa: S311 - repeatable, not secret
     expected = 0.0
     while True:
         expected += rng.expovariate(1.0)
-        yield time_of_arrival(expected, rate, ramp_s)
-
-
-def time_of_arrival(expected: float, rate: float, ramp_s: float) -> float:
-    """The time in seconds at which `expected` arrivals are due on average."""
-    during_ramp = rate * ramp_s / 2
-    if expected < during_ramp:
-        return float((2 * ramp_s * expected / rate) ** 0.5)
-    return ramp_s + (expected - during_ramp) / rate
+        yield curve.time_of(expected / rate)
 
 
 class Trail:

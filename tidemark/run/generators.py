@@ -90,9 +90,10 @@ class Generators:
         self._each = [Generator(name, Saturation(self._tell_of(name))) for name in names]
         options = orders.options
         self._options = options
+        self._most_rate = options.rate * options.curve.peak
         self._shares = Shares(options.seed, len(names))
         mix = Mix(options.routes, options.seed, orders.run_id)
-        times = arrival_times(options.rate, options.seed, options.ramp)
+        times = arrival_times(options.rate, options.seed, options.curve)
         self._trail = Trail(times, mix) if options.workload == "open" else None
 
     def take(self, index: int, part: Mapping[str, Any]) -> None:
@@ -166,7 +167,7 @@ class Generators:
                     yield arrival.number
         elif one.last_batch >= 0:
             count = len(self._each)
-            further = math.ceil(self._options.rate / count * UNREPORTED_S) + 1
+            further = math.ceil(self._most_rate / count * UNREPORTED_S) + 1
             first = one.last_batch + count
             yield from range(first, first + further * count, count)
 

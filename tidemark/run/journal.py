@@ -21,7 +21,9 @@ from tidemark.record.metadata import Target, sampling, utc_now
 from tidemark.record.secrets import shown_command, without_secrets
 from tidemark.run.children import say
 from tidemark.run.finding import Watched
+from tidemark.run.options import RunOptions
 from tidemark.run.plan import Plan
+from tidemark.run.shapes import SHAPE
 from tidemark.sampler.procfs import read_command
 
 LIBRARIES = ("locust", "gevent", "confluent-kafka", "flask", "gunicorn", "psutil")
@@ -41,12 +43,14 @@ class Ending:
         reason: a sentence.
         cannot_tell: nothing was tested, or not by all that it takes.
         has_lost_targets: one of several targets ended by itself, and the others went on.
+        is_stopped: a resource has reached the level that the run was to end at.
     """
 
     outcome: str
     reason: str
     cannot_tell: bool = False
     has_lost_targets: bool = False
+    is_stopped: bool = False
 
 
 class Journal:
@@ -204,7 +208,7 @@ def describe_load(plan: Plan, users: int | None, run_time_s: float | None = None
         "users": users,
         "run_time_s": run_time_s,
         "rate": options.rate,
-        "shape": f"ramp {options.ramp:g} s" if options.ramp else "constant",
+        "shape": _shape(options),
         "ramp_s": options.ramp,
         "settle_s": options.settle,
         "batch_size": options.batch_size,
@@ -213,6 +217,14 @@ def describe_load(plan: Plan, users: int | None, run_time_s: float | None = None
         "request_timeout_s": options.request_timeout,
         **({"routes": [route.to_json() for route in options.routes]} if options.routes else {}),
     }
+
+
+def _shape(options: RunOptions) -> str:
+    """The shape of the load as it is written, behind the ramp that it has beside."""
+    if not options.ramp:
+        return options.shape
+    ramp = f"ramp {options.ramp:g} s"
+    return ramp if options.shape == SHAPE.default else f"{ramp}, then {options.shape}"
 
 
 def describe_host() -> dict[str, Any]:

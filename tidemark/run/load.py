@@ -106,7 +106,8 @@ class Load:
         # In the closed workload nobody knows what others send: each draws for itself.
         of_draws = (0, 1) if self._is_open else (part, parts)
         self._mix = Mix(options.routes, options.seed, orders.run_id, *of_draws)
-        times = arrival_times(options.rate, options.seed, options.ramp)
+        self._curve = options.curve
+        times = arrival_times(options.rate, options.seed, self._curve)
         self._course = Course(times, self._mix, Shares(options.seed, parts), part)
         self._own_numbers = itertools.count(part, parts)
         whose = f"think-{options.seed}-{part}" if part else f"think-{options.seed}"
@@ -147,10 +148,14 @@ class Load:
     def think_s(self, users: int) -> float:
         """How long a user of the closed workload waits so that all together reach the rate.
 
+        It is how long the rate takes, as it goes from now on, for what a user waits on average.
+
         Args:
             users: how many there are here; they are all, unless the orders say otherwise.
         """
-        return self._think.expovariate(self.options.rate / max(self.users or users, 1))
+        waited = self._think.expovariate(self.options.rate / max(self.users or users, 1))
+        now_s = max(0.0, self._now_s())
+        return self._curve.time_of(self._curve.area_until(now_s) + waited) - now_s
 
     # -- both ----------------------------------------------------------------------------------
 

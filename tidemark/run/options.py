@@ -14,9 +14,13 @@ from tidemark.record.retention import RETAIN, Retention
 from tidemark.record.roots import Root, listed_ports, listed_roots
 from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.routes.reading import expect_apart
+from tidemark.run.bounds import STOP_AT, Bound
+from tidemark.run.curve import Curve
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
+from tidemark.run.gate import FAIL_ON
 from tidemark.run.permission import LONGEST_S as LONGEST_UNASKED_S
 from tidemark.run.permission import MOST_RATE
+from tidemark.run.shapes import SHAPE, Shape
 from tidemark.services.keys import ready_path, service_url, words
 from tidemark.services.service import READY_TIMEOUT_S
 from tidemark.targets.client_options import ALLOW_KAFKA_PLUGINS, KAFKA_CONFIG, KAFKA_OPTION
@@ -154,6 +158,7 @@ class RunOptions:
     ramp: float = _option(
         value.number(0, LONGEST_S), 0.0, "seconds over which the rate rises from 0 to --rate", "S"
     )
+    shape: str = field(metadata={"option": SHAPE})
     settle: float = _option(
         value.number(0, LONGEST_S),
         0.0,
@@ -355,6 +360,7 @@ class RunOptions:
         is_flag=True,
         in_form=False,
     )
+    stop_at: tuple[Bound, ...] = field(metadata={"option": STOP_AT})
     keep_going: bool = _option(
         value.flag,
         False,
@@ -367,6 +373,7 @@ class RunOptions:
         "of a service that runs already: drive it without watching a process",
         is_flag=True,
     )
+    fail_on: str = field(metadata={"option": FAIL_ON})
     share_files: bool = field(metadata={"option": value.SHARE_FILES})
     no_report: bool = _option(
         value.flag, False, "leave the report for `tidemark report`", is_flag=True
@@ -416,6 +423,11 @@ class RunOptions:
                 f"--settle {self.settle:g}: leaves nothing to judge of {option} {lasts_s:g} s: "
                 "let the load last longer"
             )
+
+    @property
+    def curve(self) -> Curve:
+        """How the rate goes over time, in multiples of `rate`."""
+        return Shape.read(self.shape).curve.after_ramp(self.ramp)
 
     @property
     def port(self) -> int:

@@ -13,6 +13,7 @@ _OF_A_LOAD = (
     "workload",
     "rate",
     "ramp",
+    "shape",
     "seed",
     "batch_size",
     "payload_bytes",

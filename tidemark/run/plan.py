@@ -69,10 +69,11 @@ class Plan:
         if service and not service.is_started:
             host, name, service = service.url, service.name, None
         _check(options, host)
+        most_rate = options.rate * options.curve.peak
         if destination := host or (service and service.url):
             with _called(name):
                 expect_allowed(destination, options.allow_host)
-                expect_meant(destination, options.rate, lasts_s, is_agreed=options.yes)
+                expect_meant(destination, most_rate, lasts_s, is_agreed=options.yes)
         watched: tuple[Watched, ...] = ()
         if host is not None and not (options.no_target or options.agent):
             with _called(name):
@@ -178,6 +179,10 @@ def _check(options: RunOptions, host: str | None) -> None:
             "--fault needs the embedded brokers and a target that is started here: "
             "leave out --host and --bootstrap, and services that run already"
         )
+    if options.ramp and options.shape.startswith("ramp:"):
+        raise TidemarkError(f"--ramp and --shape {options.shape} say the same: leave out one")
+    if options.fail_on and options.no_target and not options.metrics_url:
+        raise TidemarkError("--fail-on: no process is watched that could be judged (--no-target)")
     if options.broker_option and options.broker != "kafka":
         raise TidemarkError("--broker-option needs --broker kafka")
     routes = options.routes

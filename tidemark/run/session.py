@@ -13,6 +13,7 @@ from tidemark.run.fault_injection import FaultInjector
 from tidemark.run.generators import Generators
 from tidemark.run.journal import Ending, Journal
 from tidemark.run.ledger import Ledger
+from tidemark.run.level_watch import LevelWatch
 from tidemark.run.lives import Lives
 from tidemark.run.options import RunOptions
 from tidemark.run.places import Place
@@ -63,6 +64,7 @@ class Session:
         self.saturation = Saturation(journal.event)
         self._tables = RequestTables(journal, self.record, plan.options.retain)
         self._watch = Watch(journal, self.record, plan.options, self._load_s, services.redacted)
+        self._levels = LevelWatch(journal, plan.options.stop_at)
         self._lives = Lives(journal, processes, services, tuple(map(Place, plan.watched)))
         self._load_began_s: float | None = None
         self._has_to_end: Ending | None = None
@@ -167,7 +169,7 @@ class Session:
     def _look(self, *, is_last: bool = False) -> Ending | None:
         """What is found first counts, and is told once."""
         if self._has_to_end is None:
-            heard = self._watch.look()
+            heard = self._watch.look() or self._levels.look()
             self._has_to_end = self._lives.look(is_last=is_last) or heard
         return self._has_to_end
 
