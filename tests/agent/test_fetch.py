@@ -52,7 +52,7 @@ def client():
     with ExitStack() as stack:
 
         def make(port, token=None):
-            made = Client(f"http://127.0.0.1:{port}", token, None)
+            made = Client(f"http://127.0.0.1:{port}", token)
             stack.callback(made.close)
             return made
 

@@ -21,7 +21,7 @@ from tidemark.record.layout import (
     TARGET_LOG,
 )
 from tidemark.record.secrets import without_secrets
-from tidemark.run.agents import AgentFetcher
+from tidemark.run.agents import OF_AGENTS, AgentFetcher
 from tidemark.run.children import Child, python_module
 from tidemark.run.errors import ChildError
 from tidemark.run.journal import Journal
@@ -266,7 +266,7 @@ class Processes:
         fetcher = AgentFetcher(
             python_module(
                 "tidemark.agent.fetch",
-                *self._options.as_arguments("agent", "agent_token_file", "agent_ca", "interval"),
+                *self._options.as_arguments(*OF_AGENTS, "interval"),
                 f"--out={self._journal.directory.path}",
                 f"--started-monotonic={self._journal.clock.started_monotonic_s!r}",
             ),
