@@ -79,9 +79,9 @@ def _of_agents(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         return
     for name in _in(given, (ALL_TARGETS, "metrics_url")):
         yield name, "has no effect beside agent, which is told itself what it watches: leave it out"
-    pair = list(_in(given, ("agent_cert", "agent_key")))
-    if len(pair) == 1:
-        yield pair[0], "agent_cert and agent_key go together: the certificate and its private key"
+    for name, other in (("agent_cert", "agent_key"), ("agent_key", "agent_cert")):
+        if name in given and other not in given:
+            yield name, f"goes together with {other}: a certificate and its private key"
 
 
 def _in(given: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:
