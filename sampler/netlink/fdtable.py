@@ -128,9 +128,7 @@ class FdTable:
         descriptors = sorted(self._others | self._free)
         self._others, self._free = set(), set()
         with FdFolder(self.pid) as folder:
-            for descriptor, inode in zip(
-                descriptors, folder.inodes(descriptors), strict=True
-            ):
+            for descriptor, inode in zip(descriptors, folder.inodes(descriptors), strict=True):
                 if inode is None:
                     self._free.add(descriptor)
                 else:

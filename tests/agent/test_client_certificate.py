@@ -48,9 +48,9 @@ def test_who_has_none_or_another_is_told_so(url, certificate, version, shown, re
 def test_refused_clients_leave_no_thread_behind(url, certificate):
     before = threading.active_count()
     for _ in range(20):
-        with closing(Client(url, TOKEN, client_tls(certificate[0]))) as client:
-            with pytest.raises(AgentError):
-                client.look()
+        tls = client_tls(certificate[0])
+        with closing(Client(url, TOKEN, tls)) as client, pytest.raises(AgentError):
+            client.look()
     assert threading.active_count() <= before + 1
 
 

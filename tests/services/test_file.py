@@ -151,7 +151,7 @@ def test_a_service_may_be_watched_by_agents(tmp_path: Path) -> None:
         ("agent_ca = 'x'", "agent_ca: has no effect without agent: leave it out"),
         ("agent = []\nagent_ca = 'x'", "agent_ca: has no effect without agent: leave it out"),
         ("agent = 'https://h'\nagent-key = 'x'", "agent-key: goes together with agent_cert"),
-        ("agent = 'https://h'\nmetrics_url = 'http://h'", "metrics_url: has no effect beside agent"),
+        ("agent = 'https://h'\nmetrics_url = 'http://h'", "metrics_url: has no effect beside"),
         ("agent = 'https://h'\nall_targets = true", "all_targets: has no effect beside agent"),
     ],
 )

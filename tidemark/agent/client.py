@@ -89,9 +89,7 @@ class Client:
         tls: What https is spoken with; None is that of `client_tls` without any file.
     """
 
-    def __init__(
-        self, url: str, token: bytes | None, tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, url: str, token: bytes | None, tls: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
         self.shown = without_secrets(url)
