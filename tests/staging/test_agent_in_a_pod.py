@@ -1,6 +1,6 @@
-"""The agent in one container, the service in another of the same pod: which rights it needs there.
+"""The agent in one container, the service in another one of its pod: which rights it needs.
 
-Two containers that podman starts with one PID namespace and one network namespace, as Kubernetes does.
+podman starts them with one PID namespace and one network namespace, as Kubernetes does.
 """
 
 import csv

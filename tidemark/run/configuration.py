@@ -133,9 +133,7 @@ def _said_by(service: Service, values: Mapping[str, Any]) -> dict[str, Any]:
         said["fds_limit"] = service.fds_limit
     is_found = any(was_given(values.get(name)) for name in FOUND_BY)
     return {
-        name: one
-        for name, one in said.items()
-        if not (is_found and name in (*FOUND_BY, *OF_AGENT))
+        name: one for name, one in said.items() if not (is_found and name in (*FOUND_BY, *OF_AGENT))
     }
 
 
