@@ -1,5 +1,6 @@
 """What the sampler may cost, and how its dearer parts stretch to stay within it."""
 
+import math
 from collections import deque
 
 WINDOW_S = 60.0
@@ -45,6 +46,19 @@ class Budget:
         self._sum_s += cost_s
         self._unsettled_s += cost_s
 
+    def began(self, now_s: float, cost_s: float) -> None:
+        """Book what was used until the first tick, but half of what a window allows at most.
+
+        More would leave nothing to look at connections with until it is paid off.
+
+        Args:
+            now_s: Monotonic time, seconds.
+            cost_s: CPU time, seconds.
+        """
+        booked_s = min(cost_s, self._planned * WINDOW_S / 2)
+        self._spent.append((now_s, booked_s))
+        self._sum_s += booked_s
+
     def settle(self, cost_s: float, every_s: float) -> None:
         """Say what a whole tick cost: what was not booked of it is the cheap part; smoothed.
 
@@ -82,10 +96,19 @@ class Cadence:
         part: Its part of what the cheap figures leave of the budget, 0 to 1.
         is_common: Whether it is that of all targets, whose turn is in the same tick: what one
             has found out serves the others too. Otherwise each target has its part of the part.
+        like: What it is taken to cost before it has been run: as much as that one.
     """
 
-    def __init__(self, budget: Budget, part: float, *, is_common: bool = False) -> None:
+    def __init__(
+        self,
+        budget: Budget,
+        part: float,
+        *,
+        is_common: bool = False,
+        like: "Cadence | None" = None,
+    ) -> None:
         self._budget = budget
+        self._like = like
         self._part = part if is_common else part / budget.sharers
         self._is_common = is_common
         self._last_s = float("-inf")
@@ -103,7 +126,10 @@ class Cadence:
         every_s = self._expected_s / (self._budget.free_share * self._part)
         if now_s - self._last_s < every_s - _TICK_SLACK_S:
             return False
-        return self._budget.affords(now_s, self._expected_s if expected_s is None else expected_s)
+        if expected_s is None:
+            is_new = math.isinf(self._last_s)
+            expected_s = (self._like if self._like and is_new else self)._expected_s
+        return self._budget.affords(now_s, expected_s)
 
     def done(self, now_s: float, cost_s: float, once_s: float = 0.0) -> None:
         """Say that it was run.

@@ -61,6 +61,7 @@ def watch(values: Mapping[str, Any]) -> None:
         clock = RunClock(journal.began_monotonic_s() if began_s is None else began_s)
         recorder = Recorder(journal, clock, sources, budget, options.interval)
         recorder.start()
+        budget.began(clock.now().elapsed_s, time.process_time())
         live = LiveLine(sys.stderr)
         stack.callback(live.close)
         _loop(recorder, stop, live, options, _ticker(journal, recorder, clock, options.interval))

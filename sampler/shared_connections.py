@@ -55,7 +55,7 @@ class SharedConnections:
         self.brokers = brokers
         part = _BUDGET_PART if brokers.endpoints else _BUDGET_PART + _OTHERS_PART
         self.counted = Cadence(budget, part, is_common=True)
-        self.others = Cadence(budget, _OTHERS_PART, is_common=True)
+        self.others = Cadence(budget, _OTHERS_PART, is_common=True, like=self.counted)
         self._sharers = budget.sharers
         self._dumps: dict[int, SharedDumps] = {}
         self._now_s = -math.inf

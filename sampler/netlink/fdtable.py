@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 from functools import partial
-from itertools import chain, compress, count
+from itertools import chain, compress, count, islice
 
 from tidemark.sampler import procfs
 from tidemark.sampler.procfs import SOCKET_PREFIX, reading, socket_inode
@@ -11,8 +11,8 @@ from tidemark.sampler.procfs import SOCKET_PREFIX, reading, socket_inode
 _MISSES = 16
 """Free descriptors in a row after which nothing more is expected above."""
 
-_AT_ONCE = 512
-"""So many links are read again one by one when one of them turns out to be closed."""
+_MOST_AT_ONCE = 512
+"""So many links are read together at most, of those of which it shows which is the last."""
 
 Found = dict[int, int]
 """Inode of a socket -> the descriptor that it has."""
@@ -45,13 +45,21 @@ class FdFolder:
             except FileNotFoundError:
                 return None
 
-    def inodes(self, names: list[str]) -> list[int | None]:
-        """The same for many; quicker while none of them closes meanwhile."""
-        try:
-            links = list(map(partial(os.readlink, dir_fd=self._descriptor), names))
-        except OSError:
-            return [self.inode(name) for name in names]
-        return [int(link[8:-1]) if link[:8] == SOCKET_PREFIX else 0 for link in links]
+    def inodes(self, descriptors: Iterable[int]) -> list[int | None]:
+        """The same for many, quicker."""
+        links = map(partial(os.readlink, dir_fd=self._descriptor), map(str, descriptors))
+        found: list[str | None] = []
+        with reading(self._pid, self._path):
+            while True:
+                try:
+                    found.extend(links)
+                    break
+                except FileNotFoundError:  # it goes on with the next
+                    found.append(None)
+        return [
+            (int(link[8:-1]) if link[:8] == SOCKET_PREFIX else 0) if link is not None else None
+            for link in found
+        ]
 
     def __enter__(self) -> "FdFolder":
         return self
@@ -99,17 +107,19 @@ class FdTable:
             The wanted sockets that were there. Goes on until 16 in a row are still free.
         """
         found: Found = {}
-        misses = 0
+        misses, size = 0, 1
+        descriptors = chain(sorted(self._free), count(self._top + 1))
         with FdFolder(self.pid) as folder:
-            for descriptor in chain(sorted(self._free), count(self._top + 1)):
-                inode = folder.inode(str(descriptor))
-                misses = misses + 1 if inode is None else 0
-                if inode is not None:
-                    self._free.discard(descriptor)
-                    self._top = max(self._top, descriptor)
-                    self._sort(descriptor, inode, wanted, found)
-                if misses == _MISSES or len(found) == len(wanted):
-                    break
+            while misses < _MISSES and len(found) < len(wanted):
+                # Twice as many each time: few reads are in vain, however many are new.
+                size = min(2 * size, len(wanted) - len(found), _MOST_AT_ONCE)
+                some = list(islice(descriptors, size))
+                for descriptor, inode in zip(some, folder.inodes(some), strict=True):
+                    misses = misses + 1 if inode is None else 0
+                    if inode is not None:
+                        self._free.discard(descriptor)
+                        self._top = max(self._top, descriptor)
+                        self._sort(descriptor, inode, wanted, found)
         return found
 
     def recheck(self, wanted: set[int]) -> Found:
@@ -118,9 +128,7 @@ class FdTable:
         descriptors = sorted(self._others | self._free)
         self._others, self._free = set(), set()
         with FdFolder(self.pid) as folder:
-            for descriptor, inode in zip(
-                descriptors, folder.inodes([str(at) for at in descriptors]), strict=True
-            ):
+            for descriptor, inode in zip(descriptors, folder.inodes(descriptors), strict=True):
                 if inode is None:
                     self._free.add(descriptor)
                 else:
@@ -140,7 +148,7 @@ class FdTable:
                 rest = set(map(int, folder.names())) - held - set(numbers)
                 new = sorted(rest)
                 numbers += new
-                inodes += folder.inodes(list(map(str, new)))
+                inodes += folder.inodes(new)
         self.listed = True
         pairs = zip(inodes, numbers, strict=True)
         found: Found = {inode: at for inode, at in pairs if inode in wanted}
@@ -153,18 +161,17 @@ class FdTable:
         return found
 
     def _read_lowest(self, folder: FdFolder) -> tuple[list[int], list[int | None]]:
-        """The descriptors below their number, which are all of them unless there are holes.
+        """The descriptors below their number, and as many above as there are holes: most often all.
 
         Reading them without asking for a list first saves a seventh. Closed ones are left out.
         """
-        numbers = list(range(procfs.count_fds_by_size(self.pid)))
-        inodes: list[int | None] = []
-        for start in range(0, len(numbers), _AT_ONCE):
-            inodes += folder.inodes(list(map(str, numbers[start : start + _AT_ONCE])))
-        if None in inodes:
-            there = [inode is not None for inode in inodes]
-            return list(compress(numbers, there)), list(compress(inodes, there))
-        return numbers, inodes
+        size = procfs.count_fds_by_size(self.pid)
+        inodes = folder.inodes(range(size))
+        if None not in inodes:
+            return list(range(size)), inodes
+        inodes += folder.inodes(range(size, size + inodes.count(None) + _MISSES))
+        there = [inode is not None for inode in inodes]
+        return list(compress(count(), there)), list(compress(inodes, there))
 
     def _sort(self, descriptor: int, inode: int, wanted: set[int], found: Found) -> None:
         if inode in wanted:

@@ -5,7 +5,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from itertools import repeat
+from itertools import chain, filterfalse, repeat
 from operator import and_, is_not, rshift
 
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError
@@ -45,6 +45,7 @@ class SocketOwners:
         self._holders: dict[int, int] = {}  # inode -> slot << 32 | descriptor
         self._totals: Counter[int] = Counter()
         self._before: array[int] = array("I")
+        self._changes_much = False
         self._foreign: set[int] = set()
         self._suspended: set[int] = set()
         self.denied: dict[int, str] = {}
@@ -85,16 +86,26 @@ class SocketOwners:
         if not self._before:
             present = set(inodes)
             return (present, set()) if len(present) == len(inodes) else None
-        lists = difference(self._before, inodes, _MANY_CHANGES)
+        lists = None if self._changes_much else difference(self._before, inodes, _MANY_CHANGES)
         if lists is None:
-            before, after = set(self._before), set(inodes)
-            return (after - before, before - after) if len(after) == len(inodes) else None
+            return self._changes_of_sets(inodes)
         inserted, deleted = map(set, lists)
         added = inserted - deleted
         known = any(map(self._holders.__contains__, added))
         known = known or bool(added & (self._foreign | self._suspended))
         twice = known or len(inserted) != len(lists[0])
         return None if twice else (added, deleted - inserted)
+
+    def _changes_of_sets(self, inodes: "array[int]") -> tuple[set[int], set[int]] | None:
+        """The same, quicker where there are many; what was there before is known in another way."""
+        after = set(inodes)
+        if len(after) < len(inodes):
+            return None
+        others = self._foreign | self._suspended  # beside those that somebody is known to hold
+        added = after.difference(self._holders, others)
+        removed = set(filterfalse(after.__contains__, chain(self._holders, others)))
+        self._changes_much = len(added) + len(removed) > _MANY_CHANGES
+        return added, removed
 
     def _find(self, unknown: set[int]) -> None:
         for slot, table in self._tables.items():

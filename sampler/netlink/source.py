@@ -187,7 +187,7 @@ class NetlinkSource:
     def _count_states(self, columns: Columns, result: Connections) -> None:
         """Count the rare states socket by socket; the rest of a process is in the common one."""
         left = self._owners.totals()
-        by_number = Counter(columns.states)
+        by_number = _tally(columns.states)
         common = max(by_number, key=by_number.__getitem__, default=0)
         for state in sorted(by_number.keys() - {common}):
             for pid, count in self._owners.count(columns.inodes_in(state)).items():

@@ -163,9 +163,18 @@ def _end(process: subprocess.Popen) -> None:
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory) -> tuple[Path, Path]:
     """A certificate of 127.0.0.1, which signs itself, and its key."""
+    return _certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="session")
+def other_certificate(tmp_path_factory) -> tuple[Path, Path]:
+    """Another one."""
+    return _certificate(tmp_path_factory.mktemp("certificate"))
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
     if not shutil.which("openssl"):
         pytest.skip("needs openssl to make a certificate")
-    folder = tmp_path_factory.mktemp("certificate")
     cert, key = folder / "cert.pem", folder / "key.pem"
     make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     make += ["-nodes", "-days", "2", "-subj", "/CN=agent", "-keyout", key, "-out", cert]

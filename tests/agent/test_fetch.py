@@ -53,7 +53,7 @@ def client():
     with ExitStack() as stack:
 
         def make(port, token=None):
-            made = Client(f"http://127.0.0.1:{port}", token, None)
+            made = Client(f"http://127.0.0.1:{port}", token)
             stack.callback(made.close)
             return made
 
@@ -269,6 +269,54 @@ def test_a_run_fetches_from_an_agent(agents, tmp_path):
     assert {row["target"] for row in fetched_rows} == {"web"}
     assert not directory.file(STATE).exists()
     assert not of_kind(directory.read_events(), AgentLost)
+
+
+@pytest.mark.e2e
+@pytest.mark.long
+def test_a_service_of_the_file_is_watched_by_its_agent(
+    agents, tmp_path, certificate, other_certificate
+):
+    """With certificates on both sides; a wrong one is one line, and no run."""
+    port, agent_port, config = free_port(), free_port(), tmp_path / "tidemark.toml"
+    (tmp_path / "token").write_bytes(TOKEN)
+    serve = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(serve, cwd=tmp_path, **quiet) as server:
+        try:
+            eventually(lambda: is_up(port), "that it listens")
+            agent = agents(
+                *("--pid", server.pid, "--out", tmp_path / "theirs", "--interval", "0.2"),
+                *("--serve", f"127.0.0.1:{agent_port}", "--token-file", tmp_path / "token"),
+                *("--cert", certificate[0], "--key", certificate[1]),
+                *("--client-ca", other_certificate[0]),
+            )
+            agent.ready()
+            config.write_text(
+                f"[service.far]\nurl = 'http://127.0.0.1:{port}'\n"
+                f"agent = 'web=https://127.0.0.1:{agent_port}'\nagent_token_file = 'token'\n"
+                f"agent_ca = '{certificate[0]}'\nagent_cert = '{other_certificate[0]}'\n"
+                f"agent_key = '{other_certificate[1]}'\n"
+                "[load]\nroutes = [{path = '/'}]\ninterval = 0.2\nrate = 10\nrun_time = '3s'\n"
+            )
+            drive = [sys.executable, "-m", "tidemark", "run", "far", "--config", str(config)]
+            drive += ["--results", str(tmp_path)]
+
+            def run(*more):
+                done = subprocess.run([*drive, *more], capture_output=True, text=True, check=False)
+                return done.returncode, done.stderr
+
+            done = run("--run-name", "ours")
+            wrong = ("--agent-cert", certificate[0], "--agent-key", certificate[1])
+            code, errors = run("--run-name", "none", *map(str, wrong))
+        finally:
+            server.kill()
+    assert done[0] in {0, 3}, done  # 3 s are little to judge by
+    (target,) = RunDirectory(tmp_path / "ours").read_metadata().targets
+    assert (target.id, target.pids) == ("web", (server.pid,))
+    assert len(rows(tmp_path / "ours" / SAMPLES.file, server.pid)) > 10
+    (line,) = (line for line in errors.splitlines() if "agent" in line)
+    assert "it does not accept the certificate of --agent-cert" in line
+    assert code == 2
 
 
 def test_the_end_is_waited_for_and_said_to_be_missing_where_it_does_not_come(

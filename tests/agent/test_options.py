@@ -51,5 +51,12 @@ def test_one_clue():
     assert clue(read()) == ("", None)
     assert clue(read(port_of=80)) == ("port_of", 80)
     assert clue(read(command="x"))[0] == "command"
+    assert clue(read(command="x", wait=3))[0] == "command"
     with pytest.raises(OptionError, match="one of them"):
         clue(read(port_of=80, command="x"))
+
+
+@pytest.mark.parametrize("given", [{}, {"pid": 3}], ids=["none", "pid"])
+def test_only_what_is_looked_for_is_waited_for(given):
+    with pytest.raises(OptionError, match="--wait has no effect without --port-of or --command"):
+        clue(read(wait=3, **given))

@@ -139,6 +139,33 @@ def test_the_end_of_one_is_told_and_the_run_goes_on(site: Site) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("told_by", [1, 2], ids=["while it is looked for", "later"])
+def test_one_that_comes_back_is_watched_by_a_sampler_that_did_not_know_it(
+    site: Site, told_by: int
+) -> None:
+    """It ends; the sampler is lost, and so the next one is told of the other one alone."""
+    locust = site.drive("--run-time=60s", f"--target-command={REPLICA}", "--all-targets")
+    run = site.bench.run_under_way(60)
+    leaver = site.replicas[1]
+    (target,) = (one["id"] for one in metadata(run)["targets"] if one["pids"] == [leaver.pid])
+    leaver.kill()
+    leaver.wait()
+    # By the sampler at once, by the run when it gives up to look for who comes in its place.
+    eventually(lambda: len(told(run, "target_exited")) == told_by, "that its end is told")
+    locust.child("tidemark.sampler").kill()
+    eventually(lambda: len(told(run, "sampler_started")) == 2, "another sampler")
+    heir = site.start(REPLICA, site.ports[1])
+    eventually(lambda: heir.pid in set(rows_of(run, target)["pid"]), "that it is watched", 40.0)
+    locust.signal(signal.SIGINT)
+    finished = locust.wait()
+    restarted = [(one["target"], one["pid"]) for one in told(run, "target_restarted")]
+    assert restarted == [(target, heir.pid)], finished.err
+    assert len(told(run, "sampler_lost")) == 1
+    check = site.bench.run("tidemark", "check", str(run))
+    assert check.code != 0, check.out
+
+
+@pytest.mark.long
 def test_the_end_of_all_ends_the_run(site: Site) -> None:
     locust = site.drive("--run-time=60s", f"--target-command={REPLICA}", "--all-targets")
     run = site.bench.run_under_way(60)

@@ -68,6 +68,48 @@ def test_without_a_limit_everything_comes_every_tick():
     assert all(due for _, due, _ in simulate(math.inf, 0.1, 0.5))
 
 
+def test_what_was_never_run_is_taken_to_cost_as_much_as_its_like():
+    budget = Budget(0.01)
+    known = Cadence(budget, 0.7)
+    like, alone = Cadence(budget, 0.1, like=known), Cadence(budget, 0.1)
+    known.done(0.0, 0.3)
+    assert not like.due(0.0)
+    assert alone.due(0.0)
+    assert like.due(WINDOW_S + 3)
+    like.done(WINDOW_S + 3, 0.1)
+    assert like.due(2 * WINDOW_S + 3, 0.3) is like.due(2 * WINDOW_S + 3) is False
+    assert like.due(4 * WINDOW_S)
+
+
+@pytest.mark.parametrize("others_s", [0.05, 0.2, 0.35])
+def test_no_minute_costs_more_when_a_second_dear_part_is_run_for_the_first_time(others_s):
+    budget = Budget(0.01)
+    counted = Cadence(budget, 0.7)
+    others = Cadence(budget, 0.1, like=counted)
+    log = []
+    for number in range(900):
+        now_s, cost_s = float(number), 0.0015
+        for cadence, part_s in ((counted, 0.3), (others, others_s)):
+            if cadence.due(now_s):
+                cadence.done(now_s, part_s)
+                cost_s += part_s
+        budget.settle(cost_s, 1.0)
+        log.append((now_s, True, cost_s))
+    assert worst_minute(log) <= 0.01 * WINDOW_S
+    assert sum(cost_s for *_, cost_s in log) >= 0.005 * 900, "it is used"
+
+
+@pytest.mark.parametrize(("used_s", "left_s"), [(0.1, 0.44), (0.2, 0.34), (3.0, 0.27)])
+def test_the_beginning_counts_and_leaves_half_of_the_first_window(used_s, left_s):
+    budget = Budget(0.01)
+    budget.began(0.0, used_s)
+    budget.settle(0.0, 1.0)
+    assert budget.affords(1.0, left_s - 0.001)
+    assert not budget.affords(1.0, left_s + 0.001)
+    assert budget.affords(WINDOW_S + 3, 0.5)
+    assert budget.free_share == pytest.approx(0.009), "it is not part of what a tick costs"
+
+
 @given(
     st.floats(0.02, 5.0),
     st.lists(st.floats(0.0, 30.0), min_size=1, max_size=50),

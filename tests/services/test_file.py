@@ -99,6 +99,7 @@ VALUES = {
     "all_targets": "true",
     "environment": "{A = 1}", "ready": "'/'", "ready_timeout": "3", "fds_limit": "3",
     "kafka": "true", "brokers": "2", "target_container": "'0123456789ab'",
+    "agent": "'https://h:9666'",
 }  # fmt: skip
 
 
@@ -125,6 +126,39 @@ def test_a_process_is_found_in_one_way(tmp_path: Path, name: str) -> None:
     text = f"[service.a]\nurl = 'http://a'\npid_file = 'x'\n{name} = {_value(name)}"
     told = complaint(tmp_path, text)
     assert told == f"tidemark.toml:4: service.a.{name}: contradicts pid_file: leave out one"
+
+
+def test_a_service_may_be_watched_by_agents(tmp_path: Path) -> None:
+    found = read(
+        tmp_path,
+        "[service.a]\nurl = 'http://h'\nagent = ['one=https://h:9666', 'https://i:9666']\n"
+        "agent_token_file = 'token'\nagent-ca = '/ca'\nagent_cert = 'c'\nagent_key = 'k'\n",
+    ).services["a"]
+    agents = found.options.pop("agent")
+    assert [(one.id, one.url) for one in agents] == [
+        ("one", "https://h:9666"), ("i:9666", "https://i:9666"),
+    ]  # fmt: skip
+    assert found.options == {
+        "agent_token_file": str(tmp_path / "token"), "agent_ca": "/ca",
+        "agent_cert": str(tmp_path / "c"), "agent_key": str(tmp_path / "k"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("agent = 'http://u:p@h'", "agent: must hold no credentials"),
+        ("agent_ca = 'x'", "agent_ca: has no effect without agent: leave it out"),
+        ("agent = []\nagent_ca = 'x'", "agent_ca: has no effect without agent: leave it out"),
+        ("agent = 'https://h'\nagent-key = 'x'", "agent-key: goes together with agent_cert"),
+        ("agent = 'https://h'\nmetrics_url = 'http://h'", "metrics_url: has no effect beside"),
+        ("agent = 'https://h'\nall_targets = true", "all_targets: has no effect beside agent"),
+    ],
+)
+def test_what_does_not_go_with_agents(tmp_path: Path, text: str, told: str) -> None:
+    line = text.count("\n") + 3
+    found = complaint(tmp_path, f"[service.a]\nurl = 'http://h'\n{text}")
+    assert found.startswith(f"tidemark.toml:{line}: service.a.{told}")
 
 
 @pytest.mark.parametrize("told", ["true", "false"])

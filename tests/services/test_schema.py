@@ -109,6 +109,8 @@ def test_what_is_accepted_is_good_and_what_is_not_is_not(tmp_path: Path) -> None
         '[service.a]\nurl = "http://a"\npid-file = "x.pid"\nbootstrap = "a:1"\nreference = true',
         '[service.a]\nurl = "http://a"\ntarget_pid = 3\nmetrics_url = "http://a/metrics"',
         '[service.a]\ncommand = "x"\ntarget_port = 3\nmetrics-url = "http://127.0.0.1:{port2}/m"',
+        '[service.a]\nurl = "http://a"\nagent = "https://h:1"\nagent-token-file = "t"',
+        '[service.a]\nurl = "http://a"\nagent = ["a=https://h:1", "b=https://i:1"]',
         '[load]\nworkload = "closed"\nfault = ["target-kill@3"]\nbootstrap = "a:1"',
     )
     bad = (
@@ -129,6 +131,8 @@ def test_what_is_accepted_is_good_and_what_is_not_is_not(tmp_path: Path) -> None
         "[service.a]\nurl = 'http://a'\ntarget_port = 70000.5",
         "[service.a]\ncommand = 'x'\npid-file = 'x.pid'",
         "[service.a]\ncommand = 'x'\nno_target = true",
+        "[service.a]\ncommand = 'x'\nagent = 'https://h:1'",
+        "[service.a]\ncommand = 'x'\nagent_ca = 'x'",
         "[load]\nworkload = 'ajar'",
         "[load]\nfds_limit = 3",
         "other = 1",

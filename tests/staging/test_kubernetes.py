@@ -7,10 +7,13 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from tidemark.agent import options as agent_options
 from tidemark.record.command_line import parser_of
+from tidemark.record.options import read_all
 from tidemark.targets import serve
 
 VERSIONS = ("1.30", "1.37")
+EPHEMERAL = "deploy/kubernetes/agent/ephemeral.yaml"
 
 
 def pod_of(deployment: dict[str, Any]) -> dict[str, Any]:
@@ -49,7 +52,7 @@ def arguments_of(named):
 
 @pytest.fixture(scope="module")
 def manifests(root):
-    files = sorted((root / "deploy/kubernetes").glob("*.yaml"))
+    files = sorted({*(root / "deploy/kubernetes").rglob("*.yaml")} - {root / EPHEMERAL})
     return [one for path in files for one in yaml.safe_load_all(path.read_text())]
 
 
@@ -69,6 +72,11 @@ def worker(named):
     return named["Deployment", "tidemark-worker"]
 
 
+@pytest.fixture(scope="module")
+def watched(named):
+    return named["Deployment", "tidemark-watched"]
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_kubernetes_takes_each(manifests, version):
     assert manifests
@@ -83,18 +91,19 @@ def test_what_it_does_not_know_it_does_not_take(soak):
         kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
 
 
-def test_deployments_select_their_own_pods(soak, worker):
-    for deployment in (soak, worker):
+def test_deployments_select_their_own_pods(soak, worker, watched):
+    for deployment in (soak, worker, watched):
         labels = deployment["spec"]["template"]["metadata"]["labels"]
         assert deployment["spec"]["selector"]["matchLabels"] == labels
 
 
-def test_services_lead_to_ports_that_the_pod_has(named, soak):
+def test_services_lead_to_ports_that_the_pod_has(named, soak, watched):
     services = [one for (kind, _), one in named.items() if kind == "Service"]
-    ports = port_numbers(soak)
+    pods = [(one["spec"]["template"]["metadata"]["labels"], one) for one in (soak, watched)]
     assert services
     for service in services:
-        assert service["spec"]["selector"] == soak["spec"]["template"]["metadata"]["labels"]
+        (pod,) = (one for labels, one in pods if labels == service["spec"]["selector"])
+        ports = port_numbers(pod)
         for port in service["spec"]["ports"]:
             assert ports[port["targetPort"]] == port["port"]
 
@@ -118,11 +127,54 @@ def test_the_master_sees_the_target_and_is_found_by_the_workers(
     assert keeps["results"] in mounts
 
 
-def test_the_target_takes_its_command_line(soak, arguments_of):
-    target = container(soak, "target")
+@pytest.mark.parametrize("name", ["soak", "watched"])
+def test_the_target_takes_its_command_line(name, named, arguments_of):
+    deployment = named["Deployment", f"tidemark-{name}"]
+    target = container(deployment, "target")
     parser = parser_of(serve.OPTIONS, target["command"][-1], "")
     told = parser.parse_args(arguments_of(target))
-    assert told.bind.endswith(f":{port_numbers(soak)['http']}")
+    assert told.bind.endswith(f":{port_numbers(deployment)['http']}")
+
+
+def test_the_agent_sees_the_target_and_serves_those_with_the_secret(watched):
+    pod, agent = pod_of(watched), container(watched, "agent")
+    shell, flag, script, name = agent["command"]
+    assert (shell, flag, name) == ("sh", "-c", "agent")
+    assert script.startswith("exec python -m tidemark.agent ")
+    parser = parser_of(agent_options.OPTIONS, "agent", "")
+    given = vars(parser.parse_args(["--out", "/recordings/x", *agent["args"]]))
+    told = read_all(agent_options.OPTIONS, given)
+    ports = port_numbers(watched)
+    assert pod["shareProcessNamespace"]
+    assert agent_options.clue(told) == ("port_of", ports["http"])
+    served = agent_options.serving(told)
+    assert served.port == ports["agent"]
+    mounts = {one["mountPath"]: one["name"] for one in agent["volumeMounts"]}
+    assert {mounts[str(one.parent)] for one in (served.token_file, served.cert, served.key)} == {
+        "secret"
+    }
+    assert mounts["/recordings"] in {one["name"] for one in pod["volumes"] if "emptyDir" in one}
+
+
+def test_all_containers_of_a_pod_have_one_user_and_no_capability(soak, watched):
+    for pod in map(pod_of, (soak, watched)):
+        assert pod["securityContext"]["runAsNonRoot"]
+        for one in pod["containers"]:
+            own = one["securityContext"]
+            assert own["capabilities"] == {"drop": ["ALL"]}
+            assert not own["allowPrivilegeEscalation"]
+            assert "runAsUser" not in own
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_kubernetes_takes_the_ephemeral_container(watched, root, version):
+    pod = copy.deepcopy(pod_of(watched))
+    added = yaml.safe_load((root / EPHEMERAL).read_text())
+    pod["ephemeralContainers"] = [{"name": "late", "image": "tidemark:staging", **added}]
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": pod}
+    kubernetes_validate.validate(manifest, version, strict=True)
+    for user in ("runAsUser", "runAsGroup"):
+        assert added["securityContext"][user] == pod["securityContext"][user]
 
 
 def test_workers_and_nobody_else_reach_the_pod(named, soak, worker):

@@ -22,7 +22,7 @@ from tidemark.run.finding import Clue, Watched
 from tidemark.run.journal import Ending, Journal
 from tidemark.run.lives import MOST_RESTARTS, Lives
 from tidemark.run.options import RunOptions
-from tidemark.run.places import SEARCH_INTERVAL_S, SUCCESSOR_S, Place, Stranger
+from tidemark.run.places import LATER_INTERVAL_S, SEARCH_INTERVAL_S, SUCCESSOR_S, Place, Stranger
 from tidemark.run.plan import Plan
 from tidemark.run.processes import Services
 from tidemark.sampler import procfs
@@ -59,7 +59,8 @@ class FakeProcesses:
     watched: list[tuple[str, int]] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
 
-    def watch(self, target: str, pid: int) -> None:
+    def watch(self, target: str, pid: int, former_pid: int) -> None:
+        assert former_pid != pid
         self.watched.append((target, pid))
 
     def forget(self, target: str) -> None:
@@ -289,6 +290,25 @@ def test_one_of_several_that_ends_is_told_and_the_others_go_on(room: Room, alive
     told = "the load came to its end; b had ended by itself"
     assert judged == Ending(COMPLETED, told, has_lost_targets=True)
     lives.close()
+
+
+def test_one_of_several_that_comes_back_late_is_watched_again(room: Room, alive: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as heir:
+        found: list[int] = []
+        lives = lives_of(room, place_of(alive, "a"), place_of(Gone(), "b", lambda: found))
+        assert lives.look() is None
+        later(room, SUCCESSOR_S)
+        assert lives.look() is None
+        found.append(heir.pid)
+        later(room, SEARCH_INTERVAL_S)
+        assert lives.look() is None
+        assert room.processes.watched == [], "it is not looked for as often as before"
+        later(room, LATER_INTERVAL_S)
+        assert lives.look() is None
+        assert room.processes.watched == [("b", heir.pid)]
+        judged = lives.judged(Ending(COMPLETED, "the load came to its end"))
+        assert judged.has_lost_targets, "it was gone for a while all the same"
+        lives.close()
 
 
 def test_when_all_have_ended_the_run_ends(room: Room) -> None:

@@ -70,6 +70,8 @@ HOST = "http://127.0.0.1:8080"
         (HOST, {"agent": ["http://127.0.0.1:1"], "all_targets": True}, "--all-targets"),
         (HOST, {"agent_ca": __file__}, "--agent-ca: has no effect without --agent"),
         (HOST, {"agent_token_file": __file__}, "--agent-token-file: has no effect"),
+        (HOST, {"agent_cert": __file__, "agent_key": __file__}, "--agent-cert: has no effect"),
+        (HOST, {"agent": ["https://a:1"], "agent_key": __file__}, "--agent-key go together"),
         (HOST, {"agent": ["http://a:1"], "agent_token_file": __file__}, "not sent unencrypted"),
         (HOST, {"agent": ["http://a:1"], "metrics_url": "http://a:2"}, "--metrics-url"),
         (None, {"route": ["GET /a"], "verify_messages": True}, "--verify-messages needs a route"),

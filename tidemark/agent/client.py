@@ -52,16 +52,32 @@ class Look:
     exchange: Exchange
 
 
-def client_tls(ca: Path | None) -> ssl.SSLContext:
-    """Whom to believe: the authorities in a file, or those of this system.
+def client_tls(
+    ca: Path | None, cert: Path | None = None, key: Path | None = None
+) -> ssl.SSLContext:
+    """Whom to believe, and what to be recognised by.
+
+    Args:
+        ca: The authorities that are believed; None for those of this system.
+        cert: The certificate that is shown to who asks for one; None for none.
+        key: Its key.
 
     Raises:
-        OptionError: The file cannot be used.
+        OptionError: A file cannot be used.
     """
     try:
-        return ssl.create_default_context(cafile=ca)
+        tls = ssl.create_default_context(cafile=ca)
     except (OSError, ValueError) as error:
         raise OptionError(f"--agent-ca: {ca} holds no certificates ({error})") from error
+    if cert is not None:
+        try:
+            # A passphrase would be asked for on the terminal, by nobody knows whom.
+            tls.load_cert_chain(cert, key, password="")
+        except (OSError, ValueError) as error:
+            raise OptionError(
+                f"--agent-cert {cert}, --agent-key {key}: no certificate and its key ({error})"
+            ) from error
+    return tls
 
 
 class Client:
@@ -70,15 +86,17 @@ class Client:
     Args:
         url: Where it serves.
         token: What it wants to be shown; None for nothing.
-        ca: See `client_tls`.
+        tls: What https is spoken with; None is that of `client_tls` without any file.
     """
 
-    def __init__(self, url: str, token: bytes | None, ca: Path | None) -> None:
+    def __init__(self, url: str, token: bytes | None, tls: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
         self.shown = without_secrets(url)
         self._connection = (
-            http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=client_tls(ca))
+            http.client.HTTPSConnection(
+                host, port, timeout=TIMEOUT_S, context=tls or client_tls(None)
+            )
             if parts.scheme == "https"
             else http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
         )
@@ -149,12 +167,24 @@ class Client:
         reason = str(error) or type(error).__name__
         if isinstance(error, ssl.SSLCertVerificationError):
             reason = f"{error.verify_message}; name who signed its certificate with --agent-ca"
+        elif isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
+            reason = _refused_certificate(error.reason)
         return UnreachableError(f"{self.shown}: does not answer ({reason})")
 
     def close(self) -> None:
         """Give the connection up; the next question makes another."""
         with contextlib.suppress(OSError):
             self._connection.close()
+
+
+def _refused_certificate(alert: str) -> str:
+    """What an alert of TLS means to who has, or has not, a certificate (RFC 8446, 6.2)."""
+    said = alert.partition("ALERT_")[2].replace("_", " ").lower()
+    if "CERTIFICATE_REQUIRED" in alert or "HANDSHAKE_FAILURE" in alert:
+        return f"it lets in only who has a certificate: name one with --agent-cert: {said}"
+    if "CERTIFICATE" in alert or "UNKNOWN_CA" in alert:
+        return f"it does not accept the certificate of --agent-cert: {said}"
+    return said
 
 
 def _look(told: dict[str, Any], asked_s: float, answered_s: float, wall_s: float) -> Look:

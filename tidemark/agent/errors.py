@@ -1,6 +1,7 @@
 """What keeps the agent from serving; see `tidemark.record.errors` for the root.
 
 AgentError         the agent cannot be made, or cannot find what it is to watch
+AbsentError        what it is to watch is not there
 Refusal            a request that is answered with an error; the client's fault, never ours
 """
 
@@ -9,6 +10,10 @@ from tidemark.record.errors import TidemarkError
 
 class AgentError(TidemarkError):
     """The agent cannot do what it was asked for."""
+
+
+class AbsentError(AgentError):
+    """What is to be watched is not there; it may be later."""
 
 
 class Refusal(Exception):  # noqa: N818 (it is an answer)

@@ -14,12 +14,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tidemark.agent.client import Client, Look
+from tidemark.agent.client import Client, Look, client_tls
 from tidemark.agent.clocks import ClockEstimate, Exchange
 from tidemark.agent.copying import RowCopier, RunTime, copied_event
 from tidemark.agent.errors import AgentError
 from tidemark.agent.guard import read_token
-from tidemark.agent.named import NamedAgent, check_agents, read_agents
+from tidemark.agent.named import NamedAgent, check_agents, check_pair, read_agents
 from tidemark.agent.shelf import APPENDED
 from tidemark.agent.store import TABLES, Store
 from tidemark.record.clock import RunClock
@@ -44,6 +44,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("agent", read_agents, REQUIRED, "where to fetch from", "ID=URL", is_repeatable=True),
     Option("agent_token_file", path, None, "a file that holds the token", "FILE"),
     Option("agent_ca", path, None, "who signed the agents' certificates, PEM", "FILE"),
+    Option("agent_cert", path, None, "the certificate that is shown to them, PEM", "FILE"),
+    Option("agent_key", path, None, "its private key, PEM", "FILE"),
     Option("out", path, REQUIRED, "the run directory", "DIR"),
     Option("interval", number(0.01), 1.0, "seconds between two looks", "SECONDS"),
     RETAIN,
@@ -199,14 +201,16 @@ def fetch(values: Mapping[str, Any]) -> None:
         signal.signal(number_, lambda *_: stop.set())
     token_file: Path | None = values["agent_token_file"]
     check_agents(values["agent"], token_file)
+    check_pair(values["agent_cert"], values["agent_key"])
     token = read_token(token_file) if token_file else None
+    tls = client_tls(values["agent_ca"], values["agent_cert"], values["agent_key"])
     clock = RunClock(values["started_monotonic"])
     with ExitStack() as stack:
         store = Store(RunDirectory(values["out"]), values["retain"])
         stack.callback(store.close)
         fetchers = []
         for named in values["agent"]:
-            client = Client(named.url, token, values["agent_ca"])
+            client = Client(named.url, token, tls)
             stack.callback(client.close)
             fetchers.append(Fetcher(named, client, store, clock))
         announce(ready=True, agents=[fetcher.begin() for fetcher in fetchers])

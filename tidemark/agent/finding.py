@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
-from tidemark.agent.errors import AgentError
+from tidemark.agent.errors import AbsentError, AgentError
 from tidemark.sampler import procfs
 from tidemark.sampler.listeners import (
     commands_like,
@@ -16,6 +17,27 @@ from tidemark.sampler.listeners import (
 )
 
 _MOST_NAMED = 5
+_PAUSE_S = 0.5
+
+
+def awaited(find: Callable[[], int], wait_s: float) -> int:
+    """What is found, once it is there.
+
+    Args:
+        find: Looks for it.
+        wait_s: How long to wait for it.
+
+    Raises:
+        AgentError: It is not there by then, or cannot be told.
+    """
+    deadline_s = time.monotonic() + wait_s
+    while True:
+        try:
+            return find()
+        except AbsentError:
+            if time.monotonic() >= deadline_s:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def by_port(port: int) -> int:
@@ -30,12 +52,13 @@ def by_port(port: int) -> int:
         for listener in listeners_on(procfs.read_file(os.getpid(), table).splitlines(), port)
     }
     if not inodes:
-        raise AgentError(f"--port-of: nobody listens on port {port} here; start the service first")
+        raise AbsentError(f"--port-of: nobody listens on port {port} here; start the service first")
     found = holders_of_sockets(inodes, procfs.list_pids())
     if not found:
         raise AgentError(
-            f"--port-of: which process listens on port {port} cannot be seen; "
-            "run as its owner or root, or name it with --pid"
+            f"--port-of: which process listens on port {port} cannot be seen: run in its PID "
+            "namespace, as its user and group, or as root (in a container with SYS_PTRACE and "
+            "DAC_READ_SEARCH), or name it with --pid"
         )
     return _only(f"--port-of {port}", found)
 
@@ -56,7 +79,7 @@ def by_command(pattern: str) -> int:
 def _only(option: str, found: Iterable[int]) -> int:
     roots = sorted(roots_of(found, parents_of_all()))
     if not roots:
-        raise AgentError(f"{option}: no process matches; is the service running?")
+        raise AbsentError(f"{option}: no process matches; is the service running?")
     if len(roots) > 1:
         shown = "; ".join(map(shown_process, roots[:_MOST_NAMED]))
         more = f" and {len(roots) - _MOST_NAMED} more" if len(roots) > _MOST_NAMED else ""

@@ -59,6 +59,18 @@ def read_agents(given: Any) -> tuple[NamedAgent, ...]:
     return found
 
 
+def check_pair(cert: Path | str | None, key: Path | str | None) -> None:
+    """Make sure that a certificate has its key.
+
+    Raises:
+        OptionError: One of them is missing.
+    """
+    if bool(cert) != bool(key):
+        raise OptionError(
+            "--agent-cert and --agent-key go together: the certificate and its private key"
+        )
+
+
 def check_agents(agents: Sequence[NamedAgent], token_file: Path | str | None) -> None:
     """Make sure that a token is not shown to everybody on the way.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tidemark.record.endpoints import is_loopback, parse_endpoint, shown_endpoint
 from tidemark.record.errors import OptionError
-from tidemark.record.options import Option, integer, line, path
+from tidemark.record.options import Option, integer, line, number, path
 from tidemark.sampler import options as of_sampler
 
 _NOT_OURS = ("started_monotonic", "join", "retain")
@@ -21,6 +21,13 @@ def _address(value: Any) -> str:
 _CLUES = (
     Option("port_of", integer(1, 65535), None, "watch what listens on this TCP port", "PORT"),
     Option("command", line, None, "watch what a regular expression matches", "PATTERN"),
+)
+_WAIT = Option(
+    "wait",
+    number(0.0, 86_400.0),
+    0.0,
+    "wait so long for --port-of or --command to find it",
+    "SECONDS",
 )
 _OF_SERVING = (
     Option(
@@ -37,6 +44,7 @@ _OF_SERVING = (
 )
 OPTIONS: tuple[Option, ...] = (
     *_CLUES,
+    _WAIT,
     *(option for option in of_sampler.OPTIONS if option.name not in _NOT_OURS),
     *_OF_SERVING,
 )
@@ -105,4 +113,6 @@ def clue(values: Mapping[str, Any]) -> tuple[str, Any]:
     given = [name for name in ("pid", "port_of", "command") if values[name]]
     if len(given) > 1:
         raise OptionError("--pid, --port-of and --command: one of them says which process is meant")
+    if values["wait"] and given not in (["port_of"], ["command"]):
+        raise OptionError("--wait has no effect without --port-of or --command: leave it out")
     return (given[0], values[given[0]]) if given else ("", None)

@@ -5,7 +5,9 @@ import math
 
 from tidemark.record.events import Event, PermissionDenied
 from tidemark.sampler.budget import Budget
+from tidemark.sampler.errors import DeniedError, NoSuchProcessError, ShortageError
 from tidemark.sampler.local import open_targets
+from tidemark.sampler.netlink.fdtable import FdFolder
 from tidemark.sampler.options import Options
 from tidemark.sampler.unreadable import event_of
 
@@ -20,13 +22,29 @@ def missing_rights(options: Options) -> tuple[str, ...]:
         SamplerError: There is nothing to watch, or it cannot be watched.
     """
     events: list[Event] = []
-    for source in open_targets(options, Budget(math.inf)):
+    # Spent: what each descriptor is takes long where there are many, and the right to see one is
+    # the right to see all of them.
+    budget = Budget(1.0)
+    budget.spend(0.0, math.inf)
+    for source in open_targets(options, budget):
         with contextlib.closing(source):
             if source.shortcoming is not None:
                 events.append(event_of(source.shortcoming))
-            events += source.take(0.0, full=True).events
+            sample = source.take(0.0)
+        events += sample.events
+        events += filter(None, (_denied_descriptors(one.pid) for one in sample.processes))
     denied = [event for event in events if isinstance(event, PermissionDenied)]
     return tuple(dict.fromkeys(map(_sentence, denied)))
+
+
+def _denied_descriptors(pid: int) -> Event | None:
+    try:
+        with FdFolder(pid):
+            return None
+    except DeniedError as error:
+        return event_of(error)
+    except (NoSuchProcessError, ShortageError):
+        return None
 
 
 def _sentence(event: PermissionDenied) -> str:

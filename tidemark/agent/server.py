@@ -21,6 +21,8 @@ MOST_CONNECTIONS = 16
 _STACK_BYTES = 512 * 1024
 _SENT_AT_ONCE = 64 * 1024
 _PAUSE_S = 0.2
+_HEARD_OUT_S = 1.0
+"""So long a client that was refused may take to notice."""
 _PASSING = {
     errno.EMFILE,
     errno.ENFILE,
@@ -88,7 +90,27 @@ class Connection:
     def begin_tls(self, tls: ssl.SSLContext, deadline_s: float) -> None:
         """Go on encrypted. Raises as `receive` does, also where the client is refused."""
         with self._until(deadline_s):
-            self.stream = tls.wrap_socket(self.stream, server_side=True)
+            self.stream = encrypted = tls.wrap_socket(
+                self.stream, server_side=True, do_handshake_on_connect=False
+            )
+        try:
+            with self._until(deadline_s):
+                encrypted.do_handshake()
+        except TimeIsUp as error:
+            if isinstance(error.__cause__, ssl.SSLError):
+                self._hear_out(min(deadline_s, time.monotonic() + _HEARD_OUT_S))
+            raise
+
+    def _hear_out(self, deadline_s: float) -> None:
+        """Let the client read why it is refused.
+
+        Closed with what it has sent meanwhile unread, the connection would be reset, and the
+        alert be lost with it.
+        """
+        with contextlib.suppress(OSError, TimeIsUp):
+            self.stream.shutdown(socket.SHUT_WR)
+            while True:
+                self.receive(deadline_s)
 
     @contextlib.contextmanager
     def _until(self, deadline_s: float) -> Iterator[None]:

@@ -13,6 +13,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -67,9 +68,9 @@ def _of_sampler(values: Mapping[str, Any]) -> dict[str, Any]:
     known = {option.name: values.get(option.name) for option in of_sampler.OPTIONS}
     name, value = clue(values)
     if name == "port_of":
-        known["pid"] = finding.by_port(value)
+        known["pid"] = finding.awaited(partial(finding.by_port, value), values["wait"])
     elif name == "command":
-        known["pid"] = finding.by_command(value)
+        known["pid"] = finding.awaited(partial(finding.by_command, value), values["wait"])
     return read_all(of_sampler.OPTIONS, known)
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from tidemark.record.metadata import Target
 from tidemark.run.children import Child, say
+from tidemark.services.consistency import OF_AGENT
 
-OF_AGENTS = ("agent", "agent_token_file", "agent_ca")
+OF_AGENTS = ("agent", *OF_AGENT)
 """The options of a run that are about agents."""
 END_S = 30.0
 """So long it may fetch the end of what was recorded."""

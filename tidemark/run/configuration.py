@@ -11,12 +11,13 @@ from typing import Any
 from tidemark.record.errors import OptionError
 from tidemark.record.options import Option, duration, integer, path, shown, was_given
 from tidemark.routes import Route, read_routes
+from tidemark.run.agents import OF_AGENTS
 from tidemark.run.applicable import check_applicable, check_service
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.sampler.tree import short_name
 from tidemark.services.builtin import NAMES as BUILTIN_NAMES
 from tidemark.services.builtin import builtin_service
-from tidemark.services.consistency import FOUND_BY, OPTION_KEYS
+from tidemark.services.consistency import FILES, FOUND_BY, OF_AGENT, OPTION_KEYS
 from tidemark.services.errors import ServiceError
 from tidemark.services.file import FILE_NAME, LOAD, ROUTES, Configuration, read_configuration
 from tidemark.services.keys import words
@@ -48,9 +49,7 @@ _NOT_OF_A_LOAD = frozenset(
         "pid_file",
         "all_targets",
         "no_target",
-        "agent",
-        "agent_token_file",
-        "agent_ca",
+        *OF_AGENTS,
         "metrics_url",
         "yes",  # is said anew each time
         "check_setup",
@@ -70,8 +69,9 @@ LOAD_OPTIONS: tuple[Option, ...] = (
 )
 """What `[load]` may set, beside `routes`."""
 SERVICE_OPTIONS: tuple[Option, ...] = tuple(
-    # It may come and go with its service; whether it is there is found out when it is looked for.
-    replace(option, parse=path, default=None) if option.name == "pid_file" else option
+    # Whether they are there is found out when they are looked for: a file is read in other folders
+    # too, and that of an id comes and goes with its service.
+    replace(option, parse=path, default=None) if option.name in FILES else option
     for option in OPTIONS
     if option.name in OPTION_KEYS
 )
@@ -125,12 +125,17 @@ def configured(
 
 
 def _said_by(service: Service, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that a service sets; not how its process is found, if that was given."""
+    """The options that a service sets; not how its process is found, if that was given.
+
+    What its agent is shown is for its agent alone.
+    """
     said = dict(service.options)
     if service.fds_limit is not None:
         said["fds_limit"] = service.fds_limit
     is_found = any(was_given(values.get(name)) for name in FOUND_BY)
-    return {name: one for name, one in said.items() if not (is_found and name in FOUND_BY)}
+    return {
+        name: one for name, one in said.items() if not (is_found and name in (*FOUND_BY, *OF_AGENT))
+    }
 
 
 def completed(values: Mapping[str, Any], *, has_host: bool) -> dict[str, Any]:

@@ -60,8 +60,8 @@ class Lives:
 
     def judged(self, ending: Ending) -> Ending:
         """What an ending amounts to, where some of several targets did not live to see it."""
-        lost = [place.target for place in self._places if place.is_empty]
-        if not lost or len(lost) == len(self._places):
+        lost = [place.target for place in self._places if place.was_empty]
+        if not lost or all(place.is_empty for place in self._places):
             return ending
         reason = f"{ending.reason}; {', '.join(lost)} had ended by itself"
         return replace(ending, reason=reason, has_lost_targets=True)
@@ -84,8 +84,7 @@ class Lives:
             return Ending(DIED, target.obituary(self._elapsed_s))
         last = ""
         for place in self._places:
-            if not place.is_empty:
-                last = self._look_at(place, is_last=is_last) or last
+            last = self._look_at(place, is_last=is_last) or last
         if not last or not all(place.is_empty for place in self._places):
             return None
         count = len(self._places)
@@ -93,12 +92,12 @@ class Lives:
 
     def _look_at(self, place: Place, *, is_last: bool) -> str:
         """Look after one of the targets; how it ended, if it has for good."""
-        former, now_s = place.stranger, self._elapsed_s
+        former, now_s, was_empty = place.stranger, self._elapsed_s, place.is_empty
         pid = place.look(now_s, self._is_watched, is_last=is_last)
         if pid is not None:
-            self._processes.watch(place.target, pid)
+            self._processes.watch(place.target, pid, former.pid)
             say(f"{former.name} ({former.pid}) has ended, process {pid} has taken its place")
-        if not place.is_empty:
+        if was_empty or not place.is_empty:
             return ""
         event = TargetExited(former.pid, former.name, target=place.target)
         self._journal.event(event)

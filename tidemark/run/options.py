@@ -336,6 +336,20 @@ class RunOptions:
         "FILE",
         in_form=False,
     )
+    agent_cert: str = _option(
+        value.file,
+        "",
+        "the certificate that is shown to --agent, PEM, where it lets in only who has one",
+        "FILE",
+        in_form=False,
+    )
+    agent_key: str = _option(
+        value.file,
+        "",
+        "the private key of --agent-cert, PEM",
+        "FILE",
+        in_form=False,
+    )
     allow_host: tuple[str, ...] = _option(
         _hosts,
         (),

@@ -11,7 +11,8 @@ from tidemark.sampler.errors import SamplerError
 
 SUCCESSOR_S = 5.0
 """So long a service of somebody else's has to come back after its process has ended."""
-SEARCH_INTERVAL_S = 0.5
+SEARCH_INTERVAL_S, LATER_INTERVAL_S = 0.5, 5.0
+"""So often it is looked for, and so often when that time is over."""
 
 
 class Stranger:
@@ -64,10 +65,10 @@ class Search:
         self._next_s = began_s
 
     def is_due(self, now_s: float) -> bool:
-        """Whether to look now: at first, and then every half second."""
+        """Whether to look now: at first, and then every half second; later not so often."""
         if now_s < self._next_s:
             return False
-        self._next_s = now_s + SEARCH_INTERVAL_S
+        self._next_s = now_s + (LATER_INTERVAL_S if self.is_over(now_s) else SEARCH_INTERVAL_S)
         return True
 
     def is_over(self, now_s: float) -> bool:
@@ -85,12 +86,13 @@ class Place:
         target: The target's id.
         stranger: Its process, or the last one that it was.
         is_empty: Whether that has ended, and nobody has come in its place in time.
+        was_empty: Whether that was so at any time.
     """
 
     def __init__(self, watched: Watched) -> None:
         self.target = watched.target
         self.stranger = Stranger(watched.pid)
-        self.is_empty = False
+        self.is_empty = self.was_empty = False
         self._watched = watched
         self._search: Search | None = None
 
@@ -102,12 +104,14 @@ class Place:
     def look(self, now_s: float, is_taken: Callable[[int], bool], *, is_last: bool) -> int | None:
         """See whether its process has ended; the process that has taken its place by now.
 
+        A place that is empty is looked after still: of several replicas one may come back late.
+
         Args:
             now_s: Seconds since the run began.
             is_taken: Whether a process is another target's.
             is_last: There is no time left to wait for a successor.
         """
-        if self.is_empty or not self.stranger.is_gone():
+        if not self.stranger.is_gone():
             return None
         self._search = self._search or Search(now_s)
         if self._search.is_due(now_s):
@@ -115,6 +119,7 @@ class Place:
                 if pid != self.stranger.pid and not is_taken(pid) and self._adopt(Stranger(pid)):
                     return pid
         self.is_empty = is_last or self._search.is_over(now_s)
+        self.was_empty |= self.is_empty
         return None
 
     def _adopt(self, other: Stranger) -> bool:
@@ -122,7 +127,7 @@ class Place:
         if not self.stranger.start_ticks < other.start_ticks < math.inf:
             other.close()
             return False
-        self._search = None
+        self._search, self.is_empty = None, False
         self.stranger.close()
         self.stranger = other
         return True

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
-from tidemark.agent.named import check_agents
+from tidemark.agent.named import check_agents, check_pair
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import TidemarkError
 from tidemark.record.options import url_without_login
@@ -17,6 +17,7 @@ from tidemark.run.folders import new_folder
 from tidemark.run.listening import doubts_of, who_answers
 from tidemark.run.options import RunOptions
 from tidemark.run.permission import expect_allowed, expect_meant
+from tidemark.services.consistency import OF_AGENT
 from tidemark.services.placeholders import placeholders_in
 from tidemark.services.service import Service
 from tidemark.targets.client_options import client_options
@@ -228,12 +229,14 @@ def _check_targets(options: RunOptions, watched: Sequence[Watched]) -> None:
 
 
 def _check_agents(options: RunOptions) -> None:
-    if not options.agent and (options.agent_token_file or options.agent_ca):
-        flag = "--agent-token-file" if options.agent_token_file else "--agent-ca"
+    given = [name for name in OF_AGENT if getattr(options, name)]
+    if given and not options.agent:
+        flag = "--" + given[0].replace("_", "-")
         raise TidemarkError(f"{flag}: has no effect without --agent: leave it out")
     if options.agent and options.metrics_url:
         raise TidemarkError("--metrics-url: the agent reads such a page: give it to that one")
     check_agents(options.agent, options.agent_token_file)
+    check_pair(options.agent_cert, options.agent_key)
 
 
 def _check_host(options: RunOptions, host: str) -> None:

@@ -1,5 +1,6 @@
 """The processes of one run: brokers, target, sampler, and the reader of the ledger."""
 
+import contextlib
 import json
 import os
 import tempfile
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tidemark.record.events import TargetStarted
+from tidemark.record.events import TargetRestarted, TargetStarted
 from tidemark.record.files import explained, mode_beside, write_new
 from tidemark.record.layout import (
     BROKER_LOG,
@@ -21,7 +22,7 @@ from tidemark.record.layout import (
     TARGET_LOG,
 )
 from tidemark.record.secrets import without_secrets
-from tidemark.run.agents import AgentFetcher
+from tidemark.run.agents import OF_AGENTS, AgentFetcher
 from tidemark.run.children import Child, python_module
 from tidemark.run.errors import ChildError
 from tidemark.run.journal import Journal
@@ -29,6 +30,8 @@ from tidemark.run.kept import KeptChild, wait_until_up
 from tidemark.run.ledger import Ledger
 from tidemark.run.listening import taken_by
 from tidemark.run.plan import Plan
+from tidemark.sampler.errors import DeniedError, NoSuchProcessError
+from tidemark.sampler.tree import Process, identify
 from tidemark.services.placeholders import PORTS
 from tidemark.services.service import Service
 from tidemark.services.starting import CommandLine, Start, free_ports, start_of
@@ -82,6 +85,8 @@ class Processes:
         self._children: list[Child] = []
         self.sampler: Child | None = None
         self._watched: dict[str, int] = {one.target: one.pid for one in plan.watched}
+        self._sampled: dict[str, int] = {}  # as the sampler was told
+        self._brokers: list[str] = []
         self._metrics_url = plan.options.metrics_url
         self._redacted: Callable[[str], str] = str
         self._is_stopped = False
@@ -116,10 +121,21 @@ class Processes:
             if not self._is_stopped:
                 self._start_sampler(brokers)
 
-    def watch(self, target: str, pid: int) -> None:
-        """Let the sampler go on with the process that has taken the place of a watched one."""
+    def watch(self, target: str, pid: int, former_pid: int) -> None:
+        """Let the sampler go on with the process that has taken the place of a watched one.
+
+        A sampler that was started while there was none does not know of it: another takes over.
+        """
         self._watched[target] = pid
         self._tell_pid(target)
+        if self.sampler is None or target in self._sampled:
+            return
+        found = _there(pid)
+        self._journal.event(TargetRestarted(pid, found.name if found else None, former_pid, target))
+        former, self.sampler = self.sampler, None  # its end is meant
+        former.stop()
+        with contextlib.suppress(ChildError):  # which is noticed like the loss of any sampler
+            self.restart_sampler(self._brokers)
 
     def forget(self, target: str) -> None:
         """Do not let another sampler look for a target that has ended, of several."""
@@ -266,9 +282,7 @@ class Processes:
         fetcher = AgentFetcher(
             python_module(
                 "tidemark.agent.fetch",
-                *self._options.as_arguments(
-                    "agent", "agent_token_file", "agent_ca", "interval", "retain"
-                ),
+                *self._options.as_arguments(*OF_AGENTS, "interval", "retain"),
                 f"--out={self._journal.directory.path}",
                 f"--started-monotonic={self._journal.clock.started_monotonic_s!r}",
             ),
@@ -288,20 +302,21 @@ class Processes:
         if self._options.agent:
             self._start_fetching()
             return
-        interval_s = self._options.interval
+        interval_s, self._brokers = self._options.interval, brokers
+        self._sampled = self._living() or self._watched.copy()
         of_a_process = [
-            *(f"--pid={target}={pid}" for target, pid in self._watched.items()),
+            *(f"--pid={target}={pid}" for target, pid in self._sampled.items()),
             *([f"--brokers={','.join(brokers)}"] if brokers else []),
             f"--budget={SAMPLER_BUDGET_PERCENT * max(1.0, 1.0 / interval_s):g}",
             *(
                 f"--pid-file={target}={self._pid_file(target)}"
-                for target in self._watched
+                for target in self._sampled
                 if self._plan.watched
             ),
         ]
         command = python_module(
             "tidemark.sampler",
-            *(of_a_process if self._watched else []),
+            *(of_a_process if self._sampled else []),
             *([f"--metrics-url={self._metrics_url}"] if self._metrics_url else []),
             f"--out={self._journal.directory.path}",
             f"--interval={interval_s}",
@@ -311,6 +326,10 @@ class Processes:
         )
         self.sampler = self._begin("sampler", command, SAMPLER_LOG)
         self.sampler.wait_ready(READY_TIMEOUT_S)
+
+    def _living(self) -> dict[str, int]:
+        """The watched targets whose process is there; one of several may just be coming back."""
+        return {target: pid for target, pid in self._watched.items() if _there(pid)}
 
     def _begin_reading(self, what: str, brokers: list[str], *arguments: str) -> Child:
         command = python_module(
@@ -327,3 +346,11 @@ class Processes:
         child = Child(name, command, self._journal.directory.file(log), listens=listens)
         self._children.append(child)
         return child
+
+
+def _there(pid: int) -> Process | None:
+    """The process of this id that lives; None if there is none."""
+    try:
+        return identify(pid)
+    except (NoSuchProcessError, DeniedError):
+        return None

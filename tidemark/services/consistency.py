@@ -13,9 +13,14 @@ FOUND_BY = (
     "target_unit",
     "target_container",
     "pid_file",
+    "agent",
     "no_target",
 )
 """What says which process is watched of a service that runs; who listens at `url` if none does."""
+OF_AGENT = ("agent_token_file", "agent_ca", "agent_cert", "agent_key")
+"""What only an agent is asked with."""
+FILES = ("pid_file", *OF_AGENT)
+"""What names a file: a path begins at the folder of `tidemark.toml`."""
 OF_STARTED = (
     "build",
     "directory",
@@ -27,10 +32,10 @@ OF_STARTED = (
     "brokers",
 )
 """What only a service has that is started here."""
-ALL_TARGETS = "all_targets"
-OF_RUNNING = (*(name for name in FOUND_BY if name != "target_port"), ALL_TARGETS)
+ALL_TARGETS, AGENT = "all_targets", "agent"
+OF_RUNNING = (*(name for name in FOUND_BY if name != "target_port"), *OF_AGENT, ALL_TARGETS)
 """What only a service has that runs already; `target_port` tells one that is started its port."""
-OPTION_KEYS = (*FOUND_BY, ALL_TARGETS, "bootstrap", "brokers", "metrics_url")
+OPTION_KEYS = (*FOUND_BY, *OF_AGENT, ALL_TARGETS, "bootstrap", "brokers", "metrics_url")
 """Keys that are options of a run as well, and are called and checked alike."""
 
 
@@ -61,9 +66,22 @@ def _of_running(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in (URL, "metrics_url"):
         for word in sorted(placeholders_in(str(given.get(name, "")))):
             yield name, f"{{{word}}} is not known of a service that has no command: write the port"
+    yield from _of_agents(given)
     clues = list(_in(given, FOUND_BY))
     for name in clues[1:]:
         yield name, f"contradicts {clues[0]}: leave out one"
+
+
+def _of_agents(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if not given.get(AGENT):
+        for name in _in(given, OF_AGENT):
+            yield name, "has no effect without agent: leave it out"
+        return
+    for name in _in(given, (ALL_TARGETS, "metrics_url")):
+        yield name, "has no effect beside agent, which is told itself what it watches: leave it out"
+    for name, other in (("agent_cert", "agent_key"), ("agent_key", "agent_cert")):
+        if name in given and other not in given:
+            yield name, f"goes together with {other}: a certificate and its private key"
 
 
 def _in(given: Mapping[str, Any], names: Collection[str]) -> Iterator[str]:

@@ -63,6 +63,9 @@ command = "python3 -m http.server --bind 127.0.0.1 {port}"
 #   target_unit = "ingest"        target_container = "0123456789ab"
 #   target_command = "ingest .*--prod"      all_targets = true  # each that matches, not one
 #   no_target = true              # none is: it is only driven
+# On another host an agent watches it (docs/agent.md):
+#   agent = ["https://staging:9666"]        agent_token_file = "token"      agent_ca = "ca.pem"
+#   agent_cert = "run.pem"        agent_key = "run.key"     # where it wants a certificate too
 # [service.staging]
 # url = "http://127.0.0.1:8080"
 
