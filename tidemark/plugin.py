@@ -35,6 +35,7 @@ from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.orders import Orders
 from tidemark.run.session import Session, State
 from tidemark.run.setup_check import look_at_setup
+from tidemark.tables import keep_small
 from tidemark.users import SoakUser, set_load
 from tidemark.web import EMBEDDED_HOST, RUNNING_STATES, WebPage
 
@@ -86,6 +87,7 @@ def install(
 ) -> None:
     """Hook the plugin into a Locust process; ends it with one line when it cannot work."""
     FORKS.ready()
+    gevent.spawn(keep_small, environment)
     if isinstance(runner, WorkerRunner):
         Worker(environment, runner).install()
         return
