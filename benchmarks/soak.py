@@ -37,6 +37,8 @@ from tidemark.record.stream import LineStream, RowStream
 LOCUSTFILE = Path(__file__).with_name("soak_locustfile.py")
 TICK_S = 0.01
 WATCH_S = 1.0
+BUDGET_PERCENT = 10.0
+"""Of a core, for what of a tick is dear: the names of descriptors, and connections."""
 RATE = 430.0
 """Requests a second: a million in about the time that the ticks take."""
 PAGE_S, METRICS_S = 2.0, 15.0
@@ -197,7 +199,7 @@ def record(wanted: Wanted, folder: Path) -> Mapping[str, int]:
         bootstrap = ",".join(broker.told()["bootstrap"])
         target = parts.tidemark("target", "target", "shared", f"--bootstrap={bootstrap}")
         url = str(target.told()["url"])
-        watching = (f"--pid={target.pid}", f"--interval={TICK_S}", "--budget=inf")
+        watching = (f"--pid={target.pid}", f"--interval={TICK_S}", f"--budget={BUDGET_PERCENT}")
         watching += (f"--brokers={bootstrap}",)
         sampled, fetched, own = (folder / name for name in ("sampled", "agent", "run"))
         sampler = parts.tidemark("sampler", "sample", *watching, f"--out={sampled}")
