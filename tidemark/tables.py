@@ -32,16 +32,20 @@ def keep_small(environment: Environment) -> None:
     """Keep the tables of a Locust process small, as long as it lives."""
     while True:
         gevent.sleep(INTERVAL_S)
-        trim(environment.stats)
-        if isinstance(environment.runner, MasterRunner):
-            there = environment.runner.clients
-            logs = environment.worker_logs
-            for gone in [one for one in logs if one not in there]:
-                del logs[gone]
+        tidy(environment)
+
+
+def tidy(environment: Environment) -> None:
+    """Forget what is shown nowhere any more, or nowhere so finely."""
+    trim(environment.stats)
+    if isinstance(environment.runner, MasterRunner):
+        there = environment.runner.clients
+        for gone in [one for one in environment.worker_logs if one not in there]:
+            del environment.worker_logs[gone]
 
 
 def trim(stats: RequestStats) -> None:
-    """Forget what no page, table or file of Locust's shows any more."""
+    """The same of what Locust counts."""
     if len(stats.history) > MOST_POINTS:
         stats.history[:] = thinned(stats.history, MOST_POINTS)
     _fold_names(stats)
