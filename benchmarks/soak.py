@@ -1,7 +1,7 @@
 """Whether the memory of Locust, of the sampler and of the agent grows with the run.
 
-    python -m benchmarks.soak                        # 250,000 ticks and a million requests, 50 minutes
-    python -m benchmarks.soak --ticks 2000 --requests 8000    # whether it works, half a minute
+    python -m benchmarks.soak       # 250,000 ticks and a million requests, 45 minutes
+    python -m benchmarks.soak --ticks 2000 --requests 8000    # a quick look
 
 Ticks are a hundredth of a second, so that days go by in minutes. A service, its broker, a sampler
 and an agent are started, and Locust with its page, which fetches from the agent; what asks the
@@ -14,7 +14,6 @@ import argparse
 import contextlib
 import http.client
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -129,10 +128,12 @@ class Part:
         told: dict[str, Any] = json.loads(line)
         return told
 
-    def expect_alive(self) -> None:
-        """Stop here when it has ended."""
+    @property
+    def is_alive(self) -> bool:
+        """That it is: when it has ended, the bench ends here."""
         if self._process.poll() is not None:
             raise SystemExit(f"{self.name} has ended: {self._log.read_text()[-2000:]}")
+        return True
 
     def end(self, number: int = signal.SIGTERM) -> None:
         """End it, and wait for it."""
@@ -199,14 +200,14 @@ def record(wanted: Wanted, folder: Path) -> Mapping[str, int]:
         bootstrap = ",".join(broker.told()["bootstrap"])
         target = parts.tidemark("target", "target", "shared", f"--bootstrap={bootstrap}")
         url = str(target.told()["url"])
-        watching = (f"--pid={target.pid}", f"--interval={TICK_S}", f"--budget={BUDGET_PERCENT}")
-        watching += (f"--brokers={bootstrap}",)
+        watching = [f"--pid={target.pid}", f"--interval={TICK_S}", f"--brokers={bootstrap}"]
+        watching.append(f"--budget={BUDGET_PERCENT}")
         sampled, fetched, own = (folder / name for name in ("sampled", "agent", "run"))
         sampler = parts.tidemark("sampler", "sample", *watching, f"--out={sampled}")
         sampler.told()
         agent, agent_port = _agent(parts, watching, fetched)
         locust, page_port = _locust(parts, url, agent_port, own)
-        _wait_until(lambda: (own / REQUESTS.file).exists() or locust.expect_alive(), "the load")
+        _wait_until(lambda: locust.is_alive and (own / REQUESTS.file).exists(), "the load")
         roots = {"locust": locust, "sampler": sampler, "agent": agent}
         counted = {
             "sampler": Counted(sampled / SAMPLES.file),
@@ -233,7 +234,7 @@ def record(wanted: Wanted, folder: Path) -> Mapping[str, int]:
     return {name: one.look() for name, one in counted.items()}
 
 
-def _agent(parts: Parts, watching: tuple[str, ...], out: Path) -> tuple[Part, int]:
+def _agent(parts: Parts, watching: list[str], out: Path) -> tuple[Part, int]:
     packed, port = parts.folder / "tidemark-agent.pyz", _free_port()
     subprocess.run([sys.executable, "-m", "tidemark.agent.archive", packed], check=True)
     serve = f"--serve=127.0.0.1:{port}"
@@ -245,8 +246,18 @@ def _agent(parts: Parts, watching: tuple[str, ...], out: Path) -> tuple[Part, in
 def _locust(parts: Parts, url: str, agent_port: int, out: Path) -> tuple[Part, int]:
     port = _free_port()
     command = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), f"--host={url}"]
-    command += [f"--agent=service=http://127.0.0.1:{agent_port}", f"--results={out.parent}", f"--run-name={out.name}"]
-    command += ["--no-report", f"--rate={RATE:g}", "--batch-size=1", "--autostart", f"--web-port={port}"]
+    command += [
+        f"--agent=service=http://127.0.0.1:{agent_port}",
+        f"--results={out.parent}",
+        f"--run-name={out.name}",
+    ]
+    command += [
+        "--no-report",
+        f"--rate={RATE:g}",
+        "--batch-size=1",
+        "--autostart",
+        f"--web-port={port}",
+    ]
     return parts.start("locust", *command, ending=signal.SIGINT), port
 
 
@@ -257,8 +268,7 @@ def _watch(
     requests, said_s = 0, time.monotonic()
     while True:
         time.sleep(1.0)
-        for part in parts:
-            part.expect_alive()
+        assert all(part.is_alive for part in parts)
         for row in rows.new_rows():
             requests = int(row["requests"])
         ticks = min(one.look() for one in counted.values())
@@ -282,35 +292,33 @@ def _count_requests(run: Path, watched: Path) -> None:
                 table.append({**row, "elapsed_s": elapsed_s})
 
 
-def _shown(value: float | None, interval: Interval | None) -> str:
+def _shown(value: float | None, interval: Interval | None, factor: float) -> str:
     if value is None:
         return "not told"
-    told = f"{value:+,.4g}"
-    return told if interval is None else f"{told} [{interval.low:+,.4g}, {interval.high:+,.4g}]"
-
-
-def _times(interval: Interval | None, factor: float) -> Interval | None:
-    return interval and Interval(interval.low * factor, interval.high * factor)
+    told = f"{value * factor:+,.4g}"
+    if interval is None:
+        return told
+    return f"{told} [{interval.low * factor:+,.4g}, {interval.high * factor:+,.4g}]"
 
 
 def _row(target: str, found: ResourceVerdict) -> str:
     """A row of the table: memory in KiB, the rest as it is."""
-    unit = 1 / 1024 if found.resource == "rss_bytes" else 1.0
-    per_ticks = unit * 1000 * TICK_S / 3600
-    figures = [
-        _shown(found.per_hour and found.per_hour * unit, _times(found.per_hour_interval, unit)),
-        _shown(
-            found.per_hour and found.per_hour * per_ticks,
-            _times(found.per_hour_interval, per_ticks),
-        ),
-        _shown(
-            found.per_request and found.per_request * 1000 * unit,
-            _times(found.per_request_interval, 1000 * unit),
-        ),
+    is_memory = found.resource == "rss_bytes"
+    unit = 1 / 1024 if is_memory else 1.0
+    an_hour, a_request = (
+        (found.per_hour, found.per_hour_interval),
+        (found.per_request, found.per_request_interval),
+    )
+    cells = [
+        target,
+        "memory, KiB" if is_memory else found.resource,
+        found.verdict,
+        f"{(found.baseline or 0) * unit:,.0f} -> {(found.last or 0) * unit:,.0f}",
+        _shown(*an_hour, unit),
+        _shown(*an_hour, unit * 1000 * TICK_S / 3600),
+        _shown(*a_request, unit * 1000),
     ]
-    levels = f"{(found.baseline or 0) * unit:,.0f} -> {(found.last or 0) * unit:,.0f}"
-    name = "memory, KiB" if found.resource == "rss_bytes" else found.resource
-    return f"| {target} | {name} | {found.verdict} | {levels} | {' | '.join(figures)} |"
+    return f"| {' | '.join(cells)} |"
 
 
 def table(assessment: Assessment) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from locust.stats import RequestStats
 
 from tidemark import tables
 from tidemark.tables import KEPT_S, MOST_ERRORS, MOST_NAMES, MOST_POINTS, OTHER, thinned, trim
+
 
 class Master(MasterRunner):
     """A master with one worker, and nothing else."""
@@ -61,7 +63,7 @@ def test_the_charts_of_days_have_a_bounded_number_of_points() -> None:
     assert times == sorted(times)
     # The last hour is as it was taken, and nowhere is a gap of more than two stretches.
     assert times[-400:] == [times[-1] - 5 * back for back in range(399, -1, -1)]
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     assert times[0] < 256
     assert max(gaps) <= 2 * 256
     assert max(one["response_time_percentile_0.95"][1] for one in stats.history) == 900.0
