@@ -12,10 +12,10 @@ import locust.stats
 from locust import task
 
 import tidemark.plugin  # noqa: F401 - registers the options and the run
+from benchmarks.soak import TICK_S
 from tidemark.run.session import Session, State
 from tidemark.users import SoakUser
 
-TICK_S = 0.01
 locust.stats.HISTORY_STATS_INTERVAL_SEC = 0.05  # type: ignore[assignment] # Locust says int
 
 _begin_load: Callable[..., None] = Session.begin_load
