@@ -68,7 +68,7 @@ def thinned(history: Sequence[Point], most: int) -> list[Point]:
     older = history[:-recent]
     times_s = [datetime.fromisoformat(point["time"]).timestamp() for point in older]
     width_s = 1
-    while (times_s[-1] - times_s[0]) / width_s > most // 2 - 1:
+    while (max(times_s) - min(times_s)) / width_s > most // 2 - 1:
         width_s *= 2
     highest: dict[int, Point] = {}
     for time_s, point in zip(times_s, older, strict=True):

@@ -7,14 +7,17 @@ from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 
-import gevent
 import pytest
-from locust.env import Environment
-from locust.runners import MasterRunner
-from locust.stats import RequestStats
 
-from tidemark import tables
-from tidemark.tables import KEPT_S, MOST_ERRORS, MOST_NAMES, MOST_POINTS, OTHER, thinned, trim
+with pytest.MonkeyPatch.context() as patch:
+    patch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # our own sockets and threads stay what they are
+    import gevent
+    from locust.env import Environment
+    from locust.runners import MasterRunner
+    from locust.stats import RequestStats
+
+    from tidemark import tables
+    from tidemark.tables import KEPT_S, MOST_ERRORS, MOST_NAMES, MOST_POINTS, OTHER, thinned, trim
 
 
 class Master(MasterRunner):
