@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 MUTANTS := $(VENV)/.mutants-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint wheel-test agent format kafka bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-fleet bench-load bench-faults bench-ledger bench-startup bench-prometheus bench-routes fuzz mutants lock clean
+.PHONY: help demo test test-long lint wheel-test agent format kafka bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-fleet bench-load bench-faults bench-ledger bench-startup bench-prometheus bench-routes bench-soak fuzz mutants lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -75,6 +75,9 @@ bench-ledger: $(DEV) ## ten runs with a random fault each: nothing left running,
 
 bench-routes: $(DEV) ## which of three routes leaks: 20 simulated runs that leak, 20 that do not
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m benchmarks.routes
+
+bench-soak: $(DEV) ## 250,000 ticks and a million requests: nothing of ours grows with a run (45 minutes)
+	$(BIN)/python -m benchmarks.soak
 
 bench-prometheus: $(DEV) ## what a real Prometheus server holds of a leak beside what the sampler saw of it, ten minutes (Go)
 	$(BIN)/python -m benchmarks.prometheus

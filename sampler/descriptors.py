@@ -85,12 +85,13 @@ def protocol_name(protocol: str | None) -> str:
 class FilePatterns:
     """Folds paths together that differ in a word alone, once several of them have been seen.
 
-    What was folded once stays so: a count goes on under its name.
+    What was folded once stays so, as long as it is met now and then: a count goes on under its
+    name.
     """
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, ...], set[str]] = {}
-        self._folded: set[tuple[str, ...]] = set()
+        self._folded: dict[tuple[str, ...], None] = {}  # what was met last is last
 
     def name(self, link: str) -> str:
         """The pattern of a path; one of a deleted file says so."""
@@ -111,8 +112,12 @@ class FilePatterns:
             seen.add(name)
             if len(seen) <= most:
                 return name
-            self._folded.add(group)
             del self._seen[group]
+            if len(self._folded) >= _MOST_GROUPS:
+                del self._folded[next(iter(self._folded))]
+        else:
+            del self._folded[group]
+        self._folded[group] = None
         return together
 
 

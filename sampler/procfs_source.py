@@ -30,6 +30,8 @@ from tidemark.sampler.connections import (
 from tidemark.sampler.errors import DeniedError, NoSuchProcessError, SamplerError
 from tidemark.sampler.tree import Process
 
+MOST_REMOTES = 16_384
+"""So many remote ends are remembered that the target was seen to use."""
 _CONNECTION_STATES = frozenset(TCP_STATE_NUMBERS.values())
 
 
@@ -197,7 +199,7 @@ class ProcfsOutgoing(ProcfsSource):
         result = Connections({KERNEL_PID: {}})
         owners = self._owners(tree, result)
         opened = self._look(tree)
-        self._used.update(name for name, one in opened if one.inode and one.inode in owners)
+        self._use(opened, (name for name, one in opened if one.inode and one.inode in owners))
         ends: dict[str, EndpointCount] = {}
         undecided = False
         for name, one in opened:
@@ -224,6 +226,12 @@ class ProcfsOutgoing(ProcfsSource):
                 self._names[one.inode] = socket_name(name)
                 opened.append((name, one))
         return opened
+
+    def _use(self, opened: Iterable[tuple[str, Connection]], names: Iterable[str]) -> None:
+        """Remember the ends that the target uses; of too many, those that are still there."""
+        self._used.update(names)
+        if len(self._used) > MOST_REMOTES:
+            self._used &= {name for name, _ in opened}
 
     def _told(self, ends: Mapping[str, EndpointCount]) -> dict[str, EndpointCount]:
         return most_used((name, end) for name, end in ends.items() if name in self._used)
@@ -253,7 +261,7 @@ class ProcfsOthers(ProcfsOutgoing):
         """
         names = {name for name, _ in self._opened}
         mine = {name: held.get(socket_name(name), 0) for name in names}
-        self._used.update(name for name, count in mine.items() if count)
+        self._use(self._opened, (name for name, count in mine.items() if count))
         ends = {name: EndpointCount(mine[name], kind=REMOTE) for name in names}
         for name, one in self._opened:
             ends[name].foreign += one.inode != 0

@@ -37,7 +37,8 @@ class Unreadable:
 
     def tell(self, error: SamplerError, pid: int | None = None) -> None:
         """Note that something could not be read."""
-        what = error.what.replace(str(pid), "PID") if isinstance(error, DeniedError) else ""
+        # Of every further process it is the same.
+        what = error.what.replace(str(error.pid), "PID") if isinstance(error, DeniedError) else ""
         if (type(error), what) not in self._told:
             self._told.add((type(error), what))
             self._say(event_of(error, pid))

@@ -37,6 +37,7 @@ from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.orders import Orders
 from tidemark.run.session import Session, State
 from tidemark.run.setup_check import look_at_setup
+from tidemark.tables import keep_small
 from tidemark.users import SoakUser, set_load
 from tidemark.web import EMBEDDED_HOST, RUNNING_STATES, WebPage
 
@@ -88,6 +89,7 @@ def install(
 ) -> None:
     """Hook the plugin into a Locust process; ends it with one line when it cannot work."""
     FORKS.ready()
+    gevent.spawn(keep_small, environment)
     if isinstance(runner, WorkerRunner):
         Worker(environment, runner).install()
         return

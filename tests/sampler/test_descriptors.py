@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidemark.sampler import descriptors
 from tidemark.sampler.descriptors import (
     MOST_FILES,
     MOST_SOCKETS,
@@ -107,6 +108,21 @@ def test_what_was_folded_once_stays_so():
     for word in string.ascii_lowercase:
         patterns.name(f"/srv/{word}.log")
     assert patterns.name("/srv/a.log") == "/srv/*.log"
+
+
+def test_folders_that_never_end_take_bounded_memory(monkeypatch):
+    monkeypatch.setattr(descriptors, "_MOST_GROUPS", 50)
+    patterns = FilePatterns()
+    for folder in string.ascii_lowercase + string.ascii_uppercase:
+        for further in "abcdefgh":
+            for word in string.ascii_lowercase[:6]:
+                patterns.name(f"/srv/{folder}/{further}/{word}.log")
+                patterns.name("/srv/a.log")
+        for word in string.ascii_lowercase[:6]:
+            patterns.name(f"/srv/{word}.log")
+    assert len(patterns._folded) <= 50
+    assert len(patterns._seen) <= 50
+    assert patterns.name("/srv/a.log") == "/srv/*.log"  # it was met again and again
 
 
 def test_a_deleted_file_says_so():

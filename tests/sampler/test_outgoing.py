@@ -11,6 +11,7 @@ import pytest
 from tidemark.record.layout import BROKER, ENDPOINTS, OTHER_ENDPOINTS, REMOTE
 from tidemark.record.options import read_all
 from tidemark.record.stream import RowStream
+from tidemark.sampler import procfs_source
 from tidemark.sampler.brokers import Brokers
 from tidemark.sampler.budget import Budget
 from tidemark.sampler.connections import MOST_ENDPOINTS, EndpointCount, most_used
@@ -329,3 +330,16 @@ def test_the_sampler_records_without_brokers(puppet, servers, samplers, tmp_path
         (name_of(servers[0]), REMOTE),
         (OTHER_ENDPOINTS, REMOTE),
     }
+
+
+def test_remote_ends_that_never_end_take_bounded_memory(monkeypatch):
+    monkeypatch.setattr(procfs_source, "MOST_REMOTES", 50)
+    source = ProcfsOutgoing(NOBODY)
+    for number in range(300):
+        remote = (ipaddress.ip_address("10.0.0.1"), number)
+        one = procfs_source.Connection(1024, remote, ESTABLISHED, 1)
+        monkeypatch.setattr(source, "_look", lambda _, one=one: [(f"end-{one.remote[1]}", one)])
+        monkeypatch.setattr(source, "_owners", lambda *_: {1: 17})
+        found = source.read({})
+        assert found.by_endpoint[f"end-{number}"].held == 1
+        assert len(source._used) <= 50

@@ -227,7 +227,7 @@ def test_each_kind_of_figure_is_said_to_be_unreadable_once():
     unreadable = Unreadable(said.append)
     for pid in (7, 8):
         unreadable.tell(DeniedError(pid, f"/proc/{pid}/fd"), pid)
-        unreadable.tell(DeniedError(pid, f"/proc/{pid}/cgroup"), pid)
+        unreadable.tell(DeniedError(pid, f"/proc/{pid}/cgroup"))
         unreadable.tell(NetlinkError("netlink: refused"))
     assert said == [
         PermissionDenied(7, "/proc/7/fd", "the target's user, or CAP_SYS_PTRACE"),

@@ -252,3 +252,10 @@ def test_no_worker_far_away_is_sent_to_a_loopback_address(bench: Bench) -> None:
     bench.master.expect_near("http://10.0.0.7:80")
     with pytest.raises(TidemarkError, match="a worker is on elsewhere"):
         bench.master.expect_near("http://127.0.0.1:80")
+
+
+def test_workers_that_have_left_are_not_remembered(bench: Bench) -> None:
+    for number in range(300):
+        bench.runner.clients.clear()
+        bench.runner.greet(f"w{number}")
+    assert len(bench.master._hands) == 1

@@ -322,6 +322,8 @@ class Master:
             say(why)
             tell_worker(self._runner, client_id, channel.REFUSED, why=why)
             return
+        for gone in [one for one in self._hands if one not in self._runner.clients]:
+            del self._hands[gone]
         hand = Hand(client_id, told["host"], told["pid"], told["round_trip_s"], told["ahead_s"])
         self._hands[client_id] = hand
         times = {"time_s": time.time(), "your_time_s": told["time_s"]}

@@ -7,8 +7,10 @@ off, after it may have written some). The brokers' own offsets say how many mess
 reading the topic back says which.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from tidemark.run.pages import Pages
 
 OPEN, ACCEPTED, UNDECIDED, REFUSED = 1, 2, 3, 4
 
@@ -29,21 +31,20 @@ def read_label(message: str, run_id: str) -> int | None:
 
 
 class Ledger:
-    """One byte per request: what became of its batch.
+    """What became of the batch of each request, in memory that hardly grows with their number.
 
     Args:
         batch_size: messages in each batch; batch n holds the sequence numbers from
             `n * batch_size` on.
+        states: what is known already: one byte per batch.
     """
 
     def __init__(self, batch_size: int, states: bytes = b"") -> None:
         self.batch_size = batch_size
-        self._states = bytearray(states)
+        self._states = Pages(states)
 
     def sent(self, batch: int) -> None:
         """A batch is on its way."""
-        if batch >= len(self._states):
-            self._states.extend(bytes(batch + 1 - len(self._states)))
         self._states[batch] = OPEN
 
     def settle(self, batch: int, state: int) -> None:
@@ -52,12 +53,20 @@ class Ledger:
 
     def state_of(self, sequence: int) -> int:
         """What became of the batch that holds a message; 0 for one that was never sent."""
-        batch = sequence // self.batch_size
-        return self._states[batch] if batch < len(self._states) else 0
+        return self._states[sequence // self.batch_size]
+
+    def parts(self) -> Iterator[bytes]:
+        """All of it, one byte per batch, some at a time."""
+        return self._states.parts()
 
     def states(self) -> bytes:
-        """All of it, as `Ledger(batch_size, states)` takes it."""
-        return bytes(self._states)
+        """All of it at once, as `Ledger(batch_size, states)` takes it."""
+        return b"".join(self.parts())
+
+    @property
+    def batches(self) -> int:
+        """How many batches there are, the numbers that were left out included."""
+        return len(self._states)
 
     @property
     def is_empty(self) -> bool:
@@ -134,18 +143,24 @@ def balance_by_reading(ledger: Ledger, run_id: str, messages: Iterable[str]) -> 
         run_id: the run's id.
         messages: every message that the topic got during the run.
     """
-    arrived = bytearray(len(ledger.states()) * ledger.batch_size)
-    delivered = duplicated = undecided_delivered = unknown = 0
+    count = ledger.batches * ledger.batch_size
+    arrived = bytearray((count + 7) // 8)  # a bit for each message
+    delivered = duplicated = undecided_delivered = accepted_delivered = unknown = 0
     for message in messages:
         delivered += 1
         sequence = read_label(message, run_id)
-        if sequence is None or sequence >= len(arrived):
+        if sequence is None or sequence >= count:
             unknown += 1
-        elif arrived[sequence]:
+            continue
+        at, bit = sequence >> 3, 1 << (sequence & 7)
+        if arrived[at] & bit:
             duplicated += 1
+            continue
+        arrived[at] |= bit
+        if ledger.state_of(sequence) == ACCEPTED:
+            accepted_delivered += 1
         else:
-            arrived[sequence] = 1
-            undecided_delivered += ledger.state_of(sequence) != ACCEPTED
-    lost = ledger.accepted - (sum(arrived) - undecided_delivered)
+            undecided_delivered += 1
+    lost = ledger.accepted - accepted_delivered
     undecided = (ledger.undecided, undecided_delivered)
     return Balance(ledger.accepted, delivered, lost, duplicated, *undecided, unknown, verified=True)

@@ -163,7 +163,7 @@ class Processes:
         if services.broker and services.broker.returncode is not None:
             raise ChildError(f"the {services.broker.name} {services.broker.how_it_ended()}")
         with tempfile.NamedTemporaryFile(prefix="tidemark-ledger-") as states:
-            states.write(ledger.states())
+            states.writelines(ledger.parts())
             states.flush()
             reader = self._begin_reading(
                 "balance",
