@@ -3,6 +3,7 @@
 It needs no network: what it is drawn with lies beside it.
 """
 
+import hmac
 import json
 import socket
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from tidemark.record.callers import why_refused
 from tidemark.record.errors import OptionError
 
 ADDRESS = "127.0.0.1"
+TOKEN_HEADER = "X-Tidemark-Token"  # noqa: S105 - its name
 PAGE = "index.html"
 KINDS = {
     PAGE: "text/html; charset=utf-8",
@@ -44,8 +46,13 @@ HEADERS = {
 }
 
 
-def make_app(watched: Watched) -> Flask:
-    """The page of a run as a WSGI application."""
+def make_app(watched: Watched, token: str = "") -> Flask:
+    """The page of a run as a WSGI application.
+
+    Args:
+        watched: The run.
+        token: What whoever asks must know (`TOKEN_HEADER`); empty: nothing.
+    """
     app = Flask(__name__, static_folder=None)
     content = {name: files("tidemark.live").joinpath("page", name).read_bytes() for name in KINDS}
 
@@ -54,6 +61,8 @@ def make_app(watched: Watched) -> Flask:
         remedy = "open the page by the address that the command printed"
         is_page = request.path == "/"
         why = why_refused(request.method, dict(request.headers), (), is_page=is_page, remedy=remedy)
+        if not why and not hmac.compare_digest(_given_token(), token.encode()):
+            why = f"{TOKEN_HEADER} is missing, or is not the one that is asked for"
         return why and Response(f"{why}\n", 403, mimetype="text/plain")  # type: ignore[return-value]
 
     @app.after_request
@@ -73,11 +82,16 @@ def make_app(watched: Watched) -> Flask:
 
     @app.get("/live.json")
     def live() -> Response:
+        watched.demand.looked()
         answer = snapshot(watched, request.args.get("since", ""))
         text = json.dumps(answer, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return Response(text, content_type="application/json")
 
     return app
+
+
+def _given_token() -> bytes:
+    return request.headers.get(TOKEN_HEADER, "").encode()
 
 
 def snapshot(watched: Watched, since: str) -> dict[str, Any]:
@@ -120,12 +134,13 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(watched: Watched, port: int) -> Iterator[str]:
+def serving(watched: Watched, port: int, token: str = "") -> Iterator[str]:
     """Serve the page of a run for as long as the context lasts.
 
     Args:
         watched: The run.
         port: Where, on 127.0.0.1; 0 is any free port.
+        token: What whoever asks must know; empty: nothing.
 
     Yields:
         The page's URL.
@@ -142,7 +157,7 @@ def serving(watched: Watched, port: int) -> Iterator[str]:
             what = f"--port: {port} cannot be had ({error.strerror}): name another one, or 0"
             raise OptionError(what) from error
         port = listening.getsockname()[1]
-        app = make_app(watched)
+        app = make_app(watched, token)
         server = make_server(
             ADDRESS, port, app, threaded=True, request_handler=_Quiet, fd=listening.fileno()
         )
