@@ -222,7 +222,7 @@ class WebPage:
         return STATE_INIT if state == STATE_INIT else STATE_STOPPED
 
     def _guard(self) -> Response | None:
-        is_page = request.endpoint == "locust.index"
+        is_page = request.endpoint in ("locust.index", "tidemark.page")
         reason = why_refused(request.method, dict(request.headers), self._names, is_page=is_page)
         if reason is None:
             return None

@@ -1,0 +1,51 @@
+"""What is served out of the folder of a run: its report and the pictures in it, nothing else."""
+
+import io
+import os
+import stat
+from pathlib import Path
+
+from tidemark.record.layout import REPORT_HTML, REPORT_PNG, RUN_JSON, VERDICT_JSON
+
+KINDS = {
+    REPORT_HTML: "text/html; charset=utf-8",
+    REPORT_PNG: "image/png",
+    VERDICT_JSON: "application/json",
+}
+"""The files, all of them made by `tidemark report`."""
+MOST_BYTES = 256 << 20
+_NO_LINKS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def read_served(path: Path, name: str) -> bytes | None:
+    """One of these files; None if it is not there, is a link, or anything but a file.
+
+    Args:
+        path: The run directory, without links in it; if there is one by now, nothing is read.
+        name: One of `KINDS`.
+    """
+    if name not in KINDS:
+        return None
+    try:
+        folder = os.open(path, _NO_LINKS | os.O_DIRECTORY)
+    except OSError:
+        return None
+    try:
+        descriptor = os.open(name, _NO_LINKS | os.O_NONBLOCK, dir_fd=folder)
+    except OSError:
+        return None
+    finally:
+        os.close(folder)
+    with io.FileIO(descriptor) as file:
+        found = os.fstat(descriptor)
+        is_served = stat.S_ISREG(found.st_mode) and found.st_size <= MOST_BYTES
+        return file.read(MOST_BYTES) if is_served else None
+
+
+def has_report(path: Path) -> bool:
+    """Whether there is a report on what the run is by now."""
+    try:
+        report, run = (path.joinpath(name).lstat() for name in (REPORT_HTML, RUN_JSON))
+    except OSError:
+        return False
+    return report.st_mtime_ns >= run.st_mtime_ns
