@@ -14,6 +14,7 @@ from typing import Any
 from flask import Flask, Response, abort, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tidemark.charts.parts import PARTS, part
 from tidemark.live.watching import Watched
 from tidemark.record.callers import why_refused
 from tidemark.record.errors import OptionError
@@ -47,7 +48,7 @@ HEADERS = {
 def make_app(watched: Watched) -> Flask:
     """The page of a run as a WSGI application."""
     app = Flask(__name__, static_folder=None)
-    content = {name: files("tidemark.live").joinpath("page", name).read_bytes() for name in KINDS}
+    content = {name: _read(name) for name in KINDS}
 
     @app.before_request
     def guard() -> Response | None:
@@ -66,7 +67,7 @@ def make_app(watched: Watched) -> Flask:
         return Response(content[PAGE], content_type=KINDS[PAGE])
 
     @app.get("/page/<name>")
-    def part(name: str) -> Response:
+    def page_part(name: str) -> Response:
         if name not in KINDS:
             abort(404)
         return Response(content[name], content_type=KINDS[name])
@@ -78,6 +79,12 @@ def make_app(watched: Watched) -> Flask:
         return Response(text, content_type="application/json")
 
     return app
+
+
+def _read(name: str) -> bytes:
+    if name in PARTS:
+        return part(name).encode()
+    return files("tidemark.live").joinpath("page", name).read_bytes()
 
 
 def snapshot(watched: Watched, since: str) -> dict[str, Any]:
