@@ -212,7 +212,7 @@ class Plugin:
             if not user.tasks:
                 raise TidemarkError(f"--tags: {user.__name__} has no task of these tags")
         for flag, given in (("--route", options.route), ("--header", options.header)):
-            if given and not self._has_users_of_ours():
+            if given and not self.keeps_rate:
                 raise TidemarkError(
                     f"{flag} does nothing here, for the users of this locustfile say themselves "
                     "what they send: leave it out, or derive them from tidemark.users.SoakUser"
@@ -247,7 +247,7 @@ class Plugin:
     def _keeps_time(self) -> bool:
         """Whether the users only fetch what is due, so that their number does not matter."""
         is_open = vars(self.environment.parsed_options)["workload"] == "open"
-        return is_open and self._has_users_of_ours()
+        return is_open and self.keeps_rate
 
     def _read_options(self) -> RunOptions:
         given = vars(self.environment.parsed_options)
@@ -313,7 +313,8 @@ class Plugin:
         if self._session and self._session.state is not State.FINISHED:
             self.environment.host = self._session.url
 
-    def _has_users_of_ours(self) -> bool:
+    @property
+    def keeps_rate(self) -> bool:
         """Whether the users keep to the workload and the rate of the options."""
         return any(issubclass(user, SoakUser) for user in self.environment.user_classes)
 
@@ -347,7 +348,7 @@ class Plugin:
         session.begin_load(
             users,
             None if self.environment.shape_class else options.run_time,
-            is_of_others=not self._has_users_of_ours(),
+            is_of_others=not self.keeps_rate,
             generators=generators,
         )
         self._loops = [gevent.spawn(loop, session) for loop in (self._tick_loop, self._watch_loop)]
