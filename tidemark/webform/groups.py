@@ -52,9 +52,7 @@ HOST = Field(
     needs=RUNNING,
 )
 RATE = Field("rate", "Rate", "requests per second")
-RUN_TIME = Field(
-    "run_time", "Duration", hint="as 90s, 10m or 1h30m; left empty, until you stop it"
-)
+RUN_TIME = Field("run_time", "Duration", hint="as 90s, 10m or 1h30m; left empty, until you stop it")
 USERS = Field("user_count", "Users", "at the same time", needs=CLOSED)
 SPAWN_RATE = Field("spawn_rate", "Users started", "per second", needs=CLOSED)
 
@@ -64,10 +62,8 @@ ARRIVAL = Group(
         Field(
             "workload",
             "Requests are sent",
-            words={
-                "open": "at random moments, whatever the answers (open)",
-                "closed": "by users who wait for each answer (closed)",
-            },
+            hint="open: whatever the answers; closed: each user waits for its answer first",
+            words={"open": "at random moments (open)", "closed": "after an answer (closed)"},
         ),
         USERS,
         SPAWN_RATE,
@@ -147,8 +143,8 @@ FAULTS = Group(
         Field(
             "fault",
             "What breaks on the way",
-            hint="KIND@START+DURATION in seconds of the load, with spaces between: "
-            "outage@30+10 is all brokers down, target-kill@60 the service killed",
+            hint="broker-kill, broker-freeze, outage (of all brokers) or target-kill, each with "
+            "the second of the load and for how long: outage@30+10 target-kill@60",
             needs=STARTED,
         ),
     ),

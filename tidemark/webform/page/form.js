@@ -111,7 +111,7 @@
     folded(group) {
       const box = this.fieldsOf(group);
       const changed = make("span", { class: "tidemark-changed" });
-      const details = make("details", {}, make("summary", {}, group.title, changed), box);
+      const details = make("details", {}, make("summary", {}, `${group.title} `, changed), box);
       details.follow = () => {
         const number = box.fields.filter((one) => one.isChanged).length;
         changed.textContent = number ? `${number} changed` : "";
