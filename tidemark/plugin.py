@@ -170,8 +170,7 @@ class Plugin:
         if self.web_ui:
             self.environment.host = self.environment.host or EMBEDDED_HOST
             WebPage(self.environment, self.web_ui, self).install()
-            base_path = vars(self.environment.parsed_options)["web_base_path"]
-            self._tab = Tab(self.web_ui, base_path, REPORTS)
+            self._tab = Tab(self.web_ui, REPORTS)
             self._tab.install()
         try:
             self._check_load()
@@ -218,7 +217,7 @@ class Plugin:
             if not user.tasks:
                 raise TidemarkError(f"--tags: {user.__name__} has no task of these tags")
         for flag, given in (("--route", options.route), ("--header", options.header)):
-            if given and not self._has_users_of_ours():
+            if given and not self.keeps_rate:
                 raise TidemarkError(
                     f"{flag} does nothing here, for the users of this locustfile say themselves "
                     "what they send: leave it out, or derive them from tidemark.users.SoakUser"
@@ -253,7 +252,7 @@ class Plugin:
     def _keeps_time(self) -> bool:
         """Whether the users only fetch what is due, so that their number does not matter."""
         is_open = vars(self.environment.parsed_options)["workload"] == "open"
-        return is_open and self._has_users_of_ours()
+        return is_open and self.keeps_rate
 
     def _read_options(self) -> RunOptions:
         given = vars(self.environment.parsed_options)
@@ -321,7 +320,8 @@ class Plugin:
         if self._session and self._session.state is not State.FINISHED:
             self.environment.host = self._session.url
 
-    def _has_users_of_ours(self) -> bool:
+    @property
+    def keeps_rate(self) -> bool:
         """Whether the users keep to the workload and the rate of the options."""
         return any(issubclass(user, SoakUser) for user in self.environment.user_classes)
 
@@ -355,7 +355,7 @@ class Plugin:
         session.begin_load(
             users,
             None if self.environment.shape_class else options.run_time,
-            is_of_others=not self._has_users_of_ours(),
+            is_of_others=not self.keeps_rate,
             generators=generators,
         )
         self._loops = [gevent.spawn(loop, session) for loop in (self._tick_loop, self._watch_loop)]

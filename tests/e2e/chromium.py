@@ -61,11 +61,21 @@ class Page:
         path.write_bytes(base64.b64decode(answer["data"]))
 
     def press(self, key: str) -> None:
-        """Press a key that writes nothing: ArrowLeft, Escape, Tab."""
-        code = {"Tab": 9, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39, "End": 35}[key]
-        for kind in ("rawKeyDown", "keyUp"):
-            what = {"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code}
-            self._browser.ask("Input.dispatchKeyEvent", what, self._session)
+        """Press a key: ArrowLeft, Escape, Tab, Enter."""
+        code = {
+            "Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "ArrowLeft": 37, "ArrowRight": 39,
+            "ArrowDown": 40,
+        }[key]  # fmt: skip
+        what = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        text = {"text": "\r"} if key == "Enter" else {}
+        for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
+            self._browser.ask(
+                "Input.dispatchKeyEvent", {"type": kind, **what, **text}, self._session
+            )
+
+    def type(self, text: str) -> None:
+        """Write into the field that has the focus."""
+        self._browser.ask("Input.insertText", {"text": text}, self._session)
 
     def open(self, url: str) -> None:
         """Begin to load a page."""

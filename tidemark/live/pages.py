@@ -7,6 +7,7 @@ from tidemark.charts.parts import PARTS, part
 PAGE = "index.html"
 KINDS = {
     PAGE: "text/html; charset=utf-8",
+    "scheme.js": "text/javascript; charset=utf-8",
     "live.js": "text/javascript; charset=utf-8",
     "charts.js": "text/javascript; charset=utf-8",
     "live.css": "text/css; charset=utf-8",

@@ -62,13 +62,11 @@ class Tab:
 
     Args:
         web_ui: Locust's page.
-        base_path: What stands before every path of it (`--web-base-path`).
         reports: Makes the reports.
     """
 
-    def __init__(self, web_ui: WebUI, base_path: str, reports: Reports) -> None:
+    def __init__(self, web_ui: WebUI, reports: Reports) -> None:
         self._web_ui = web_ui
-        self._base_path = base_path
         self._reports = reports
         self._runs = RunList(reports.is_making)
         self._shown = Shown()
@@ -85,7 +83,8 @@ class Tab:
             *self._web_ui.template_args.get("extended_tabs", []),
             {"key": NAME, "title": "Tidemark"},
         ]
-        blueprint = Blueprint(NAME, __name__, url_prefix=f"{self._base_path}/{NAME}")
+        base = app.blueprints["locust"].url_prefix or ""
+        blueprint = Blueprint(NAME, __name__, url_prefix=f"{base}/{NAME}")
         routes: dict[str, Callable[..., Response]] = {
             "/": self.page,
             "/page/<name>": self.part,

@@ -344,7 +344,7 @@ function begin() {
     input.addEventListener("change", () => { shown.span = Number(input.value); shared.look(null); });
   }
   by("target").addEventListener("change", (event) => { shown.target = event.target.value; drawCharts(); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  document.addEventListener("scheme", () => {
     for (const chart of Object.values(charts)) chart.names = "";
     if (run.facts) drawCharts();
   });

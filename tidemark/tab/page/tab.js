@@ -39,10 +39,15 @@
     holder.append(frame);
   }
 
-  function show() {
+  function show(tab) {
+    const place = tab.closest(".MuiContainer-root") || document.body;
+    if (holder.parentElement !== place) place.append(holder); // the frame loads anew
     if (!frame) open();
     const scheme = isDark() ? "dark" : "light";
-    if (frame.style.colorScheme !== scheme) frame.style.colorScheme = scheme;
+    if (frame.dataset.scheme !== scheme) {
+      frame.dataset.scheme = frame.style.colorScheme = scheme;
+      if (frame.contentWindow) frame.contentWindow.dispatchEvent(new Event("scheme"));
+    }
     if (!holder.hidden) return;
     holder.hidden = false;
     // What is not seen does not ask; now it is.
@@ -52,14 +57,14 @@
 
   function look() {
     const all = tabs();
-    const isChosen = all.some((tab) => tab.getAttribute("aria-selected") === "true" && tab.textContent.trim() === TITLE);
-    if (isChosen) show();
+    const chosen = all.find((tab) => tab.getAttribute("aria-selected") === "true" && tab.textContent.trim() === TITLE);
+    if (chosen) show(chosen);
     else holder.hidden = true;
     lead.hidden = all.length > 0 || !root.children.length;
     link.style.color = isDark() ? "#8ab4f8" : "#0b57d0";
   }
 
-  document.body.append(holder, lead);
+  document.body.append(lead);
   new MutationObserver(look).observe(root, { subtree: true, childList: true, attributes: true, attributeFilter: ["aria-selected"] });
   new MutationObserver(look).observe(document.head, { childList: true }); // the theme has changed
   look();
