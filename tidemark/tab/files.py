@@ -36,10 +36,12 @@ def read_served(path: Path, name: str) -> bytes | None:
         return None
     finally:
         os.close(folder)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_BYTES:
+        os.close(descriptor)
+        return None
     with io.FileIO(descriptor) as file:
-        found = os.fstat(descriptor)
-        is_served = stat.S_ISREG(found.st_mode) and found.st_size <= MOST_BYTES
-        return file.read(MOST_BYTES) if is_served else None
+        return file.read(MOST_BYTES)
 
 
 def has_report(path: Path) -> bool:

@@ -8,11 +8,11 @@
   holder.setAttribute("aria-label", TITLE);
   holder.hidden = true;
   const lead = document.createElement("p");
-  const link = Object.assign(document.createElement("a"), { href: "tidemark/", textContent: "Runs so far, and the last one as it was seen" });
+  const link = Object.assign(document.createElement("a"), { href: "tidemark/", textContent: "Runs since Locust was started" });
   lead.append(link);
   lead.hidden = true;
   Object.assign(lead.style, { textAlign: "center", fontFamily: "Roboto, Helvetica, Arial, sans-serif", margin: "16px" });
-  let frame = null;
+  let frame = null, hadTabs = true;
 
   function tabs() {
     return [...root.querySelectorAll("[role=tab]")];
@@ -55,12 +55,20 @@
     fit();
   }
 
+  // Where there are no tabs, because the form is there, a link leads to the runs, if there are any.
+  function showLead(hasTabs) {
+    if (hasTabs === hadTabs) return;
+    hadTabs = hasTabs;
+    lead.hidden = true;
+    if (!hasTabs) fetch("tidemark/runs.json").then((answer) => answer.json()).then(({ runs }) => { lead.hidden = hadTabs || !runs.length; }).catch(() => {});
+  }
+
   function look() {
     const all = tabs();
     const chosen = all.find((tab) => tab.getAttribute("aria-selected") === "true" && tab.textContent.trim() === TITLE);
     if (chosen) show(chosen);
     else holder.hidden = true;
-    lead.hidden = all.length > 0 || !root.children.length;
+    showLead(all.length > 0 || !root.children.length);
     link.style.color = isDark() ? "#8ab4f8" : "#0b57d0";
   }
 
