@@ -77,6 +77,10 @@ class Page:
         """Write into the field that has the focus."""
         self._browser.ask("Input.insertText", {"text": text}, self._session)
 
+    def ask(self, method: str, **what: Any) -> dict[str, Any]:
+        """The answer to a command of the protocol that is about this tab."""
+        return self._browser.ask(method, what, self._session)
+
     def bring_to_front(self) -> None:
         """Look at it again, after another tab was opened."""
         self._browser.ask("Page.bringToFront", {}, self._session)
@@ -113,7 +117,8 @@ class Page:
 class Browser:
     """A Chromium, by its pipe."""
 
-    def __init__(self, ask: int, hear: int) -> None:
+    def __init__(self, ask: int, hear: int, pid: int) -> None:
+        self.pid = pid
         self._ask = os.fdopen(ask, "wb", buffering=0)
         self._hear = os.fdopen(hear, "rb")
         self._numbers = itertools.count(1)
@@ -187,7 +192,7 @@ def chromium(folder: Path) -> Iterator[Browser]:
     )
     os.close(their_in)
     os.close(their_out)
-    browser = Browser(our_out, our_in)
+    browser = Browser(our_out, our_in, process.pid)
     try:
         yield browser
         browser.ask("Browser.close", {})

@@ -44,10 +44,19 @@ def read_served(path: Path, name: str) -> bytes | None:
         return file.read(MOST_BYTES)
 
 
+def last_changed(path: Path) -> tuple[int | None, ...]:
+    """When run.json and each of these files changed last, nanoseconds; None where it is not."""
+    return tuple(_changed_ns(path / name) for name in (RUN_JSON, *KINDS))
+
+
 def has_report(path: Path) -> bool:
     """Whether there is a report on what the run is by now."""
+    run, report = _changed_ns(path / RUN_JSON), _changed_ns(path / REPORT_HTML)
+    return run is not None and report is not None and report >= run
+
+
+def _changed_ns(path: Path) -> int | None:
     try:
-        report, run = (path.joinpath(name).lstat() for name in (REPORT_HTML, RUN_JSON))
+        return path.lstat().st_mtime_ns
     except OSError:
-        return False
-    return report.st_mtime_ns >= run.st_mtime_ns
+        return None

@@ -10,7 +10,7 @@ from tidemark.record.errors import UnusableRunError
 from tidemark.record.layout import REPORT_HTML, REPORT_PNG, VERDICT_JSON
 from tidemark.record.metadata import RunMetadata
 from tidemark.record.objects import parse_object
-from tidemark.tab.files import has_report, read_served
+from tidemark.tab.files import has_report, last_changed, read_served
 
 MOST_RUNS = 200
 _SEVERITIES = {0: "pass", 1: "fail", 3: "unknown"}
@@ -26,10 +26,12 @@ class RunList:
     def __init__(self, is_making: Callable[[Path], bool]) -> None:
         self._paths: deque[Path] = deque(maxlen=MOST_RUNS)
         self._is_making = is_making
+        self._entries: dict[Path, tuple[object, dict[str, Any]]] = {}
 
     def add(self, path: Path) -> None:
         """Another run begins."""
         self._paths.appendleft(path.resolve())
+        self._entries = {path: self._entries[path] for path in self._paths if path in self._entries}
 
     @property
     def current(self) -> Path | None:
@@ -49,7 +51,14 @@ class RunList:
 
     def to_json(self) -> list[dict[str, Any]]:
         """What is said of each."""
-        return [self._entry(path) for path in self._paths]
+        return [self._remembered(path) for path in self._paths]
+
+    def _remembered(self, path: Path) -> dict[str, Any]:
+        """The same as before, unless a file of it has changed: to read them all takes time."""
+        looks = (last_changed(path), self._is_making(path))
+        if path not in self._entries or self._entries[path][0] != looks:
+            self._entries[path] = looks, self._entry(path)
+        return self._entries[path][1]
 
     def _entry(self, path: Path) -> dict[str, Any]:
         try:
