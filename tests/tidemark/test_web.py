@@ -36,6 +36,7 @@ class Puppet:
     started: list[tuple[int, float]] = field(default_factory=list)
     dropped: int = 0
     is_busy: bool = False
+    keeps_rate: bool = True
 
     def expect_idle(self) -> None:
         if self.is_busy:
