@@ -18,7 +18,8 @@ from .web import Form, says
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 CUT = """[...document.querySelectorAll('.tidemark-form, .tidemark-form *')]
-    .filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display != 'inline')
+    .filter(one => getComputedStyle(one).display != 'inline')
+    .filter(one => one.scrollWidth > one.clientWidth + 1)
     .map(one => one.outerHTML)"""
 OURS = "document.querySelector('.tidemark-form')"
 

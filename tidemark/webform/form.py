@@ -63,6 +63,7 @@ class StartForm:
             "service": services.chosen(self._options, offered, self._given_host),
             "groups": [self._group(group) for group in (self._first(), *self._folded())],
             "users": self._group(Group("", (_always(USERS), _always(SPAWN_RATE)))),
+            "users_note": self._users_note(),
         }
 
     @property
@@ -73,6 +74,11 @@ class StartForm:
         if not self._has_shape:
             return ""
         return "The load shape of the locustfile says how many users there are, and for how long."
+
+    def _users_note(self) -> str:
+        if not (self._keeps_rate and self._options["workload"] == "open"):
+            return ""
+        return "The workload is open: its rate stays what it is, however many users there are."
 
     def _first(self) -> Group:
         users = (_always(USERS), _always(SPAWN_RATE))
