@@ -88,6 +88,35 @@ def test_what_matters_stands_first_and_the_rest_is_folded(form: Form, browser: B
     assert not page.complaints
 
 
+def posted(page: Page) -> dict[str, str]:
+    """What the form posts when it is sent."""
+    page.evaluate("fetch = (url, how) => { posted = [...how.body]; throw new Error('kept') }")
+    assert page.click("START")
+    eventually(lambda: errors(page), "that it has been sent")
+    pairs = page.evaluate("posted")
+    assert len(dict(pairs)) == len(pairs), "each once"
+    return dict(pairs)
+
+
+def test_what_is_of_no_use_to_the_service_is_posted_as_is_usual(
+    form: Form, browser: Browser
+) -> None:
+    page = opened(browser, form.url)
+    fill(page, "workers", "3")
+    said = posted(page)
+    assert (said["strategy"], said["host"]) == ("per-request-leaked", "embedded target")
+    assert (said["workers"], said["rate"], said["interval"]) == ("3", "10", "0.2")
+    assert (said["target_pid"], said["no_target"], said["user_count"]) == ("0", "false", "1")
+
+    choose(page, "tidemark_service", "other")
+    fill(page, "host", "http://127.0.0.1:8")
+    fill(page, "target_pid", "12")
+    said = posted(page)
+    assert "strategy" not in said
+    assert (said["host"], said["target_pid"]) == ("http://127.0.0.1:8", "12")
+    assert (said["workers"], said["fault"]) == ("1", "")
+
+
 def test_nothing_of_it_is_cut_off_and_axe_finds_nothing_grave(form: Form, browser: Browser) -> None:
     page = opened(browser, form.url)
     for scheme, width in itertools.product(("light", "dark"), (1280, 390)):
@@ -125,7 +154,6 @@ def test_an_error_stands_beside_its_field(form: Form, browser: Browser) -> None:
     assert form.bench.runs() == []
 
     fill(page, "topic", "")
-    fill(page, "target_port", "1")
     page.evaluate('fetch = () => Promise.resolve(new Response(\'{"message": "no broker"}\'))')
     assert page.click("START")
     eventually(lambda: errors(page).get(""), "an error that is about no field")
