@@ -9,7 +9,7 @@ import pytest
 from tidemark.run.options import OPTIONS
 from tidemark.targets.strategies import ALIASES, STRATEGIES
 from tidemark.webform.form import StartForm, field_of, without_aliases
-from tidemark.webform.groups import GROUPS, REST
+from tidemark.webform.groups import REST
 from tidemark.webform.groups import STRATEGIES as WORDS
 
 EMBEDDED = "embedded target"
@@ -44,11 +44,6 @@ def test_every_option_of_the_form_has_a_place_and_a_name_that_is_no_flag() -> No
     assert REST not in titles(form), "whoever adds an option gives it a place in GROUPS"
     texts = [text for one in fields(form).values() for text in (one["label"], one["hint"])]
     assert not any("--" in text for text in texts if "command line" not in text)
-    assert {field.name for group in GROUPS for field in group.fields} <= {
-        *(option.name for option in SHOWN),
-        "user_count",
-        "spawn_rate",
-    }
 
 
 def test_every_strategy_is_there_once_and_explained() -> None:
