@@ -70,7 +70,7 @@ ARRIVAL = Group(
         Field(
             "shape",
             "Shape",
-            hint="constant, steps, spikes or day-and-night, with more to say of it: "
+            hint="constant, ramp, steps, spikes or day-night, with more to say of it: "
             "spikes:every=10m,for=30s,factor=5",
         ),
         Field("ramp", "Rise to the full rate", "seconds"),
