@@ -273,7 +273,8 @@ def _states_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> 
     title = f"{'Outgoing connections' if run.counts_all_remotes else _TO_BROKERS} by TCP state"
     waits = any(curve.name == "TIME_WAIT" for curve in states)
     remark = TIME_WAIT_NOTE if waits else ""
-    chart = _chart(metric, title, states, judged, run, [remark])
+    undrawn = judged and replace(judged, fit=None, forecast=None, forecast_check=None)
+    chart = _chart(metric, title, states, undrawn, run, [remark])
     return _headed(lambda axes: _draw_states(axes, metric, states), (title, remark)), chart
 
 

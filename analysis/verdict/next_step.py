@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from tidemark.analysis import units
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.assessment import Assessment
+from tidemark.analysis.verdict.culprits import LEAST_SHARE, names_of, phrase
 from tidemark.analysis.verdict.findings import Finding, Kind, Severity
 from tidemark.analysis.verdict.model import ResourceVerdict
 from tidemark.analysis.verdict.target_result import foremost
@@ -16,6 +18,8 @@ from tidemark.analysis.verdict.target_result import foremost
 MOST_NAMED = 3
 """So many names of what leaks, and of routes that do, are told."""
 LONGEST_NAME = 60
+LEAST_RISEN = 3
+"""What there is no more of than that at the end of a run does not make up a leak."""
 OURS = "tidemark.targets.serve"
 """What the command of a service holds that came along, and that a strategy names."""
 STEPS_S = ((120.0, 10.0), (2 * units.HOUR_S, units.MINUTE_S), (math.inf, units.HOUR_S))
@@ -46,11 +50,11 @@ def next_step(assessment: Assessment) -> NextStep:
     if leading.kind in _REMEDIES:
         return NextStep(_REMEDIES[leading.kind].format(remedy=leading.remedy or "see why"))
     if assessment.gravest is Severity.FAIL:
-        return NextStep(_mend(assessment, leading))
+        return _mend(assessment, leading)
     if assessment.gravest is Severity.UNKNOWN:
         return _run_longer(assessment)
     return NextStep(
-        "Let CI say so from now on; it is told 0 while nothing leaks and 1 once something does",
+        "Make it a gate in CI, which exits with 0 while nothing leaks and with 1 once something does",
         f"tidemark check {shlex.quote(str(assessment.run.path))}",
     )
 
@@ -66,23 +70,27 @@ _REMEDIES: Mapping[Kind, str] = {
 """By what speaks against the run as a whole; what is missing is said by the finding itself."""
 
 
-def _mend(assessment: Assessment, leading: Finding) -> str:
+def _mend(assessment: Assessment, leading: Finding) -> NextStep:
     """Say what to look at in the service: the resource, the routes and the names that are known."""
     found = _resources(assessment, leading)
     worst = found.get(leading.subject)
     if worst is None:
-        return f"See to what failed: {leading.reason}"
+        return NextStep(f"See to what failed: {leading.reason}")
     whose = _whose(worst, leading, assessment)
     if leading.kind is Kind.REGRESSION:
-        return f"Look at what changed since the baseline in what {whose} does with {_noun(worst)}"
+        changed = f"Look at what changed since the baseline in what {whose} does with"
+        return NextStep(f"{changed} {_noun(worst)}")
     if worst.verdict != "leak":
-        return f"Look at what {whose} holds in {_noun(worst)} at its peak: hold less, or allow more"
+        held = f"Look at what {whose} holds in {_noun(worst)} at its peak: hold less, or allow more"
+        return NextStep(held)
     leaking = [one for one in found.values() if one is not worst and one.verdict == "leak"]
-    things = _left_behind(worst, leaking)
+    things = _left_behind(worst, leaking, assessment.run)
     if not things:
-        return _ASKED[worst.resource].format(whose=whose)
+        text, command = _ASKED[worst.resource]
+        return NextStep(text.format(whose=whose), command)
     each = "makes for a request" if worst.per_request is not None else "goes on making"
-    return f"Look at what {whose} {each} and never closes: {headline.listed(things)} stay behind"
+    stay = f"{headline.listed(things)} stay behind"
+    return NextStep(f"Look at what {whose} {each} and never closes: {stay}")
 
 
 def _resources(assessment: Assessment, leading: Finding) -> Mapping[str, ResourceVerdict]:
@@ -106,23 +114,47 @@ def _whose(found: ResourceVerdict, leading: Finding, assessment: Assessment) -> 
     return whose if target is None else f"{whose} in {units.shortened(target, LONGEST_NAME)}"
 
 
-def _left_behind(worst: ResourceVerdict, others: Iterable[ResourceVerdict]) -> list[str]:
+def _left_behind(worst: ResourceVerdict, others: Iterable[ResourceVerdict], run: Run) -> list[str]:
     """Name what leaks: of the resource that the finding is about, and the most of each other."""
-    named = [culprit.phrase for culprit in worst.culprits][:MOST_NAMED]
+    named = _names(worst, run)[:MOST_NAMED]
     if not named:
         return []
-    more = [(one.metric, one.culprits[0].phrase) for one in others if one.culprits]
-    return named + [f"{metric.plural} {phrase}" for metric, phrase in more]
+    more = ((one.metric.plural, _names(one, run)[:1]) for one in others)
+    return named + [f"{noun} {phrases[0]}" for noun, phrases in more if phrases]
 
 
-_ASKED: Mapping[str, str] = {
-    "fds": "Look at what {whose} opens and never closes; `ls -l /proc/PID/fd` names what is open",
-    "connections": "Look at where {whose} connects and never closes; `ss -tnp` names both ends",
-    "threads": "Look at where {whose} starts threads that never end; `ps -T -p PID` names them",
-    "rss_bytes": "Look at what {whose} keeps of a request: compare two heap profiles that were "
-    "taken some minutes apart under this load",
+def _names(found: ResourceVerdict, run: Run) -> list[str]:
+    """What makes up the growth of a resource; of a short run, what there is more of at its end."""
+    if found.culprits:
+        return [culprit.phrase for culprit in found.culprits]
+    risen: Counter[str] = Counter()
+    for process in names_of(run, found.resource):
+        for name, counts in process.counts.items():
+            risen[name] += int(counts[-1] - counts[0])
+    least = max(LEAST_SHARE * sum(value for value in risen.values() if value > 0), LEAST_RISEN)
+    return [phrase(found.resource, name) for name, rise in risen.most_common() if rise >= least]
+
+
+_ASKED: Mapping[str, tuple[str, str | None]] = {
+    "fds": (
+        "Look at what {whose} opens and never closes; while it runs, this names it",
+        "ls -l /proc/PID/fd",
+    ),
+    "connections": (
+        "Look at where {whose} connects and never closes; while it runs, this names both ends",
+        "ss -tnp",
+    ),
+    "threads": (
+        "Look at where {whose} starts threads that never end; while it runs, this names them",
+        "ps -T -p PID",
+    ),
+    "rss_bytes": (
+        "Look at what {whose} keeps of a request: compare two heap profiles that were taken some "
+        "minutes apart under this load",
+        None,
+    ),
 }
-"""By resource, what to look at where no name is known of what grows."""
+"""By resource, what to look at where no name is known of what grows, and what would name it."""
 
 
 def _run_longer(assessment: Assessment) -> NextStep:
