@@ -10,7 +10,6 @@ from tidemark.analysis import units
 from tidemark.analysis.figures.charts import Chart, View
 from tidemark.analysis.figures.forecast_lines import forecast_paths, has_fit
 from tidemark.analysis.figures.thinning import Thin, bins_for, thinned
-from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.model import Floats
 
 MOST_NUMBERS = 100_000
@@ -21,23 +20,25 @@ DIGITS = 4
 """A figure is told to so many digits of the largest one of its line."""
 PATH_POINTS = 25
 """So many points of a forecast are drawn."""
+GAP = 2.5
+"""So many usual distances without a reading are a hole that no line leads over."""
 EVEN = 1e-3
 """Times that are apart by the same, but for this share of it, are told as first and distance."""
 FORMATS = {"MiB": "mib", "per second": "rate", "ms": "ms", "% of a core": "percent"}
 """By the unit of an axis, how figures are written; pieces are counted."""
 
 
-def content(run: Run, view: View, numbers: int = MOST_NUMBERS) -> dict[str, Any]:
+def content(began_s: float | None, view: View, numbers: int = MOST_NUMBERS) -> dict[str, Any]:
     """Return what a page draws the charts of one picture from.
 
     Args:
-        run: What was recorded.
+        began_s: When the run began, Unix time; None where nobody knows, or of several runs.
         view: The charts.
         numbers: About how many figures they may hold.
     """
     bins = bins_for(view.charts, numbers, MOST_BINS)
     return {
-        "began": None if run.started_at is None else round(run.started_at.timestamp(), 3),
+        "began": began_s,
         "span": _plain(np.array(view.span_s), 3),
         "marks": [
             {"time": round(one.elapsed_s, 3), "text": one.text, "loud": one.loud}
@@ -59,6 +60,7 @@ def _chart(chart: Chart, bins: int) -> dict[str, Any]:
         "title": chart.title,
         "format": FORMATS.get(chart.unit, "count"),
         "isLog": chart.is_log,
+        "gap": GAP,
         "note": "; ".join(chart.notes),
         "times": _times(times),
         "lines": [_line(line) for line in lines],

@@ -12,7 +12,6 @@ from tidemark.analysis.figures.curves import Curve
 from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.model import ResourceVerdict
-from tidemark.record.metrics import Metric
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +48,25 @@ class ChartTable:
     verdict: str | None = None
 
 
-def tables(view: View, assessment: Assessment) -> list[ChartTable]:
-    """The numbers of each chart, in the same order."""
+def tables(view: View, assessment: Assessment | None) -> list[ChartTable]:
+    """The numbers of each chart, in the same order.
+
+    Args:
+        view: The charts.
+        assessment: What there is to say of the run; None where the charts compare several.
+    """
     return [_table(chart, assessment) for chart in view.charts]
 
 
-def _table(chart: Chart, assessment: Assessment) -> ChartTable:
+def _table(chart: Chart, assessment: Assessment | None) -> ChartTable:
     judged = chart.judged
     if judged is not None:
         caption = f"{judged.metric.title}, {judged.scope}"
         rows = tuple(_of_resource(judged))
         return ChartTable(chart.key, chart.title, caption, rows, judged.verdict)
-    if chart.key == "requests":
+    if assessment is None:
+        rows = tuple(map(partial(_of_line, chart), chart.lines))
+    elif chart.key == "requests":
         rows = tuple(_of_requests(chart, assessment))
     elif chart.key == "latency":
         latency = assessment.summary.latency
@@ -71,10 +77,10 @@ def _table(chart: Chart, assessment: Assessment) -> ChartTable:
         of = _one(chart)
         rows = (
             Row("A request", units.amount(chart.metric, used)),
-            *_levels(of, f"{{}} {chart.unit}", median=True),
+            *_levels(of, f"{{}} {chart.unit}"),
         )
     else:
-        rows = tuple(row for line in chart.lines for row in _ends(line, chart))
+        rows = tuple(map(partial(_of_line, chart), chart.lines))
     return ChartTable(chart.key, chart.title, chart.title, rows)
 
 
@@ -118,27 +124,31 @@ def _of_requests(chart: Chart, assessment: Assessment) -> Iterator[Row]:
     if summary.requests is not None and summary.failures is not None:
         yield Row("Answered", units.count(summary.requests - summary.failures))
         yield Row("Failed", units.count(summary.failures))
-    yield from _levels(_one(chart), "{} a second", median=True)
+    yield from _levels(_one(chart), "{} a second")
 
 
 def _one(chart: Chart) -> Curve | None:
     return next((line for line in chart.lines if line.read.size), None)
 
 
-def _levels(line: Curve | None, told: str, *, median: bool) -> Iterator[Row]:
+def _levels(line: Curve | None, told: str) -> Iterator[Row]:
     """The usual figure of a rate, and the highest."""
     if line is None:
         return
-    usual = float(np.median(line.read)) if median else line.last
+    usual = float(np.median(line.read))
     yield Row("Usually", told.format(units.number(usual, 3)), "median")
     yield Row("At most", told.format(units.number(line.highest, 3)))
 
 
-def _ends(line: Curve, chart: Chart) -> Iterator[Row]:
-    """The first and the last figure of a line of what is only recorded."""
-    metric: Metric | None = chart.metric
-    if not line.read.size or metric is None:
-        return
-    whose = f", {line.name}" if len(chart.lines) > 1 else ""
-    yield Row(f"First{whose}", units.on_axis(metric, float(line.read[0])))
-    yield Row(f"Last{whose}", units.on_axis(metric, line.last))
+def _of_line(chart: Chart, line: Curve) -> Row:
+    """The last figure of a line and the first, or the usual one of a rate and the highest."""
+    told = partial(_in_unit, chart)
+    if chart.metric is not None and chart.metric.cumulative:
+        return Row(line.name, told(float(np.median(line.read))), f"at most {told(line.highest)}")
+    return Row(line.name, told(line.last), f"at the start {told(float(line.read[0]))}")
+
+
+def _in_unit(chart: Chart, value: float) -> str:
+    if chart.metric is None or chart.metric.cumulative:
+        return f"{units.number(value, 3)} {chart.unit}"
+    return units.on_axis(chart.metric, value)

@@ -28,18 +28,20 @@ class Drawn:
 
 
 def drawn_of(
-    assessment: Assessment, view: View | None, numbers: int = MOST_NUMBERS
+    assessment: Assessment | None, view: View | None, numbers: int = MOST_NUMBERS
 ) -> Drawn | None:
-    """The charts of a run.
+    """The charts of a picture.
 
     Args:
-        assessment: What there is to say of it.
-        view: What its picture shows; None where that has no charts.
+        assessment: What there is to say of the run; None of several.
+        view: What the picture shows; None where it has no charts.
         numbers: About how many figures they may hold.
     """
     if view is None or not view.charts:
         return None
-    return Drawn(content(assessment.run, view, numbers), tables(view, assessment))
+    began = None if assessment is None else assessment.run.started_at
+    began_s = None if began is None else round(began.timestamp(), 3)
+    return Drawn(content(began_s, view, numbers), tables(view, assessment))
 
 
 @cache

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from tidemark.analysis.figures import entries, style
 from tidemark.analysis.figures.charts import Picture, View
-from tidemark.analysis.figures.comparison_figure import draw_comparison
+from tidemark.analysis.figures.comparison_figure import depict_comparison
 from tidemark.analysis.figures.overview_figure import draw_overview
 from tidemark.analysis.figures.run_figure import depict_run
 from tidemark.analysis.figures.targets_figure import depict_targets
@@ -93,12 +93,13 @@ def write_comparison_of(assessed: Sequence[Assessment], out_dir: Path) -> None:
         ReportError: A file cannot be written.
     """
     pictures = [write_report(one, one.run.path) for one in assessed]
-    picture = style.png(draw_comparison(assessed))
+    drawn = depict_comparison(assessed)
+    picture = style.png(drawn.figure)
     title = entries.headline(entries.entries(assessed))
     out_dir = Path(out_dir)
     _make(out_dir)
     write_file(out_dir / REPORT_PNG, picture)
-    page = html.render_comparison(assessed, title, picture, pictures)
+    page = html.render_comparison(assessed, title, (picture, drawn.view), pictures)
     write_file(out_dir / REPORT_HTML, page.encode())
 
 

@@ -38,6 +38,9 @@ HIDDEN = "(not shown)"
 LONGEST_VALUE = 500
 """What stands in a cell is cut to so many characters; the files of the run have the rest."""
 
+Depicted = tuple[bytes, View | None]
+"""A picture and what it shows; None where it has no charts."""
+
 LOOKS = {Severity.FAIL: "leak", Severity.UNKNOWN: "inconclusive", Severity.DOUBT: "inconclusive"}
 """The class of a badge by its severity; of what is well or a note "clean" and none."""
 
@@ -160,29 +163,31 @@ def render(assessment: Assessment, picture: bytes, view: View | None = None) -> 
 def render_comparison(
     assessed: Sequence[Assessment],
     title: str,
-    picture: bytes,
-    pictures: Sequence[tuple[bytes, View | None]],
+    picture: Depicted,
+    pictures: Sequence[Depicted],
 ) -> str:
     """Return report.html of a comparison.
 
     Args:
         assessed: The runs.
         title: The finding.
-        picture: report.png of the comparison.
+        picture: report.png of the comparison and what it shows.
         pictures: report.png of each run and what it shows, in the same order.
     """
-    numbers = share_of(MOST_NUMBERS, [view for _, view in pictures])
+    png, view = picture
+    numbers = share_of(MOST_NUMBERS, [view, *(view for _, view in pictures)])
     numbered = enumerate(zip(assessed, pictures, strict=True), start=1)
     sections = [
-        Section(one, _data_url(png), drawn_of(one, view, numbers), f"run-{place}")
-        for place, (one, (png, view)) in numbered
+        Section(one, _data_url(its), drawn_of(one, shown, numbers), f"run-{place}")
+        for place, (one, (its, shown)) in numbered
     ]
     faults = (fault.fault for one in assessed for fault in one.summary.faults)
     return _page(
         "comparison.html",
         sections,
         title=title,
-        picture=_data_url(picture),
+        picture=_data_url(png),
+        drawn=drawn_of(None, view, numbers),
         sections=sections,
         warning=unlike([one.run for one in assessed]),
         faults=list(dict.fromkeys(faults)),
@@ -192,7 +197,8 @@ def render_comparison(
 
 def _page(template: str, shown: Sequence[Section], **values: object) -> str:
     """Fill a template; half of a surrogate pair, which no file can hold, becomes "?"."""
-    script = page_script() if any(section.drawn is not None for section in shown) else ""
+    drawn = [values.get("drawn"), *(section.drawn for section in shown)]
+    script = page_script() if any(one is not None for one in drawn) else ""
     style = page_style()
     values |= {"script": script, "style": style, "policy": policy(style, script)}
     text = _environment().get_template(template).render(values)

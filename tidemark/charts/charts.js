@@ -81,8 +81,8 @@ function known(times, values) {
 }
 
 // Times and lines with an empty place in each hole, which a line would bridge otherwise.
-function withHoles(times, lines) {
-  const longest = GAP * usualDistance(times);
+function withHoles(times, lines, gap) {
+  const longest = gap * usualDistance(times);
   const holes = [];
   for (let i = 1; i < times.length; i++) if (times[i] - times[i - 1] > longest) holes.push(i);
   if (!holes.length) return [times, lines];
@@ -170,14 +170,15 @@ class Chart {
     this.lines = [];
   }
 
-  // what: {times, lines: [{name, last, low, high}], limit, limitText, fit, forecast, marks, spans, note, isLog}
+  // what: {times, lines: [{name, last, low, high}], limit, limitText, fit, forecast, marks, spans, note, isLog, gap}
   // forecast: {made, level, limit, at, low, high}, or its paths {middle, low, high}; fit: a path.
   // A path is [times, heights].
   draw(what) {
-    const [times, lines] = withHoles(what.times, what.lines);
+    const gap = what.gap || GAP;
+    const [times, lines] = withHoles(what.times, what.lines, gap);
     this.what = { ...what, times, lines };
     this.lines = lines;
-    this.longest = lines.map((line) => GAP * usualDistance(known(times, line.last)));
+    this.longest = lines.map((line) => gap * usualDistance(known(times, line.last)));
     this.note.textContent = what.note || (times.length ? "" : "nothing recorded yet");
     const names = JSON.stringify(lines.map((line) => line.name));
     const data = [times, ...lines.map((line) => line.last)];
