@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from tidemark.analysis import units
 from tidemark.analysis.figures import curves, downsample, entries, panels, style
-from tidemark.analysis.figures.comparison_rows import draw_latency, draw_requests, draw_used
 from tidemark.analysis.figures.charts import Chart, Picture, view_of
+from tidemark.analysis.figures.comparison_rows import draw_latency, draw_requests, draw_used
 from tidemark.analysis.figures.curves import Curve, of_metric, tcp_state
 from tidemark.analysis.figures.entries import Entry
 from tidemark.analysis.figures.events import Mark
@@ -125,9 +125,7 @@ def _chart(metric: Metric, key: str, title: str, read: Read) -> Chart | None:
         return None
     lines = (replace(curve, name=entry.name) for entry, curve in read)
     limits = _limits([entry for entry, _ in read], metric) if key == metric.name else []
-    return Chart(
-        key, title, metric.axis, tuple(lines), metric=metric, limits=tuple(limits)
-    )
+    return Chart(key, title, metric.axis, tuple(lines), metric=metric, limits=tuple(limits))
 
 
 def _deaths(shown: Sequence[Entry]) -> list[Mark]:

@@ -137,6 +137,7 @@ def _chart(
     title: str,
     lines: Iterable[Curve],
     judged: ResourceVerdict | None = None,
+    *,
     run: Run | None = None,
     notes: Sequence[str] = (),
 ) -> Chart:
@@ -168,7 +169,7 @@ def _processes_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) 
     if not found:
         return None
     title = metric.title + (f" of {found[0].name}" if len(found) == 1 else ", each process")
-    chart = _chart(metric, title, _foremost(found, judged), judged, run)
+    chart = _chart(metric, title, _foremost(found, judged), judged, run=run)
     return lambda axes: (title, _draw_each(axes, metric, found, judged, run)), chart
 
 
@@ -274,7 +275,7 @@ def _states_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> 
     waits = any(curve.name == "TIME_WAIT" for curve in states)
     remark = TIME_WAIT_NOTE if waits else ""
     undrawn = judged and replace(judged, fit=None, forecast=None, forecast_check=None)
-    chart = _chart(metric, title, states, undrawn, run, [remark])
+    chart = _chart(metric, title, states, undrawn, notes=[remark])
     return _headed(lambda axes: _draw_states(axes, metric, states), (title, remark)), chart
 
 
@@ -301,7 +302,7 @@ def _names_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> D
     layered = bool(named) and named[0].time_s.size >= 2
     title = f"{metric.title}{' by name' if layered else ''}, all processes"
     lines = [*([total] if total.read.size else []), *(named if layered else [])]
-    chart = _chart(metric, title, lines, judged, run)
+    chart = _chart(metric, title, lines, judged, run=run)
     return (
         lambda axes: (title, _draw_names(axes, metric, named, total, judged=judged, run=run)),
         chart,
@@ -342,7 +343,7 @@ def _total_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> D
     if not shown or (metric.absent_is_zero and max(curve.highest for curve in shown) <= 0):
         return None
     title = metric.title + (f" of {each[0].name}" if len(each) == 1 else ", all processes")
-    chart = _chart(metric, title, shown, judged, run)
+    chart = _chart(metric, title, shown, judged, run=run)
     return lambda axes: (title, _draw_total(axes, metric, shown, judged=judged, run=run)), chart
 
 

@@ -112,7 +112,8 @@ def _panel(
     if not found:
         return None
     own = lead if lead is not None and lead[1].resource == metric.name else None
-    shown = assessment.verdict.resources[metric.name].metric
+    together = assessment.verdict.resources[metric.name]
+    shown = together.metric
     each = {one.resources[metric.name].limit for one in assessment.targets}
     limits = sorted(limit * shown.axis_scale for limit in each if limit)[:1]
     judged = None if own is None else own[1]
@@ -120,7 +121,7 @@ def _panel(
         metric.name,
         HEIGHT_IN,
         lambda axes: _draw(axes, shown, found, looks, judged=judged, limits=limits),
-        _chart(shown, found, looks, assessment, judged, limits),
+        _chart(shown, found, looks, together=together, judged=judged, limits=limits),
     )
 
 
@@ -128,7 +129,8 @@ def _chart(
     metric: Metric,
     found: Mapping[str, Curve],
     looks: Looks,
-    assessment: Assessment,
+    *,
+    together: ResourceVerdict,
     judged: ResourceVerdict | None,
     limits: Sequence[float],
 ) -> Chart:
@@ -144,7 +146,7 @@ def _chart(
         tuple(found[one] for one in looks if one in found),
         tuple(bands),
         metric=metric,
-        judged=replace(assessment.verdict.resources[metric.name], **_ahead(judged)),
+        judged=replace(together, **_ahead(judged)),
         limits=tuple(limits),
         notes=(_whose(metric), *(growth_notes(judged) if judged is not None else ())),
     )
@@ -152,9 +154,7 @@ def _chart(
 
 def _ahead(judged: ResourceVerdict | None) -> dict[str, Any]:
     """The fit and the forecast of the target that the run is about, if they are of this one."""
-    return {
-        name: getattr(judged, name, None) for name in ("fit", "forecast", "forecast_check")
-    }
+    return {name: getattr(judged, name, None) for name in ("fit", "forecast", "forecast_check")}
 
 
 def _whose(metric: Metric) -> str:

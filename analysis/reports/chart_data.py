@@ -116,9 +116,10 @@ def _growth(chart: Chart) -> dict[str, Any]:
         ends = (line.x_from, line.x_to)
         heights = [line.at(at) * metric.axis_scale for at in ends]
         told["fit"] = _path((np.array(ends), np.array(heights)))
-    scaled = ((at, height * metric.axis_scale) for at, height in forecast_paths(judged, chart.clock))
-    if paths := [_path(path) for path in scaled]:
-        told["forecast"] = dict(zip(("middle", "low", "high"), paths, strict=True))
+    paths = forecast_paths(judged, chart.clock)
+    scaled = ((at, height * metric.axis_scale) for at, height in paths)
+    if paths:
+        told["forecast"] = dict(zip(("middle", "low", "high"), map(_path, scaled), strict=True))
     return told
 
 

@@ -112,9 +112,7 @@ def _forecast(found: ResourceVerdict) -> Iterator[Row]:
         return
     is_over = found.requests_to_limit == 0
     at, span = units.duration(found.exhaustion_elapsed_s), found.exhaustion_interval_s
-    yield Row(
-        "Limit reached at" if is_over else "Forecast: limit at", at, headline.moments(span)
-    )
+    yield Row("Limit reached at" if is_over else "Forecast: limit at", at, headline.moments(span))
     if not is_over and found.requests_to_limit is not None:
         yield Row("Requests left", units.count(found.requests_to_limit))
 

@@ -306,7 +306,8 @@ def print_check(console: Console, assessment: Assessment) -> None:
             style = SEVERITY_STYLE[finding.severity]
             _print_line(console, f"  {finding.severity.value:<12}", finding.reason, style)
     _print_warnings(console, assessment)
-    _print_line(console, f"  {'next':<12}", next_step(assessment).line)
+    if assessment.exit_code:  # what passes a gate needs to be told of none
+        _print_line(console, f"  {'next':<12}", next_step(assessment).line)
     _print_targets(console, assessment)
     if assessment.changes:
         console.print()

@@ -12,8 +12,8 @@ from typing import Any
 
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.findings import Finding
-from tidemark.analysis.verdict.next_step import next_step
 from tidemark.analysis.verdict.model import Exhaustion, Interval, ResourceVerdict, Verdict
+from tidemark.analysis.verdict.next_step import next_step
 from tidemark.analysis.verdict.summary import Summary
 from tidemark.analysis.verdict.target_result import TargetResult
 

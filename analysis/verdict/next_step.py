@@ -22,6 +22,7 @@ LEAST_RISEN = 3
 """What there is no more of than that at the end of a run does not make up a leak."""
 OURS = "tidemark.targets.serve"
 """What the command of a service holds that came along, and that a strategy names."""
+TIMES_FOR_A_BOUND = 2.0
 STEPS_S = ((120.0, 10.0), (2 * units.HOUR_S, units.MINUTE_S), (math.inf, units.HOUR_S))
 """Up to so many seconds, a time to run for is rounded up to a multiple of the second figure."""
 
@@ -54,7 +55,7 @@ def next_step(assessment: Assessment) -> NextStep:
     if assessment.gravest is Severity.UNKNOWN:
         return _run_longer(assessment)
     return NextStep(
-        "Make it a gate in CI, which exits with 0 while nothing leaks and with 1 once something does",
+        "Make it a gate in CI: it exits with 0 while nothing leaks and with 1 once something does",
         f"tidemark check {shlex.quote(str(assessment.run.path))}",
     )
 
@@ -64,7 +65,7 @@ _REMEDIES: Mapping[Kind, str] = {
     Kind.DIED: "Find out why it ended: {remedy}, mend that, then run it again",
     Kind.CUT_OFF: "Run it again, and {remedy}",
     Kind.NOT_SAMPLED: "Part of it was seen by nobody: {remedy}, then run it again",
-    Kind.BROKER_LOST: "Without its broker it is no test of the service: {remedy}, then run it again",
+    Kind.BROKER_LOST: "Without its broker it tests nothing: {remedy}, then run it again",
     Kind.UNLIKE: "To compare it, {remedy}",
 }
 """By what speaks against the run as a whole; what is missing is said by the finding itself."""
@@ -149,8 +150,7 @@ _ASKED: Mapping[str, tuple[str, str | None]] = {
         "ps -T -p PID",
     ),
     "rss_bytes": (
-        "Look at what {whose} keeps of a request: compare two heap profiles that were taken some "
-        "minutes apart under this load",
+        "Look at what {whose} keeps of a request: compare two heap profiles, some minutes apart",
         None,
     ),
 }
@@ -161,7 +161,8 @@ def _run_longer(assessment: Assessment) -> NextStep:
     """Say for how long to run until it can be told."""
     run, resources = assessment.run, assessment.verdict.resources
     unsure = [resources[one.subject] for one in assessment.deciding if one.subject in resources]
-    needed = max((one.run_for_s for one in unsure if one.run_for_s is not None), default=None)
+    known = (_needed_s(run, one) for one in unsure)
+    needed = max((seconds for seconds in known if seconds is not None), default=None)
     titles = headline.listed(list(dict.fromkeys(_noun(one) for one in unsure)) or ["the rest"])
     if needed is None:
         return NextStep(f"See in the findings what keeps {titles} from being told, then run again")
@@ -173,6 +174,11 @@ def _run_longer(assessment: Assessment) -> NextStep:
         return NextStep(f"To tell {titles}, watch it for {lasting} under a steady load")
     said, command = _command(run, needed)
     return NextStep(f"To tell {titles}, let the load last {lasting}{said}", command)
+
+
+def _needed_s(run: Run, found: ResourceVerdict) -> float | None:
+    """For how long to run; growth that is sure but may exceed a bound is told better by twice."""
+    return TIMES_FOR_A_BOUND * run.duration_s if found.verdict == "leak" else found.run_for_s
 
 
 def rounded_up(seconds: float) -> float:
