@@ -104,9 +104,14 @@ def test_it_needs_nothing_from_anywhere(page):
     assert sources == ["data:image/png;base64," + base64.b64encode(PICTURE).decode()]
     assert {"script", "link", "iframe", "object", "form"}.isdisjoint(page.tags)
     policy = [v for _, n, v in page.attributes if n == "content" and "default-src" in (v or "")]
-    assert [re.sub("'sha256-[^']+'", "HASH", one) for one in policy] == [
-        "default-src 'none'; img-src data:; style-src HASH; script-src 'none'; "
-        "base-uri 'none'; form-action 'none'"
+    (rules,) = (re.sub("'sha256-[^']+'", "HASH", one).split("; ") for one in policy)
+    assert rules == [
+        "default-src 'none'",
+        "img-src data:",
+        "style-src HASH",
+        "script-src 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
     ]
 
 
