@@ -18,7 +18,8 @@ from .web import Form, says
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 CUT = """[...document.querySelectorAll('.tidemark-form, .tidemark-form *')]
-    .filter(one => one.scrollWidth > one.clientWidth + 1 && getComputedStyle(one).display != 'inline')
+    .filter(one => getComputedStyle(one).display != 'inline')
+    .filter(one => one.scrollWidth > one.clientWidth + 1)
     .map(one => one.outerHTML)"""
 OURS = "document.querySelector('.tidemark-form')"
 
@@ -87,6 +88,35 @@ def test_what_matters_stands_first_and_the_rest_is_folded(form: Form, browser: B
     assert not page.complaints
 
 
+def posted(page: Page) -> dict[str, str]:
+    """What the form posts when it is sent."""
+    page.evaluate("fetch = (url, how) => { posted = [...how.body]; throw new Error('kept') }")
+    assert page.click("START")
+    eventually(lambda: errors(page), "that it has been sent")
+    pairs = page.evaluate("posted")
+    assert len(dict(pairs)) == len(pairs), "each once"
+    return dict(pairs)
+
+
+def test_what_is_of_no_use_to_the_service_is_posted_as_is_usual(
+    form: Form, browser: Browser
+) -> None:
+    page = opened(browser, form.url)
+    fill(page, "workers", "3")
+    said = posted(page)
+    assert (said["strategy"], said["host"]) == ("per-request-leaked", "embedded target")
+    assert (said["workers"], said["rate"], said["interval"]) == ("3", "10", "0.2")
+    assert (said["target_pid"], said["no_target"], said["user_count"]) == ("0", "false", "1")
+
+    choose(page, "tidemark_service", "other")
+    fill(page, "host", "http://127.0.0.1:8")
+    fill(page, "target_pid", "12")
+    said = posted(page)
+    assert "strategy" not in said
+    assert (said["host"], said["target_pid"]) == ("http://127.0.0.1:8", "12")
+    assert (said["workers"], said["fault"]) == ("1", "")
+
+
 def test_nothing_of_it_is_cut_off_and_axe_finds_nothing_grave(form: Form, browser: Browser) -> None:
     page = opened(browser, form.url)
     for scheme, width in itertools.product(("light", "dark"), (1280, 390)):
@@ -124,7 +154,6 @@ def test_an_error_stands_beside_its_field(form: Form, browser: Browser) -> None:
     assert form.bench.runs() == []
 
     fill(page, "topic", "")
-    fill(page, "target_port", "1")
     page.evaluate('fetch = () => Promise.resolve(new Response(\'{"message": "no broker"}\'))')
     assert page.click("START")
     eventually(lambda: errors(page).get(""), "an error that is about no field")
@@ -166,7 +195,7 @@ def test_by_keyboard_from_the_form_to_a_run_and_to_the_next(form: Form, browser:
     eventually(lambda: not page.evaluate(f"!!{OURS}"), "that it is closed")
 
     eventually(lambda: sampled(run, 5))
-    form.stop()
+    assert page.click("STOP")
     eventually(lambda: says(page, "STOPPED"), "STOPPED", 60)
     eventually(lambda: page.click("NEW"), "that another run is offered")
     is_there(page)
@@ -240,7 +269,7 @@ def test_a_locustfile_of_others_has_its_options_and_its_users(
     fill(page, "user_count", "2")
     page.press("Enter")
     eventually(lambda: says(page, "RUNNING", "SPAWNING"), "that it runs", 60)
-    form.stop()
+    assert page.click("STOP")
     page.open(f"{form.url}/?again")
     eventually(lambda: says(page, "STOPPED"), "STOPPED", 60)
     eventually(lambda: page.click("NEW"), "that another run is offered")

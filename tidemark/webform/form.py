@@ -22,6 +22,7 @@ from tidemark.webform.groups import (
 )
 
 _BY_NAME = {option.name: option for option in OPTIONS if option.in_form}
+_LOCUSTS = {"host", "run_time", "user_count", "spawn_rate"}
 _WHOLE = re.compile(r"\d+\.0", re.ASCII)
 _FLAG = re.compile(r"--([a-z][a-z0-9-]*)")
 
@@ -63,6 +64,7 @@ class StartForm:
             "service": services.chosen(self._options, offered, self._given_host),
             "groups": [self._group(group) for group in (self._first(), *self._folded())],
             "users": self._group(Group("", (_always(USERS), _always(SPAWN_RATE)))),
+            "users_note": self._users_note(),
         }
 
     @property
@@ -73,6 +75,11 @@ class StartForm:
         if not self._has_shape:
             return ""
         return "The load shape of the locustfile says how many users there are, and for how long."
+
+    def _users_note(self) -> str:
+        if not (self._keeps_rate and self._options["workload"] == "open"):
+            return ""
+        return "The workload is open: its rate stays what it is, however many users there are."
 
     def _first(self) -> Group:
         users = (_always(USERS), _always(SPAWN_RATE))
@@ -90,11 +97,12 @@ class StartForm:
 
     def _of_use(self, fields: Iterable[Field]) -> tuple[Field, ...]:
         useless = frozenset() if self._keeps_rate else OF_SOAK_USERS
+        known = _BY_NAME.keys() | _LOCUSTS
         if not self._keeps_rate:
             useless |= {field.name for field in fields if field.needs == CLOSED}
         if self._has_shape:
             useless |= {"user_count", "spawn_rate", "run_time"}
-        return tuple(field for field in fields if field.name not in useless)
+        return tuple(field for field in fields if field.name in known - useless)
 
     def _group(self, group: Group) -> dict[str, Any]:
         return {"title": group.title, "fields": [self._field(field) for field in group.fields]}

@@ -67,6 +67,12 @@ ARRIVAL = Group(
         ),
         USERS,
         SPAWN_RATE,
+        Field(
+            "shape",
+            "Shape",
+            hint="constant, ramp, steps, spikes or day-night, with more to say of it: "
+            "spikes:every=10m,for=30s,factor=5",
+        ),
         Field("ramp", "Rise to the full rate", "seconds"),
         Field("settle", "Warm-up", "seconds", "recorded, but left out of the verdict"),
         Field("request_timeout", "Failed if not answered within", "seconds"),
@@ -159,6 +165,11 @@ RECORD = Group(
             "seconds",
             "so that the picture shows what happens then",
         ),
+        Field(
+            "stop_at",
+            "End it early, as failed, at",
+            hint="a level of a resource, with spaces between: fds=90% memory=2GiB",
+        ),
         Field("run_name", "Name of the run", hint="left empty, time and strategy"),
         Field("no_report", "Write no report at the end"),
         Field("keep_going", "Go on even if no request at all is answered"),
@@ -168,7 +179,9 @@ RECORD = Group(
 GROUPS = (ARRIVAL, MESSAGES, LIMITS, WATCHED, KAFKA, FAULTS, RECORD)
 REST = "Further options"
 
-OF_SOAK_USERS = frozenset(("rate", "ramp", "workload", "seed", "batch_size", "payload_bytes"))
+OF_SOAK_USERS = frozenset(
+    ("rate", "shape", "ramp", "workload", "seed", "batch_size", "payload_bytes")
+)
 """What says nothing to users who send what their own locustfile tells them."""
 
 STRATEGIES: Mapping[str, str] = {

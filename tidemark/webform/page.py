@@ -3,7 +3,7 @@
 Locust's own form has one folded list for all options that are not its own: its page, a React
 bundle, takes neither groups nor names from Python. So a script of ours puts a form of ours in its
 place. Of Locust it needs the page's `</head>`, a form with the field for the number of users, and
-`/swarm`, which all have been the same from Locust 2.40 on; where one of them is missing, Locust's
+`/swarm`, which all have been the same from Locust 2.43 on; where one of them is missing, Locust's
 form is there as ever.
 """
 

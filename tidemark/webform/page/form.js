@@ -18,6 +18,8 @@
     return element;
   }
 
+  const noted = (text) => make("p", { class: "tidemark-hint", hidden: !text }, text);
+
   // -- a field ------------------------------------------------------------------------------
 
   const HOLDERS = {
@@ -83,7 +85,7 @@
       this.button = make("button", { type: "submit" }, this.isEdit ? "Update" : "Start");
       this.trouble = make("p", { class: "tidemark-error", role: "alert", hidden: true });
       this.element = make("form", { class: "tidemark-form", novalidate: true, "aria-label": this.isEdit ? "Users of the run" : "Start a run" },
-        ...(this.isEdit ? [this.fieldsOf(said.users)] : this.sections()), this.trouble, this.button);
+        ...(this.isEdit ? [this.fieldsOf(said.users), noted(said.users_note)] : this.sections()), this.trouble, this.button);
       this.element.addEventListener("input", () => this.follow());
       this.element.addEventListener("submit", (event) => { event.preventDefault(); this.send(); });
       this.follow();
@@ -96,8 +98,7 @@
         value: this.said.service, usual: this.said.service, is_wide: true });
       const top = this.fieldsOf(first);
       top.prepend(this.service.element);
-      const note = this.said.note ? [make("p", { class: "tidemark-hint" }, this.said.note)] : [];
-      return [top, ...note, ...folded.map((group) => this.folded(group))];
+      return [top, noted(this.said.note), ...folded.map((group) => this.folded(group))];
     }
 
     fieldsOf(group) {
