@@ -13,6 +13,7 @@ from tidemark.analysis.units import several, shortened
 from tidemark.commands.conclusion import conclude
 from tidemark.commands.ending import terminate_as_interrupt
 from tidemark.live import panel
+from tidemark.live.terminal import keyboard, unechoed
 from tidemark.live.watching import Watched
 from tidemark.record.errors import UnusableRunError
 
@@ -78,7 +79,10 @@ def _serve(watched: Watched, port: int) -> None:
 
 
 def _draw(watched: Watched, console: Console) -> None:
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    with (
+        unechoed(keyboard()),
+        Live(console=console, auto_refresh=False, transient=True) as live,
+    ):
         while not watched.is_over:
             facts = watched.facts()
             with watched.run.lock:

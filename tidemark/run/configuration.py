@@ -55,6 +55,7 @@ _NOT_OF_A_LOAD = frozenset(
         "yes",  # is said anew each time
         "check_setup",
         "share_files",
+        "no_panel",
         "no_report",
     }
 )

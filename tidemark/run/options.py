@@ -13,6 +13,7 @@ from tidemark.record.options import Option, read_all
 from tidemark.record.roots import Root, listed_ports, listed_roots
 from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.routes.reading import expect_apart
+from tidemark.run.display import HEARTBEAT, NO_PANEL
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
 from tidemark.run.permission import LONGEST_S as LONGEST_UNASKED_S
 from tidemark.run.permission import MOST_RATE
@@ -362,6 +363,8 @@ class RunOptions:
         is_flag=True,
     )
     share_files: bool = field(metadata={"option": value.SHARE_FILES})
+    heartbeat: float = field(metadata={"option": HEARTBEAT})
+    no_panel: bool = field(metadata={"option": NO_PANEL})
     no_report: bool = _option(
         value.flag, False, "leave the report for `tidemark report`", is_flag=True
     )
