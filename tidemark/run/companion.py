@@ -30,6 +30,7 @@ from typing import IO, Any
 from tidemark.record.process import signal_name
 from tidemark.run.children import NURSERY, python_module, say
 from tidemark.run.errors import ChildError
+from tidemark.run.terminal import LentTerminal
 
 MOST_STARTS = 4
 PAUSE_S = 1.0
@@ -58,6 +59,8 @@ class Companion:
         facts_every_s: How often it says what is known, seconds; None: never.
         judge_every_s: How often it judges the run while nobody looks at the page, seconds; None:
             only while somebody does.
+        heartbeat_s: How often a line of how the run is getting on is said, seconds; None: never.
+        terminal: Where it draws the panel; None: nowhere.
 
     Attributes:
         path: The run directory.
@@ -65,7 +68,13 @@ class Companion:
     """
 
     def __init__(
-        self, path: Path, *, facts_every_s: float | None = None, judge_every_s: float | None = None
+        self,
+        path: Path,
+        *,
+        facts_every_s: float | None = None,
+        judge_every_s: float | None = None,
+        heartbeat_s: float | None = None,
+        terminal: LentTerminal | None = None,
     ) -> None:
         self.path = path
         self.facts: dict[str, Any] | None = None
@@ -74,6 +83,13 @@ class Companion:
             self._command.append(f"--facts-every={facts_every_s:g}")
         if judge_every_s is not None:
             self._command.append(f"--judge-every={judge_every_s:g}")
+        if heartbeat_s is not None:
+            self._command.append(f"--heartbeat={heartbeat_s:g}")
+        self._inherited: tuple[int, ...] = ()
+        if terminal is not None:
+            self._inherited = (terminal.terminal, terminal.lines)
+            self._command.append(f"--terminal={terminal.terminal}")
+            self._command.append(f"--lines={terminal.lines}")
         self._address: Address | None = None
         self._is_told = Event()  # that it listens, or that it never will
         self._is_stopped = Event()
@@ -139,6 +155,7 @@ class Companion:
                 stdout=subprocess.PIPE,
                 stderr=complaints,
                 start_new_session=True,
+                pass_fds=self._inherited,
             )
             self._process = process
             if self._is_stopped.is_set():
@@ -156,6 +173,8 @@ class Companion:
             if "token" in told:
                 self._address = Address(told["url"], told["token"])
                 self._is_told.set()
+            elif "heartbeat" in told:
+                say(told["heartbeat"])
             else:
                 self.facts = {**told, "heard_s": time.monotonic()}
 
