@@ -87,8 +87,8 @@ def test_one_that_is_killed_is_started_again_and_that_is_said_once(started, monk
     assert companion.address(0.0).token != first.token
     assert capsys.readouterr().err.count("\n") == 1
     companion.stop()
-    assert companion.is_given_up
     assert not psutil.pid_exists(companion._process.pid)
+    assert not companion.is_given_up
 
 
 def test_one_that_cannot_work_is_given_up_and_says_why(started, tmp_path, monkeypatch, capsys):
@@ -117,3 +117,12 @@ def test_one_that_is_stopped_before_it_is_up_leaves_nothing(started):
     companion.stop()
     assert companion.address(0.0) is None
     assert process.returncode is not None
+
+
+def test_one_that_was_stopped_can_be_started_again(started):
+    companion = started()
+    first = companion.address(SLOW_S)
+    companion.stop()
+    assert companion.address(0.0) is None
+    companion.start()
+    assert companion.address(SLOW_S).token != first.token

@@ -8,42 +8,19 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from threading import Thread
 from typing import Any
 
 from flask import Flask, Response, abort, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tidemark.live.pages import HEADERS, KINDS, PAGE, contents
 from tidemark.live.watching import Watched
 from tidemark.record.callers import why_refused
 from tidemark.record.errors import OptionError
 
 ADDRESS = "127.0.0.1"
 TOKEN_HEADER = "X-Tidemark-Token"  # noqa: S105 - its name
-PAGE = "index.html"
-KINDS = {
-    PAGE: "text/html; charset=utf-8",
-    "live.js": "text/javascript; charset=utf-8",
-    "charts.js": "text/javascript; charset=utf-8",
-    "live.css": "text/css; charset=utf-8",
-    "uPlot.min.js": "text/javascript; charset=utf-8",
-    "uPlot.min.css": "text/css; charset=utf-8",
-    "uPlot.LICENSE": "text/plain; charset=utf-8",
-}
-"""The files that are served, and no others."""
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 
 
 def make_app(watched: Watched, token: str = "") -> Flask:
@@ -54,7 +31,7 @@ def make_app(watched: Watched, token: str = "") -> Flask:
         token: What whoever asks must know (`TOKEN_HEADER`); empty: nothing.
     """
     app = Flask(__name__, static_folder=None)
-    content = {name: files("tidemark.live").joinpath("page", name).read_bytes() for name in KINDS}
+    content = contents()
 
     @app.before_request
     def guard() -> Response | None:

@@ -97,15 +97,18 @@ class Companion:
         self._thread: Thread | None = None
 
     def start(self) -> None:
-        """Start it; returns at once. Calling it again does nothing."""
-        if self._thread is None:
+        """Start it; returns at once. Does nothing while it is there, or once it is given up."""
+        if self._thread is None or self._is_stopped.is_set():
+            self._is_stopped.clear()
+            self._is_told.clear()
             self._thread = Thread(target=self._keep, name="companion", daemon=True)
             self._thread.start()
 
     @property
     def is_given_up(self) -> bool:
-        """Whether it is not there any more, nor will be."""
-        return self._thread is not None and not self._thread.is_alive()
+        """Whether it has ended too often to be started again."""
+        is_there = self._thread is None or self._thread.is_alive() or self._is_stopped.is_set()
+        return not is_there
 
     def address(self, timeout_s: float) -> Address | None:
         """Where it can be asked; None if that is not known within `timeout_s` seconds."""
@@ -113,7 +116,7 @@ class Companion:
         return self._address
 
     def stop(self) -> None:
-        """End it and wait for that; safe to call again."""
+        """End it and wait for that; safe to call again. `start` starts another one."""
         self._is_stopped.set()
         if self._process:
             self._process.terminate()
