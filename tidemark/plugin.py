@@ -28,6 +28,7 @@ from tidemark.record.secrets import without_secrets
 from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.run.children import NURSERY, run_to_terminal, say
 from tidemark.run.configuration import completed, running_service
+from tidemark.run.display import give_way_to_panel, wants_panel
 from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
@@ -167,6 +168,7 @@ class Plugin:
         if self.web_ui:
             self.environment.host = self.environment.host or EMBEDDED_HOST
             WebPage(self.environment, self.web_ui, self).install()
+        give_way_to_panel(self.environment.parsed_options)
         try:
             self._check_load()
             if not self.web_ui or vars(self.environment.parsed_options)["autostart"]:
@@ -350,6 +352,11 @@ class Plugin:
             is_of_others=not self._has_users_of_ours(),
             generators=generators,
         )
+        session.showing.begin(
+            heartbeat_s=0 if self.web_ui else session.plan.options.heartbeat,
+            lasts_s=self._planned_s,
+            has_panel=wants_panel(options),
+        )
         self._loops = [gevent.spawn(loop, session) for loop in (self._tick_loop, self._watch_loop)]
         gevent.spawn(session.inject_faults)  # not stopped with them: it must bring brokers back
 
@@ -438,6 +445,7 @@ class Plugin:
         try:
             session.finish(self._master.judged(ending) if self._master else ending)
         finally:
+            session.showing.end()
             self._is_ending = False
             if self._master:
                 self._master.finish()

@@ -53,7 +53,9 @@ def test_it_fits_the_terminal_and_cuts_nothing_that_matters(entries, watched, wi
     text = drawn(entries, watched, width)
     lines = text.splitlines()
     assert {len(line) for line in lines} == {width}
-    for name, told in zip(NAMES, ("leak", "clean", "12 s of 36 s", "to come", "to come"), strict=True):
+    for name, told in zip(
+        NAMES, ("leak", "clean", "12 s of 36 s", "to come", "to come"), strict=True
+    ):
         (line,) = [one for one in lines if f" {name} " in one and "─" not in one]
         assert told in line
     assert "died at request 126" in text

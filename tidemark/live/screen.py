@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import select
+import sys
 import time
 from collections.abc import Iterator
 from threading import Event, Thread
@@ -29,15 +30,11 @@ class Screen:
         watched: The run.
         terminal: Descriptor of the terminal; it is closed with the process.
         lines: Descriptor that hands out what the other process writes.
-
-    Attributes:
-        is_deserted: Whether the other process has gone.
-        error: What ended the drawing, a bug.
     """
 
     def __init__(self, watched: Watched, terminal: int, lines: int) -> None:
-        self.is_deserted = False
-        self.error: BaseException | None = None
+        self._is_deserted = False
+        self._error: BaseException | None = None
         self._watched = watched
         self._terminal = terminal
         self._lines = lines
@@ -55,13 +52,25 @@ class Screen:
             self._is_stopped.set()
             thread.join()
 
+    def expect_well(self) -> None:
+        """Leave when nobody writes any more.
+
+        Raises:
+            SystemExit: The other process has gone.
+            BaseException: What has ended the drawing.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._is_deserted:
+            sys.exit(0)
+
     def _run(self) -> None:
         try:
             self._draw_until_stopped()
         except OSError:  # the terminal was closed: what is written now nobody would see
             self._discard()
         except BaseException as error:  # noqa: BLE001 - raised by who looks after this
-            self.error = error
+            self._error = error
 
     def _draw_until_stopped(self) -> None:
         console = Console(file=os.fdopen(self._terminal, "w"))
@@ -74,7 +83,7 @@ class Screen:
             redirect_stderr=False,
         ) as live:
             drawn_s = -math.inf
-            while not (self._is_stopped.is_set() or self.is_deserted):
+            while not (self._is_stopped.is_set() or self._is_deserted):
                 self._pass_on(console, LOOK_EVERY_S)
                 if time.monotonic() - drawn_s >= DRAW_EVERY_S:
                     drawn_s = time.monotonic()
@@ -108,10 +117,10 @@ class Screen:
         if not ready:
             return b""
         found = os.read(self._lines, MOST_BYTES)
-        self.is_deserted = not found
+        self._is_deserted = not found
         return found
 
     def _discard(self) -> None:
         """Let whoever writes go on."""
-        while not (self._is_stopped.is_set() or self.is_deserted):
+        while not (self._is_stopped.is_set() or self._is_deserted):
             self._read(LOOK_EVERY_S)

@@ -59,8 +59,6 @@ class Companion:
         facts_every_s: How often it says what is known, seconds; None: never.
         judge_every_s: How often it judges the run while nobody looks at the page, seconds; None:
             only while somebody does.
-        heartbeat_s: How often a line of how the run is getting on is said, seconds; None: never.
-        terminal: Where it draws the panel; None: nowhere.
 
     Attributes:
         path: The run directory.
@@ -73,28 +71,41 @@ class Companion:
         *,
         facts_every_s: float | None = None,
         judge_every_s: float | None = None,
-        heartbeat_s: float | None = None,
-        terminal: LentTerminal | None = None,
     ) -> None:
         self.path = path
         self.facts: dict[str, Any] | None = None
         self._command = python_module("tidemark.live", str(path), "--listen")
-        if facts_every_s is not None:
-            self._command.append(f"--facts-every={facts_every_s:g}")
-        if judge_every_s is not None:
-            self._command.append(f"--judge-every={judge_every_s:g}")
-        if heartbeat_s is not None:
-            self._command.append(f"--heartbeat={heartbeat_s:g}")
         self._inherited: tuple[int, ...] = ()
-        if terminal is not None:
-            self._inherited = (terminal.terminal, terminal.lines)
-            self._command.append(f"--terminal={terminal.terminal}")
-            self._command.append(f"--lines={terminal.lines}")
+        self.ask_for(facts_every_s=facts_every_s, judge_every_s=judge_every_s)
         self._address: Address | None = None
         self._is_told = Event()  # that it listens, or that it never will
         self._is_stopped = Event()
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: Thread | None = None
+
+    def ask_for(
+        self,
+        *,
+        facts_every_s: float | None = None,
+        judge_every_s: float | None = None,
+        heartbeat_s: float | None = None,
+        terminal: LentTerminal | None = None,
+    ) -> None:
+        """Let it do more; to be said before it is started.
+
+        Args:
+            facts_every_s: As above.
+            judge_every_s: As above.
+            heartbeat_s: How often a line of how the run is getting on is said, seconds.
+            terminal: Where it draws the panel.
+        """
+        intervals = {"facts": facts_every_s, "judge": judge_every_s, "heartbeat": heartbeat_s}
+        for what, every_s in intervals.items():
+            if every_s is not None:
+                self._command.append(f"--{what}-every={every_s:g}")
+        if terminal is not None:
+            self._inherited = (terminal.terminal, terminal.lines)
+            self._command += [f"--terminal={terminal.terminal}", f"--lines={terminal.lines}"]
 
     def start(self) -> None:
         """Start it; returns at once. Does nothing while it is there, or once it is given up."""

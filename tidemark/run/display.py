@@ -3,6 +3,7 @@
 from typing import Any
 
 from tidemark.record.options import Option, duration, flag
+from tidemark.run.terminal import can_be_lent
 
 
 def heartbeat(given: Any) -> float:
@@ -29,3 +30,21 @@ NO_PANEL = Option(
     is_flag=True,
     in_form=False,
 )
+
+
+def wants_panel(options: Any) -> bool:
+    """Whether the panel may stand in the place of the statistics that Locust prints every 2 s.
+
+    Not where Locust's are asked for, nor where other processes of it write to the same terminal.
+
+    Args:
+        options: Those of Locust and ours, as they were given.
+    """
+    is_headless = options.headless and not options.print_stats
+    return bool(is_headless and not flag(options.no_panel) and not options.processes)
+
+
+def give_way_to_panel(options: Any) -> None:
+    """Let Locust print its statistics at the end alone, if there is going to be a panel."""
+    if wants_panel(options) and can_be_lent():
+        options.only_summary = True
