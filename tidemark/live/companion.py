@@ -11,8 +11,8 @@ ends it or its parent has gone. It follows the run directory and
 - writes lines of JSON to standard output: first `{"url": "http://127.0.0.1:N/", "token": "..."}`,
   then every `--facts-every` seconds what `Facts.to_json` says: levels, requests, verdict so far.
 
-With `--heartbeat-every` there is `{"heartbeat": LINE}` so often. With `--terminal` a panel is drawn on
-that terminal, below what is read from `--lines`, until nobody can write there any more.
+With `--heartbeat-every` there is `{"heartbeat": LINE}` so often. With `--terminal` a panel is drawn
+on that terminal, below what is read from `--lines`, until nobody can write there any more.
 
 The run is judged while somebody asks for `live.json` or a panel is drawn, for each heartbeat,
 every `--judge-every` seconds if that is given, and a last time when it has ended, if anybody wants

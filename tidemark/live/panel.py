@@ -20,6 +20,8 @@ from tidemark.record.events import Event, Recorded
 MOST_ROWS = 8
 """Targets that have a row each; those that are nearest to their limits."""
 EVENTS = 5
+_OF_COURSE = frozenset({"run_started", "sampler_started", "limits_read", "runtime_seen"})
+"""Events that happen in any run."""
 NARROW = 90
 """Columns below which there is no room for a curve beside the figures."""
 SEVERITY_STYLE = {"fail": "bold red", "unknown": "yellow", "doubt": "yellow", "pass": "green"}
@@ -67,7 +69,8 @@ def body(facts: Facts, run: Follower, width: int, height: int = 40) -> list[Rend
     if facts.trouble:
         parts.insert(0, Text(facts.trouble, "yellow"))
     room = height - 18 - len(facts.levels[:MOST_ROWS])
-    if events := run.happened.last(max(min(EVENTS, room), 0)):
+    telling = [one for one in run.happened.last() if one.event.name not in _OF_COURSE]
+    if events := telling[: max(min(EVENTS, room), 0)]:
         parts += [Text(), Text("last events", "bold"), _events(events, facts, width)]
     return parts
 
