@@ -217,11 +217,17 @@ class HeartbeatProgress(Progress):
 
     def show(self, view: RunView) -> None:
         """Say how it is getting on, if that is due."""
-        now_s = time.monotonic()
-        if now_s < self._due_s - LEAD_S:
+        if time.monotonic() < self._due_s - LEAD_S:
             return
+        try:
+            self._beat(view)
+        except Exception as error:  # noqa: BLE001 - it must not end what it tells of
+            self._due_s = math.inf
+            say(f"there are no heartbeats any more ({error!r}); the run goes on")
+
+    def _beat(self, view: RunView) -> None:
         facts = self._shown.facts()
-        if now_s < self._due_s:
+        if time.monotonic() < self._due_s:
             self._demand.ask()
             return
         self._due_s += self._every_s

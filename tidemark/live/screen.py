@@ -66,14 +66,14 @@ class Screen:
 
     def _run(self) -> None:
         try:
-            self._draw_until_stopped()
+            with os.fdopen(self._terminal, "w") as file:
+                self._draw_until_stopped(Console(file=file))
         except OSError:  # the terminal was closed: what is written now nobody would see
             self._discard()
         except BaseException as error:  # noqa: BLE001 - raised by who looks after this
             self._error = error
 
-    def _draw_until_stopped(self) -> None:
-        console = Console(file=os.fdopen(self._terminal, "w"))
+    def _draw_until_stopped(self, console: Console) -> None:
         console.size = self._size()
         with Live(
             console=console,

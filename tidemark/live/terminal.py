@@ -46,4 +46,7 @@ def _modes(terminal: int) -> list[Any] | None:
 
 def keyboard() -> int:
     """The descriptor that keys come from; one that is none where there is no such thing."""
-    return sys.stdin.fileno() if sys.stdin and not sys.stdin.closed else -1
+    try:
+        return sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError):  # there is none, or it was closed or replaced
+        return -1
