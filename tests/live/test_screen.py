@@ -7,11 +7,11 @@ import pytest
 
 from tests.analysis.rundirs import write_run
 from tests.eventually import eventually
+from tests.terminals import terminal
 from tidemark.live.screen import Screen
 from tidemark.live.watching import Watched
 
 from .conftest import Writer
-from tests.terminals import terminal
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ class LentTerminal:
 
 def can_be_lent() -> bool:
     """Whether standard output is a terminal that can be drawn on, and we are in its foreground."""
-    if not os.isatty(1) or os.environ.get("TERM", "dumb") in {"dumb", "unknown"}:
+    if not os.isatty(1) or os.environ.get("TERM", "dumb") in {"", "dumb", "unknown"}:
         return False
     try:
         return os.tcgetpgrp(1) == os.getpgrp()
