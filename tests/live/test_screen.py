@@ -39,7 +39,7 @@ def pipe():
 def test_its_lines_fit_and_what_is_written_stands_above(watched, pipe, columns):
     lines, writing = pipe
     with terminal(columns) as shown:
-        screen = Screen(watched, os.dup(shown.theirs), lines)
+        screen = Screen(watched, os.dup(shown.theirs), lines, print)
         with screen.drawn():
             eventually(lambda: "dies in about" in shown.written(), "the panel")
             os.write(writing, b"a line of Locust\nand one that is not ")
@@ -63,30 +63,26 @@ def test_its_lines_fit_and_what_is_written_stands_above(watched, pipe, columns):
 
 def test_it_follows_the_size_of_the_terminal(watched, pipe):
     lines, writing = pipe
-    with terminal(100) as shown, Screen(watched, os.dup(shown.theirs), lines).drawn():
+    with terminal(100) as shown, Screen(watched, os.dup(shown.theirs), lines, print).drawn():
         eventually(lambda: "╰" in shown.written(), "the panel")
         shown.resize(64, 30)
         eventually(lambda: any(one == f"╰{'─' * 62}╯" or len(one) == 64 for one in shown.lines()))
     os.close(writing)
 
 
-def test_when_nobody_writes_any_more_it_leaves_and_cleans_up(watched, pipe):
+def test_when_nobody_writes_any_more_it_leaves_the_terminal_clean_first(watched, pipe):
     lines, writing = pipe
+    found = []
     with terminal(80) as shown:
-        screen = Screen(watched, os.dup(shown.theirs), lines)
+        screen = Screen(
+            watched, os.dup(shown.theirs), lines, lambda: found.append(shown.is_left_clean())
+        )
         with screen.drawn():
             eventually(lambda: "╰" in shown.written(), "the panel")
             os.close(writing)
-
-            def has_left() -> bool:
-                try:
-                    screen.expect_well()
-                except SystemExit:
-                    return True
-                return False
-
-            eventually(has_left, "that it leaves")
-        assert shown.is_left_clean()
+            eventually(lambda: found, "that it leaves")
+        screen.expect_well()
+    assert found == [True]
 
 
 def test_a_bug_in_the_drawing_is_not_swallowed(watched, pipe, monkeypatch):
@@ -97,7 +93,7 @@ def test_a_bug_in_the_drawing_is_not_swallowed(watched, pipe, monkeypatch):
 
     monkeypatch.setattr("tidemark.live.panel.panel", broken)
     with terminal(80) as shown:
-        screen = Screen(watched, os.dup(shown.theirs), lines)
+        screen = Screen(watched, os.dup(shown.theirs), lines, print)
         with screen.drawn():
             pass
         with pytest.raises(ZeroDivisionError):
@@ -109,7 +105,7 @@ def test_a_bug_in_the_drawing_is_not_swallowed(watched, pipe, monkeypatch):
 def test_a_terminal_that_was_closed_does_not_hold_up_who_writes(watched, pipe):
     lines, writing = pipe
     with terminal(80) as shown:
-        screen = Screen(watched, os.dup(shown.theirs), lines)
+        screen = Screen(watched, os.dup(shown.theirs), lines, print)
         with screen.drawn():
             eventually(lambda: "╰" in shown.written(), "the panel")
             os.close(shown.ours)

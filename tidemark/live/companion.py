@@ -66,8 +66,8 @@ def accompany(given: argparse.Namespace) -> NoReturn:
     is_drawn = given.terminal is not None
     watched = Watched(given.directory, Demand(0.0 if is_drawn else given.judge_every))
     token = secrets.token_urlsafe(32)
-    screen = Screen(watched, given.terminal, given.lines) if is_drawn else None
-    with _in_order(screen), watched.followed(), serving(watched, 0, token) as url:
+    screen = Screen(watched, given.terminal, given.lines, _leave) if is_drawn else None
+    with watched.followed(), serving(watched, 0, token) as url, _drawn(screen):
         _say({"url": url, "token": token})
         facts_due, heart = Due(given.facts_every, is_at_once=True), Due(given.heartbeat_every)
         while True:
@@ -108,19 +108,23 @@ class Due:
         return True
 
 
-@contextmanager
-def _in_order(screen: Screen | None) -> Iterator[None]:
-    """With a panel, end in order, so that nothing of it is left on the terminal.
+def _leave() -> NoReturn:
+    os._exit(0)  # at once: a judgement under way would go on for a while
 
-    That is so when who has started us was killed, too.
-    """
+
+@contextmanager
+def _drawn(screen: Screen | None) -> Iterator[None]:
+    """With a panel, leave nothing of it on the terminal, whatever ends us or who has started us."""
     if screen is None:
         yield
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     outlive_parent()
-    with screen.drawn():
-        yield
+    try:
+        with screen.drawn():
+            yield
+    except SystemExit:
+        _leave()
 
 
 def _say(what: dict[str, Any]) -> None:

@@ -4,9 +4,8 @@ import contextlib
 import math
 import os
 import select
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Event, Thread
 
 from rich.console import Console
@@ -30,9 +29,13 @@ class Screen:
         watched: The run.
         terminal: Descriptor of the terminal; it is closed with the process.
         lines: Descriptor that hands out what the other process writes.
+        on_desertion: What is done when that has gone, and the terminal was left clean.
     """
 
-    def __init__(self, watched: Watched, terminal: int, lines: int) -> None:
+    def __init__(
+        self, watched: Watched, terminal: int, lines: int, on_desertion: Callable[[], object]
+    ) -> None:
+        self._on_desertion = on_desertion
         self._is_deserted = False
         self._error: BaseException | None = None
         self._watched = watched
@@ -53,16 +56,13 @@ class Screen:
             thread.join()
 
     def expect_well(self) -> None:
-        """Leave when nobody writes any more.
+        """Raise what has ended the drawing.
 
         Raises:
-            SystemExit: The other process has gone.
-            BaseException: What has ended the drawing.
+            BaseException: A bug.
         """
         if self._error is not None:
             raise self._error
-        if self._is_deserted:
-            sys.exit(0)
 
     def _run(self) -> None:
         try:
@@ -72,6 +72,8 @@ class Screen:
             self._discard()
         except BaseException as error:  # noqa: BLE001 - raised by who looks after this
             self._error = error
+        if self._is_deserted:
+            self._on_desertion()
 
     def _draw_until_stopped(self, console: Console) -> None:
         console.size = self._size()
