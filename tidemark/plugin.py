@@ -30,6 +30,7 @@ from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.run.children import NURSERY, run_to_terminal, say
 from tidemark.run.configuration import completed, running_service
 from tidemark.run.gate import graver, judge
+from tidemark.run.display import give_way_to_panel, wants_panel
 from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
@@ -178,6 +179,7 @@ class Plugin:
             WebPage(self.environment, self.web_ui, self).install()
             self._tab = Tab(self.web_ui, REPORTS)
             self._tab.install()
+        give_way_to_panel(self.environment.parsed_options)
         try:
             self._check_load()
             if not self.web_ui or vars(self.environment.parsed_options)["autostart"]:
@@ -366,6 +368,11 @@ class Plugin:
             is_of_others=not self.keeps_rate,
             generators=generators,
         )
+        session.showing.begin(
+            heartbeat_s=0 if self.web_ui else session.plan.options.heartbeat,
+            lasts_s=self._planned_s,
+            has_panel=wants_panel(options),
+        )
         self._loops = [gevent.spawn(loop, session) for loop in (self._tick_loop, self._watch_loop)]
         gevent.spawn(session.inject_faults)  # not stopped with them: it must bring brokers back
 
@@ -455,6 +462,7 @@ class Plugin:
         try:
             session.finish(self._master.judged(ending) if self._master else ending)
         finally:
+            session.showing.end()
             self._is_ending = False
             if self._master:
                 self._master.finish()

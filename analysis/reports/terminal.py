@@ -52,7 +52,8 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(width=max(console.width, WIDE))
 
 
-def _outcome(one: Assessment) -> str:
+def outcome(one: Assessment) -> str:
+    """How a run ended, in words."""
     dead = one.verdict.exhausted
     if dead is None:
         return one.run.outcome
@@ -95,7 +96,7 @@ JUDGEMENT: Cells = {**_per_request(JUDGED), "verdict": _result}
 def print_comparison(console: Console, assessed: Sequence[Assessment], folder: Path) -> None:
     """Print a row per run, why the ones that are not clean are not, and where the files are."""
     wide = console.width >= WIDE
-    for cells in [LOAD | JUDGEMENT | {"outcome": _outcome}] if wide else [LOAD, JUDGEMENT]:
+    for cells in [LOAD | JUDGEMENT | {"outcome": outcome}] if wide else [LOAD, JUDGEMENT]:
         table = _table("strategy", *cells)
         for one in assessed:
             table.add_row(one.run.strategy, *(cell(one) for cell in cells.values()))
@@ -120,8 +121,8 @@ def print_comparison(console: Console, assessed: Sequence[Assessment], folder: P
 def _reasons(one: Assessment, *, with_outcome: bool) -> Iterator[str]:
     """Say why a compared run is not simply clean: its end, its verdict, the messages it lost."""
     name = one.run.strategy
-    if with_outcome and _outcome(one) != COMPLETED:
-        yield f"{name}: {_outcome(one)}"
+    if with_outcome and outcome(one) != COMPLETED:
+        yield f"{name}: {outcome(one)}"
     told = [
         found for found in one.findings if found.kind in ON_THE_RUN and found is not one.leading
     ]

@@ -51,6 +51,7 @@ def sample(bench: Workbench, kind: str, server: str, *, ticks: int = 48) -> Path
             finished = sampler.wait()
             leaky.kill()
     assert finished.code == 0, finished.err
+    assert finished.out.splitlines()[-1] == f"next: tidemark report {kind}"
     return run
 
 

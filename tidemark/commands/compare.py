@@ -11,6 +11,7 @@ from tidemark.analysis.reports.terminal import make_console, print_changes, prin
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.commands.ending import terminate_as_interrupt
 from tidemark.commands.options import table_options
+from tidemark.commands.showing import progress_of
 from tidemark.record.errors import OptionError
 from tidemark.record.options import (
     Option,
@@ -35,7 +36,6 @@ from tidemark.run.finding import CLUES
 from tidemark.run.folders import new_folder
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.plan import Plan
-from tidemark.run.progress import Progress
 from tidemark.services.builtin import builtin_service
 from tidemark.services.service import Service
 from tidemark.targets.strategies import STRATEGIES, resolve
@@ -98,7 +98,14 @@ def compare(baseline: Path | None, *, baseline_anyway: bool, **values: Any) -> i
     options = comparison.options
     folder = new_folder(options.results, options.run_name, "compare", shared=options.share_files)
     console = make_console()
-    progress = Progress(console)
+    progress = progress_of(
+        console,
+        comparison.strategies,
+        folder.name,
+        heartbeat_s=comparison.heartbeat,
+        lasts_s=comparison.duration,
+        has_panel=not options.no_panel,
+    )
     paths = [folder / name for name in comparison.strategies]
 
     def tell() -> list[Assessment]:
@@ -150,6 +157,7 @@ def _comparison(values: Mapping[str, Any]) -> Comparison:
         RunOptions.parse(values),  # what the file says it tells each run itself
         are_services=bool(services),
         told=frozenset(option.name for option in OPTIONS if was_given(values.get(option.name))),
+        heartbeat=options.heartbeat,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from tidemark.analysis.reports.files import write_run_report
 from tidemark.analysis.reports.terminal import make_console, print_run
@@ -14,6 +15,7 @@ from tidemark.analysis.verdict.assessment import Assessment, Severity
 from tidemark.analysis.verdict.findings import ON_THE_RUN
 from tidemark.commands.ending import terminate_as_interrupt
 from tidemark.commands.options import table_options
+from tidemark.commands.showing import progress_of
 from tidemark.record.errors import OptionError
 from tidemark.record.layout import SAMPLES
 from tidemark.record.options import check_flags_of_environment, read_all, was_given
@@ -76,7 +78,17 @@ def run(ctx: click.Context, /, words: tuple[str, ...], **values: Any) -> int:
         path = options.results / "setup"
         return check_setup(Drive(name=name, options=own_words, told=told, path=path, **load))
     path = _run_path(options, name)
-    return _drive_and_judge(Drive(name=name, options=own_words, told=told, path=path, **load))
+    console = make_console()
+    progress = progress_of(
+        console,
+        [name],
+        name,
+        heartbeat_s=options.heartbeat,
+        lasts_s=own["run_time"],
+        has_panel=not options.no_panel,
+    )
+    one = Drive(name=name, options=own_words, told=told, path=path, **load)
+    return _drive_and_judge(one, console, progress)
 
 
 def _subject(
@@ -118,10 +130,7 @@ def _exit_code(assessment: Assessment, fail_on: str) -> int:
     return 0 if passes and assessment.leading.kind not in ON_THE_RUN else assessment.exit_code
 
 
-def _drive_and_judge(one: Drive) -> int:
-    console = make_console()
-    progress = Progress(console)
-
+def _drive_and_judge(one: Drive, console: Console, progress: Progress) -> int:
     def judge() -> int:
         progress.close()
         assessment = write_run_report(one.path)

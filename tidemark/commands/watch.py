@@ -1,7 +1,5 @@
 """`tidemark watch`: see a run that is under way, whoever writes it."""
 
-import os
-import shlex
 import time
 from pathlib import Path
 
@@ -9,11 +7,13 @@ import click
 from rich.console import Console
 from rich.live import Live
 
-from tidemark.analysis.reports.terminal import make_console, print_check
+from tidemark.analysis.reports.terminal import make_console
 from tidemark.analysis.run import runs_in
 from tidemark.analysis.units import several, shortened
+from tidemark.commands.conclusion import conclude
 from tidemark.commands.ending import terminate_as_interrupt
 from tidemark.live import panel
+from tidemark.live.terminal import keyboard, unechoed
 from tidemark.live.watching import Watched
 from tidemark.record.errors import UnusableRunError
 
@@ -50,7 +50,7 @@ def watch(directory: Path, *, web: bool, port: int) -> None:
                 _print_lines(watched)
         except KeyboardInterrupt:
             click.echo()
-        _say_verdict(watched, console)
+        conclude(console, watched.judge.judged, watched.judge.why_not, watched.run.path)
 
 
 def _expect_one_run(directory: Path) -> None:
@@ -79,7 +79,10 @@ def _serve(watched: Watched, port: int) -> None:
 
 
 def _draw(watched: Watched, console: Console) -> None:
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    with (
+        unechoed(keyboard()),
+        Live(console=console, auto_refresh=False, transient=True) as live,
+    ):
         while not watched.is_over:
             facts = watched.facts()
             with watched.run.lock:
@@ -99,17 +102,3 @@ def _print_lines(watched: Watched) -> None:
             click.echo(panel.line(facts))
         time.sleep(DRAW_EVERY_S)
     click.echo(panel.line(watched.facts()))
-
-
-def _say_verdict(watched: Watched, console: Console) -> None:
-    """The verdict, and what to do next."""
-    judged = watched.judge.judged
-    if judged is None:
-        click.echo(f"no verdict yet: {watched.judge.why_not}")
-        return
-    if not judged.is_final:
-        click.echo("the run goes on; so far:")
-    print_check(console, judged.assessment)
-    path = os.path.relpath(watched.run.path)
-    path = str(watched.run.path) if path.startswith("..") else path
-    click.echo(f"next: tidemark {'report' if judged.is_final else 'watch'} {shlex.quote(path)}")

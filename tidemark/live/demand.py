@@ -18,6 +18,15 @@ class Demand:
     def __init__(self, every_s: float) -> None:
         self._every_s = every_s
         self._looked_s = -math.inf
+        self._is_asked = False
+
+    def ask(self) -> None:
+        """One is wanted soon, and no further one."""
+        self._is_asked = True
+
+    def served(self) -> None:
+        """The run is being judged."""
+        self._is_asked = False
 
     def looked(self) -> None:
         """Somebody looks at the run in this moment."""
@@ -26,7 +35,7 @@ class Demand:
     def pause_s(self, least_s: float) -> float:
         """Seconds to wait between two judgements, at least `least_s`; infinity: until asked."""
         is_looked_at = time.monotonic() - self._looked_s < LOOKS_FOR_S
-        return least_s if is_looked_at else max(least_s, self._every_s)
+        return least_s if is_looked_at or self._is_asked else max(least_s, self._every_s)
 
 
 ALWAYS = Demand(0.0)

@@ -45,6 +45,13 @@ class Level:
         """How much of the limit of descriptors is used; 0 where unknown."""
         return self.fds / self.fds_limit if self.fds and self.fds_limit else 0.0
 
+    @property
+    def descriptors(self) -> str:
+        """The descriptors, and their limit, in words."""
+        if not self.fds_limit or self.fds is None:
+            return units.count(self.fds)
+        return f"{units.count(self.fds)} of {units.count(self.fds_limit)} ({self.share:.0%})"
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -61,11 +68,15 @@ class Facts:
         failures: So far.
         rates: Requests and failures a second.
         p99_ms: Of the last tick.
+        load_s: Seconds of load so far; None before it began, and where nobody sends any.
+        planned_s: How many seconds of load are planned; None where nobody said.
         is_final: Whether the verdict is on the whole of a run that has ended.
-        verdict: The verdict so far in a word or two, ...
+        result: The verdict so far as a program reads it; empty for none.
+        verdict: The same in a word or two, ...
         severity: ... how grave that is: a name of `Severity`, or `none`.
         reason: Why.
         outlook: When it dies; empty where that is not known.
+        outlook_in_short: The same in a few words.
         resources: What is said of each resource: its title, the verdict, how it grows.
         trouble: What is wrong with the run's files, or with its writer; empty if nothing is.
     """
@@ -80,13 +91,22 @@ class Facts:
     failures: float | None
     rates: tuple[float, float] | None
     p99_ms: float | None
+    load_s: float | None
+    planned_s: float | None
     is_final: bool
+    result: str
     verdict: str
     severity: str
     reason: str
     outlook: str
+    outlook_in_short: str
     resources: tuple[dict[str, Any], ...]
     trouble: str
+
+    @property
+    def foremost(self) -> list[Level]:
+        """The targets, those first that are nearest to their limits."""
+        return sorted(self.levels, key=lambda level: level.share, reverse=True)
 
     def to_json(self) -> dict[str, Any]:
         """As the page gets it."""
@@ -110,11 +130,15 @@ def gather(run: Follower, judge: Judge) -> Facts:
         failures=run.requests.latest("failures"),
         rates=run.rates(),
         p99_ms=run.requests.latest("p99_ms"),
+        load_s=_load_s(run, now),
+        planned_s=_planned_s(run),
         is_final=judged is not None and judged.is_final,
+        result="" if judged is None else judged.assessment.result,
         verdict=words.verdict_word(judged),
         severity="none" if judged is None else judged.assessment.gravest.name.lower(),
         reason=words.verdict_reason(judged, judge.why_not),
         outlook=words.outlook(judged, now),
+        outlook_in_short=words.outlook(judged, now, in_short=True),
         resources=tuple(map(_told, _resources(judged))),
         trouble=_trouble(run, judge),
     )
@@ -130,10 +154,31 @@ def _state(run: Follower, now: Moment) -> str:
         return f"reading what is there: {run.share_read:.0%}"
     lasts = units.duration(round(now.elapsed_s))
     if not run.has_ended:
-        return f"under way for {lasts}"
+        return f"under way for {lasts}{_planned(run, now)}"
     because = run.metadata.raw.get("ended_because")
     why = f": {units.shortened(because, 200)}" if isinstance(because, str) and because else ""
     return f"{run.metadata.outcome} after {lasts}{why}"
+
+
+def _load_s(run: Follower, now: Moment) -> float | None:
+    return None if run.load_began_s is None else max(round(now.elapsed_s - run.load_began_s, 2), 0)
+
+
+def _planned_s(run: Follower) -> float | None:
+    told = run.metadata.load.get("run_time_s")
+    if isinstance(told, bool) or not isinstance(told, int | float):
+        return None
+    return _finite(told)
+
+
+def _planned(run: Follower, now: Moment) -> str:
+    """How much there has been of the load that is planned."""
+    load_s, planned_s = _load_s(run, now), _planned_s(run)
+    if load_s is None or not planned_s:
+        return ""
+    if load_s > planned_s:
+        return ", finishing"
+    return f", {units.duration(round(load_s))} of {units.duration(planned_s)} of load"
 
 
 def _trouble(run: Follower, judge: Judge) -> str:

@@ -96,6 +96,7 @@ class Follower:
         happened: The events.
         elapsed_s: Of the last row.
         origin_s: Unix time at which the run began, by its last row.
+        load_began_s: When its load began; None before that.
         trouble: What could not be read at the last look; empty where all could.
     """
 
@@ -116,6 +117,7 @@ class Follower:
         self.happened = Happened(FileTail(self.path / layout.EVENTS_JSONL))
         self.elapsed_s = 0.0
         self.origin_s: float | None = None
+        self.load_began_s: float | None = None
         self.trouble = ""
         self._rates: deque[tuple[float, float, float]] = deque(maxlen=600)
         times = ("elapsed_s", "target")
@@ -255,6 +257,8 @@ class Follower:
         time_s = rows["elapsed_s"].to_numpy(dtype=float)
         columns = {name: rows[name].to_numpy(dtype=float) for name in _COUNTED}
         self.requests.add(time_s, columns, self.revision)
+        if self.load_began_s is None:
+            self.load_began_s = float(time_s[0])
         known = np.isfinite(columns["requests"])
         failures = np.nan_to_num(columns["failures"])
         recent = zip(time_s[known], columns["requests"][known], failures[known], strict=True)

@@ -13,6 +13,7 @@ from tidemark.analysis.run import Run, load_run
 from tidemark.analysis.verdict.assessment import Assessment, assess
 from tidemark.live.demand import ALWAYS, Demand
 from tidemark.record.errors import UnusableRunError
+from tidemark.record.layout import SAMPLES
 
 UNDER_WAY = "under way"
 """The outcome of a run that has none yet: nothing that the analysis knows, so that it is neither
@@ -128,10 +129,13 @@ class Judge:
     def _judge(self) -> bool:
         """Judge once; whether it was the last time."""
         has_ended, begun_s = self._has_ended(), time.thread_time()
+        self._demand.served()
         try:
             self.judged = judge_so_far(self._path)
         except UnusableRunError as error:
-            self.why_not = str(error).removeprefix(f"{self._path}: ")
+            is_begun = has_ended or (self._path / SAMPLES.file).exists()
+            why_not = str(error).removeprefix(f"{self._path}: ")
+            self.why_not = why_not if is_begun else "nothing was sampled so far"
             return has_ended
         finally:
             cost_s = time.thread_time() - begun_s

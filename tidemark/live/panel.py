@@ -13,13 +13,15 @@ from tidemark.analysis import units
 from tidemark.analysis.figures.events import told
 from tidemark.live import words
 from tidemark.live.buckets import Floats
-from tidemark.live.facts import Facts, Level
+from tidemark.live.facts import Facts
 from tidemark.live.follower import Follower
 from tidemark.record.events import Event, Recorded
 
 MOST_ROWS = 8
 """Targets that have a row each; those that are nearest to their limits."""
 EVENTS = 5
+_OF_COURSE = frozenset({"run_started", "sampler_started", "limits_read", "runtime_seen"})
+"""Events that happen in any run."""
 NARROW = 90
 """Columns below which there is no room for a curve beside the figures."""
 SEVERITY_STYLE = {"fail": "bold red", "unknown": "yellow", "doubt": "yellow", "pass": "green"}
@@ -29,7 +31,7 @@ _CURVE = 24
 
 def line(facts: Facts) -> str:
     """A run in one line, for a log."""
-    told_of = [facts.state, *map(_descriptors, _foremost(facts)[:1])]
+    told_of = [facts.state, *(f"descriptors {one.descriptors}" for one in facts.foremost[:1])]
     told_of += [f"{name} {value}" for name, value in _figures(facts) if value != units.UNKNOWN]
     told_of.append(f"{facts.verdict}: {facts.reason}")
     return "; ".join([*told_of, *filter(None, [facts.outlook, facts.trouble])])
@@ -44,20 +46,33 @@ def panel(facts: Facts, run: Follower, width: int, height: int = 40) -> Renderab
         width: Columns of the terminal.
         height: Its lines: what does not fit is left out from below.
     """
-    parts: list[RenderableType] = [_verdict(facts, width), Text(), _levels(facts, run, width)]
-    if facts.trouble:
-        parts.insert(0, Text(facts.trouble, "yellow"))
-    room = height - 18 - len(facts.levels[:MOST_ROWS])
-    if events := run.happened.last(max(min(EVENTS, room), 0)):
-        parts += [Text(), Text("last events", "bold"), _events(events, facts, width)]
     title = " ".join(filter(None, [facts.name, facts.strategy and f"({facts.strategy})"]))
+    return framed(title, body(facts, run, width, height), facts.state, width)
+
+
+def framed(
+    title: str, parts: Sequence[RenderableType], subtitle: str, width: int
+) -> RenderableType:
+    """Parts below each other, in the frame of a panel."""
     return Panel(
         Group(*parts),
         box=box.ROUNDED,
         width=width,
         title=Text(units.shortened(title, max(width - 8, 1))),
-        subtitle=Text(units.shortened(facts.state, max(width - 8, 1))),
+        subtitle=Text(units.shortened(subtitle, max(width - 8, 1))),
     )
+
+
+def body(facts: Facts, run: Follower, width: int, height: int = 40) -> list[RenderableType]:
+    """What a panel holds, as `panel` has it."""
+    parts: list[RenderableType] = [_verdict(facts, width), Text(), _levels(facts, run, width)]
+    if facts.trouble:
+        parts.insert(0, Text(facts.trouble, "yellow"))
+    room = height - 18 - len(facts.levels[:MOST_ROWS])
+    telling = [one for one in run.happened.last() if one.event.name not in _OF_COURSE]
+    if events := telling[: max(min(EVENTS, room), 0)]:
+        parts += [Text(), Text("last events", "bold"), _events(events, facts, width)]
+    return parts
 
 
 def _verdict(facts: Facts, width: int) -> RenderableType:
@@ -68,11 +83,6 @@ def _verdict(facts: Facts, width: int) -> RenderableType:
     if facts.outlook:
         lines.append(Text(facts.outlook, style))
     return Group(*lines)
-
-
-def _foremost(facts: Facts) -> list[Level]:
-    """The targets, those first that are nearest to their limits."""
-    return sorted(facts.levels, key=lambda level: level.share, reverse=True)
 
 
 def _levels(facts: Facts, run: Follower, width: int) -> RenderableType:
@@ -90,26 +100,20 @@ def _levels(facts: Facts, run: Follower, width: int) -> RenderableType:
 def _rows(facts: Facts, run: Follower) -> Iterator[tuple[str, str, Floats]]:
     """Name, figure and curve of each row."""
     nothing = np.empty(0)
-    foremost = _foremost(facts)
+    foremost = facts.foremost
     for level in foremost[:MOST_ROWS]:
         whose = f" of {level.target}" if len(facts.levels) > 1 else ""
-        figure = _descriptors(level).removeprefix("descriptors ")
-        yield f"descriptors{whose}", figure, run.targets[level.target].levels.last("fds")
+        yield f"descriptors{whose}", level.descriptors, run.targets[level.target].levels.last("fds")
     if hidden := len(foremost[MOST_ROWS:]) + facts.untold_targets:
         yield "further targets", units.count(hidden), nothing
     curves = {"connections": "connections", "TIME_WAIT": "time_wait", "threads": "threads"}
     curves["memory"] = "rss_bytes"
     only = run.targets[foremost[0].target].levels if len(foremost) == 1 else None
     for name, value in _figures(facts):
+        if value == units.UNKNOWN:
+            continue
         column = curves.get(name, "")
         yield name, value, only.last(column) if only is not None and column else nothing
-
-
-def _descriptors(level: Level) -> str:
-    held = f"descriptors {units.count(level.fds)}"
-    if not level.fds_limit or level.fds is None:
-        return held
-    return f"{held} of {units.count(level.fds_limit)} ({level.share:.0%})"
 
 
 def _figures(facts: Facts) -> list[tuple[str, str]]:

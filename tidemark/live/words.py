@@ -27,8 +27,14 @@ class Moment:
     has_ended: bool
 
 
-def outlook(judged: Judged | None, now: Moment) -> str:
-    """When the run dies of what it leaks; empty where that is not known or nothing leaks."""
+def outlook(judged: Judged | None, now: Moment, *, in_short: bool = False) -> str:
+    """When the run dies of what it leaks; empty where that is not known or nothing leaks.
+
+    Args:
+        judged: The verdict so far.
+        now: Now.
+        in_short: Without the interval and the limit.
+    """
     if judged is None:
         return ""
     verdict = judged.assessment.verdict
@@ -39,14 +45,16 @@ def outlook(judged: Judged | None, now: Moment) -> str:
     if found is None or found.forecast is None:
         return ""
     forecast = found.forecast
-    at = f"{clock(forecast.elapsed_s, now)} (90 %: {_span(forecast, now)})"
-    limit = f"limit of {units.quantity(found.metric, forecast.limit, 4)}"
+    at, limit = clock(forecast.elapsed_s, now), ""
+    if not in_short:
+        at = f"{at} (90 %: {_span(forecast, now)})"
+        limit = f": limit of {units.quantity(found.metric, forecast.limit, 4)}"
     left_s = forecast.elapsed_s - now.elapsed_s
     if now.has_ended:
-        return f"would have died at {at}: {limit}"
+        return f"would have died at {at}{limit}"
     if left_s <= 0:
-        return f"was to die at {at}, and goes on: {limit}"
-    return f"dies in about {_about(left_s)}, at {at}: {limit}"
+        return f"was to die at {at}, and goes on{limit}"
+    return f"dies in about {_about(left_s)}, at {at}{limit}"
 
 
 def dying_of(verdict: Verdict) -> ResourceVerdict | None:

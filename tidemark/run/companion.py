@@ -30,6 +30,7 @@ from typing import IO, Any
 from tidemark.record.process import signal_name
 from tidemark.run.children import NURSERY, python_module, say
 from tidemark.run.errors import ChildError
+from tidemark.run.terminal import LentTerminal
 
 MOST_STARTS = 4
 PAUSE_S = 1.0
@@ -65,21 +66,47 @@ class Companion:
     """
 
     def __init__(
-        self, path: Path, *, facts_every_s: float | None = None, judge_every_s: float | None = None
+        self,
+        path: Path,
+        *,
+        facts_every_s: float | None = None,
+        judge_every_s: float | None = None,
     ) -> None:
         self.path = path
         self.facts: dict[str, Any] | None = None
         self._command = python_module("tidemark.live", str(path), "--listen")
-        if facts_every_s is not None:
-            self._command.append(f"--facts-every={facts_every_s:g}")
-        if judge_every_s is not None:
-            self._command.append(f"--judge-every={judge_every_s:g}")
+        self._inherited: tuple[int, ...] = ()
+        self.ask_for(facts_every_s=facts_every_s, judge_every_s=judge_every_s)
         self._address: Address | None = None
         self._is_told = Event()  # that it listens, or that it never will
         self._is_stopped = Event()
         self._changing = Lock()  # one is not started while another is being stopped
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: Thread | None = None
+
+    def ask_for(
+        self,
+        *,
+        facts_every_s: float | None = None,
+        judge_every_s: float | None = None,
+        heartbeat_s: float | None = None,
+        terminal: LentTerminal | None = None,
+    ) -> None:
+        """Let it do more; to be said before it is started.
+
+        Args:
+            facts_every_s: As above.
+            judge_every_s: As above.
+            heartbeat_s: How often a line of how the run is getting on is said, seconds.
+            terminal: Where it draws the panel.
+        """
+        intervals = {"facts": facts_every_s, "judge": judge_every_s, "heartbeat": heartbeat_s}
+        for what, every_s in intervals.items():
+            if every_s is not None:
+                self._command.append(f"--{what}-every={every_s:g}")
+        if terminal is not None:
+            self._inherited = (terminal.terminal, terminal.lines)
+            self._command += [f"--terminal={terminal.terminal}", f"--lines={terminal.lines}"]
 
     def start(self) -> None:
         """Start it; returns at once. Does nothing while it is there, or once it is given up."""
@@ -151,6 +178,7 @@ class Companion:
                 stdout=subprocess.PIPE,
                 stderr=complaints,
                 start_new_session=True,
+                pass_fds=self._inherited,
             )
             self._process = process
             if self._is_stopped.is_set():
@@ -168,6 +196,8 @@ class Companion:
             if "token" in told:
                 self._address = Address(told["url"], told["token"])
                 self._is_told.set()
+            elif "heartbeat" in told:
+                say(told["heartbeat"])
             else:
                 self.facts = {**told, "heard_s": time.monotonic()}
 

@@ -44,6 +44,7 @@ class Comparison:
         are_services: whether the names are those of services, of tidemark.toml or built in.
         told: names of options that somebody gave, and that are handed on even where they are
             what they would be anyway.
+        heartbeat: seconds between two lines that say how a run is getting on; 0 for none.
     """
 
     strategies: tuple[str, ...]
@@ -52,6 +53,7 @@ class Comparison:
     options: RunOptions
     are_services: bool = False
     told: frozenset[str] = frozenset()
+    heartbeat: float = 0.0
 
 
 class HurriedError(KeyboardInterrupt):
@@ -97,6 +99,7 @@ class Drive:
             run_name=self.path.name,
             no_report=True,
             fail_on="",  # it is judged here
+            heartbeat=0.0,  # whoever drives it shows it
         )
         handed_on = [
             option.name

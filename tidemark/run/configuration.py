@@ -55,6 +55,7 @@ _NOT_OF_A_LOAD = frozenset(
         "check_setup",
         "fail_on",
         "share_files",
+        "no_panel",
         "no_report",
     }
 )

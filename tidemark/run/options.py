@@ -16,6 +16,7 @@ from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.routes.reading import expect_apart
 from tidemark.run.bounds import STOP_AT, Bound
 from tidemark.run.curve import Curve
+from tidemark.run.display import HEARTBEAT, NO_PANEL
 from tidemark.run.faults import KINDS, Fault, check_apart, parse_fault
 from tidemark.run.gate import FAIL_ON
 from tidemark.run.permission import LONGEST_S as LONGEST_UNASKED_S
@@ -389,6 +390,8 @@ class RunOptions:
     )
     fail_on: str = field(metadata={"option": FAIL_ON})
     share_files: bool = field(metadata={"option": value.SHARE_FILES})
+    heartbeat: float = field(metadata={"option": HEARTBEAT})
+    no_panel: bool = field(metadata={"option": NO_PANEL})
     no_report: bool = _option(
         value.flag, False, "leave the report for `tidemark report`", is_flag=True
     )

@@ -41,7 +41,7 @@ class RunView:
     def __init__(self, path: Path, name: str, duration_s: float) -> None:
         self.path = path
         self.name = name
-        self._duration_s = duration_s
+        self.duration_s = duration_s
         self._began_s = time.monotonic()
         self._requests: Tick = (RowStream(path, REQUESTS), [])
         self._samples: Tick = (RowStream(path, SAMPLES), [])
@@ -73,8 +73,8 @@ class RunView:
         elapsed_s = time.monotonic() - self._began_s
         if over:
             return f"{elapsed_s:5.0f} s"
-        late = elapsed_s > self._duration_s
-        rest = "finishing" if late else f"of about {self._duration_s:.0f} s"
+        late = elapsed_s > self.duration_s
+        rest = "finishing" if late else f"of about {self.duration_s:.0f} s"
         return f"{elapsed_s:5.0f} s{',' if late else ''} {rest}"
 
     def _fullest_process(self) -> tuple[int, int] | None:

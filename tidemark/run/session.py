@@ -22,6 +22,7 @@ from tidemark.run.plan import Plan
 from tidemark.run.processes import Processes, Services
 from tidemark.run.requests_record import RequestRecord, RequestTables
 from tidemark.run.saturation import Saturation
+from tidemark.run.showing import Showing
 from tidemark.run.watch import Watch
 
 
@@ -49,6 +50,7 @@ class Session:
         url: where requests go.
         ended: how it ended; None until everything has been stopped.
         companion: the process that judges and shows it; whoever needs it starts it.
+        showing: what the terminal or the log is told of it while it goes on.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Session:
         self._generators: Generators | None = None
         self.ended: Ending | None = None
         self.companion = Companion(self.path)
+        self.showing = Showing(self.companion)
         self._injector = FaultInjector(
             journal.event,
             plan.options.fault,
