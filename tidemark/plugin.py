@@ -29,8 +29,8 @@ from tidemark.record.secrets import without_secrets
 from tidemark.routes import Route, parse_route, read_headers, with_headers
 from tidemark.run.children import NURSERY, run_to_terminal, say
 from tidemark.run.configuration import completed, running_service
-from tidemark.run.gate import graver, judge
 from tidemark.run.display import give_way_to_panel, wants_panel
+from tidemark.run.gate import graver, judge
 from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
@@ -39,8 +39,8 @@ from tidemark.run.orders import Orders
 from tidemark.run.reporting import REPORTS
 from tidemark.run.session import Session, State
 from tidemark.run.setup_check import look_at_setup
-from tidemark.tables import keep_small
 from tidemark.tab.page import Tab
+from tidemark.tables import keep_small
 from tidemark.users import SoakUser, set_load
 from tidemark.web import EMBEDDED_HOST, RUNNING_STATES, WebPage
 
