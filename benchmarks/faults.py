@@ -20,7 +20,11 @@ from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks.faults_broken import CASES, Case, Outcome
+from benchmarks.faults_broken import CASES as FIRST_CASES
+from benchmarks.faults_broken import Case, Outcome
+from benchmarks.faults_parts import PARTS
+
+CASES = {**FIRST_CASES, **{case.name: case for case in PARTS}}
 
 
 def main() -> int:

@@ -43,6 +43,8 @@ ENOUGH_S = 10.0
 """A run that was to go on until it is stopped is judged if its load went on for so long."""
 ON_TIME = 0.98
 """A load that lasted for this share of what was planned was not cut off."""
+AGENT = "agent"
+"""The source of who goes on fetching what an agent has recorded meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -340,14 +342,21 @@ class Evidence:
             yield Finding(Kind.NOT_SAMPLED, "sampler", Severity.UNKNOWN, lost, evidence, remedy)
 
     def _sampler_lost(self) -> str | None:
-        """What is to be said of a sampler that did not see the load's end; None of one that did."""
+        """What is to be said of a sampler that did not see all of the load; None of one that did.
+
+        One that was started again has not seen what became of the target between its last sample
+        and the first of the next one. What goes on with an agent's recording has lost nothing.
+        """
         lasted = f"of {units.duration(round(self.load_s, 1))} of load"
-        back = [recorded.elapsed_s for recorded in self.run.events_of(SamplerStarted)]
-        for lost in self.run.events_of(SamplerLost)[-1:]:
-            if lost.elapsed_s < self.end_s and not any(at >= lost.elapsed_s for at in back):
-                at = units.duration(round(lost.elapsed_s - self.begin_s, 1))
-                why = f" ({lost.event.reason})" if lost.event.reason else ""
-                return f"the sampler was lost after {at} {lasted}{why}"
+        begun = self.run.events_of(SamplerStarted)
+        for lost in self.run.events_of(SamplerLost):
+            later = [one for one in begun if one.elapsed_s >= lost.elapsed_s]
+            if lost.elapsed_s >= self.end_s or (later and later[0].event.source == AGENT):
+                continue
+            at = units.duration(round(lost.elapsed_s - self.begin_s, 1))
+            why = f" ({lost.event.reason})" if lost.event.reason else ""
+            back = ", and started again" if later else ""
+            return f"the sampler was lost after {at} {lasted}{why}{back}"
         last_s = float(self._ticks[-1])
         if self.end_s - last_s <= self._longest_pause_s:
             return None

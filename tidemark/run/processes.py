@@ -161,6 +161,11 @@ class Processes:
             )
             return reader.wait_ready(LEDGER_TIMEOUT_S)
 
+    @property
+    def has_unfetched(self) -> bool:
+        """Whether an agent has recorded what was not fetched, now that all have been stopped."""
+        return isinstance(self.sampler, AgentFetcher) and bool(self.sampler.returncode)
+
     def stop(self, all_but: Child | None = None) -> None:
         """Stop what was started last first, so that the target flushes what it would.
 

@@ -3,11 +3,12 @@
 import enum
 import threading
 import time
+from dataclasses import replace
 from typing import Any, Self
 
 from tidemark.record.errors import TidemarkError
 from tidemark.record.events import GeneratorSaturated, LedgerFailed, TargetUnconfirmed
-from tidemark.record.metadata import ABORTED
+from tidemark.record.metadata import ABORTED, COMPLETED
 from tidemark.run.children import say
 from tidemark.run.fault_injection import FaultInjector
 from tidemark.run.generators import Generators
@@ -191,6 +192,7 @@ class Session:
             self.state = State.FINISHED
             self._tables.close()
             self._processes.stop(all_but=self._services.broker)
+            judged = self._as_fetched(judged)
             messages = None if self.ledger.is_empty else self._balance()
             self._processes.stop()
             if self.record.requests and self.ledger.is_empty:
@@ -202,6 +204,13 @@ class Session:
                 lateness_ms=self.record.lateness_ms(),
             )
             self.ended = judged
+
+    def _as_fetched(self, ending: Ending) -> Ending:
+        """What an ending amounts to, where the end of what an agent recorded was not fetched."""
+        if ending.outcome != COMPLETED or not self._processes.has_unfetched:
+            return ending
+        reason = f"{ending.reason}; the end of what an agent recorded was not fetched"
+        return replace(ending, reason=reason, cannot_tell=True)
 
     def _balance(self) -> dict[str, Any] | None:
         """What became of the messages, now that the target has flushed what it would."""
