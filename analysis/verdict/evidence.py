@@ -112,7 +112,13 @@ class Evidence:
     @property
     def load_s(self) -> float:
         """For how long there was a load."""
-        return float(self.counted["elapsed_s"].iloc[-1]) - self.begin_s
+        last_s = float(self.counted["elapsed_s"].iloc[-1])
+        return last_s - self.begin_s - self._interrupted_s(self.begin_s, last_s)
+
+    def _interrupted_s(self, begin_s: float, end_s: float) -> float:
+        """How much of a span the run was not there: it was cut off, and gone on with later."""
+        spans = self.run.interruptions
+        return sum(max(min(end, end_s) - max(begin, begin_s), 0.0) for begin, end in spans)
 
     @property
     def planned_s(self) -> float | None:
@@ -322,7 +328,7 @@ class Evidence:
 
     def _not_sampled(self) -> Iterator[Finding]:
         begin_s = max(self.begin_s, self._place_s[0])
-        span_s = self.end_s - begin_s
+        span_s = self.end_s - begin_s - self._interrupted_s(begin_s, self.end_s)
         if not len(self.living) or span_s <= 0:
             return
         seen = self._ticks[(self._ticks >= begin_s) & (self._ticks <= self.end_s)]

@@ -29,6 +29,7 @@ from tidemark.record.errors import DiskFullError, TidemarkError
 from tidemark.record.events import AgentBack, AgentLost, ClockCompared, SamplerLost, SamplerStarted
 from tidemark.record.layout import EVENTS_JSONL
 from tidemark.record.options import REQUIRED, Option, number, path
+from tidemark.sampler.options import LONGEST_S
 
 EXIT_CANNOT_TELL = 3
 END_S = 20.0
@@ -46,7 +47,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("agent_ca", path, None, "who signed the agents' certificates, PEM", "FILE"),
     Option("out", path, REQUIRED, "the run directory", "DIR"),
     Option("interval", number(0.01), 1.0, "seconds between two looks", "SECONDS"),
-    Option("started_monotonic", number(0.0), REQUIRED, "when the run began", "SECONDS"),
+    Option("started_monotonic", number(-LONGEST_S), REQUIRED, "when the run began", "SECONDS"),
 )
 
 

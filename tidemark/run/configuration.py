@@ -54,6 +54,7 @@ _NOT_OF_A_LOAD = frozenset(
         "metrics_url",
         "yes",  # is said anew each time
         "check_setup",
+        "resume",
         "share_files",
         "no_report",
     }

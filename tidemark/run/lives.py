@@ -133,6 +133,8 @@ class Lives:
         self._mourned = sampler  # a second look, while it is started again, leaves it alone
         reason = sampler.obituary(self._elapsed_s)
         self._journal.event(SamplerLost(reason=reason))
+        if not isinstance(sampler, AgentFetcher):  # which loses nothing
+            self._unseen = reason
         if is_last:
             return None
         return self._without_sampler(reason)
@@ -148,6 +150,4 @@ class Lives:
             again = f"{reason}, and cannot be started again: {error}"
             return Ending(ABORTED, again, cannot_tell=True)
         say(f"{reason}; it was started again")
-        if not isinstance(self._processes.sampler, AgentFetcher):  # who loses nothing
-            self._unseen = f"{reason}, and was started again"
         return None

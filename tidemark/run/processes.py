@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tidemark.record.events import TargetStarted
+from tidemark.record.events import TargetRestarted, TargetStarted
 from tidemark.record.files import explained, mode_beside, write_new
 from tidemark.record.layout import (
     BROKER_LOG,
@@ -100,6 +100,7 @@ class Processes:
         offsets = reader.wait_ready(READY_TIMEOUT_S) if reader else None
         for one in self._plan.watched:
             self._tell_pid(one.target)
+            self._tell_restarted(one.target, one.pid)
         if target:
             self._watched = {ONLY_TARGET: target.pid}
         if self._plan.is_watched:
@@ -215,7 +216,15 @@ class Processes:
         self._journal.target_found(url, target.pid, start.shown)
         event = TargetStarted(pid=target.pid, url=without_secrets(url), target=ONLY_TARGET)
         self._journal.event(event)
+        self._tell_restarted(ONLY_TARGET, target.pid)
         return url, target
+
+    def _tell_restarted(self, target: str, pid: int) -> None:
+        """Of a run that is gone on with: another process is watched than before it was cut off."""
+        past = self._journal.past
+        former = past.former_pid(target) if past else None
+        if former is not None and (former != pid or self._plan.service):
+            self._journal.event(TargetRestarted(pid=pid, former_pid=former, target=target))
 
     def _start_of(self, service: Service, brokers: list[str]) -> Start:
         """What it takes to start the service."""
@@ -276,6 +285,7 @@ class Processes:
                 f"--started-monotonic={self._journal.clock.started_monotonic_s!r}",
             ),
             self._journal.directory.file(SAMPLER_LOG),
+            self._journal.lock.descriptors,
             [agent.host for agent in self._options.agent],
         )
         self._children.append(fetcher)
@@ -311,7 +321,8 @@ class Processes:
             f"--started-monotonic={self._journal.clock.started_monotonic_s!r}",
             "--join",
         )
-        self.sampler = self._begin("sampler", command, SAMPLER_LOG)
+        held = self._journal.lock.descriptors
+        self.sampler = self._begin("sampler", command, SAMPLER_LOG, held=held)
         self.sampler.wait_ready(READY_TIMEOUT_S)
 
     def _begin_reading(self, what: str, brokers: list[str], *arguments: str) -> Child:
@@ -325,7 +336,16 @@ class Processes:
         )
         return self._begin("ledger", command, LEDGER_LOG)
 
-    def _begin(self, name: str, command: list[str], log: str, *, listens: bool = False) -> Child:
-        child = Child(name, command, self._journal.directory.file(log), listens=listens)
+    def _begin(
+        self,
+        name: str,
+        command: list[str],
+        log: str,
+        *,
+        listens: bool = False,
+        held: tuple[int, ...] = (),
+    ) -> Child:
+        path = self._journal.directory.file(log)
+        child = Child(name, command, path, listens=listens, held=held)
         self._children.append(child)
         return child
