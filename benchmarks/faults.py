@@ -22,9 +22,10 @@ from pathlib import Path
 
 from benchmarks.faults_broken import CASES as FIRST_CASES
 from benchmarks.faults_broken import Case, Outcome
+from benchmarks.faults_disk import DISKS
 from benchmarks.faults_parts import PARTS
 
-CASES = {**FIRST_CASES, **{case.name: case for case in PARTS}}
+CASES = {**FIRST_CASES, **{case.name: case for case in (*PARTS, *DISKS)}}
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.faults_asked import TAG
-from benchmarks.faults_broken import INTERVAL_S, LEAKING, ROOT, Bench
+from benchmarks.faults_broken import INTERVAL_S, LEAKING, ROOT, Bench, small
 
 SERVICE = ROOT / "tests" / "e2e" / "leaky_service.py"
 
@@ -32,6 +33,11 @@ class AgentBench(Bench):
     def recording(self) -> Path:
         """Where the agent records."""
         return self.place / "agent"
+
+    def on_disk(self, size: str) -> contextlib.AbstractContextManager[None]:
+        """A small file system for what the agent records."""
+        self.recording.mkdir()
+        return small(self.recording, size)
 
     def of_program(self) -> list[str]:
         """Start the service and the agent, and drive them."""

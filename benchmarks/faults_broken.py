@@ -39,6 +39,8 @@ TICK_S = 0.5
 PATIENCE_S = 120.0
 LEFT_AFTER_S = 15.0
 SMALL_DISK = "1m"
+FILLING = "filling"
+"""What takes the room on a small disk."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -69,13 +71,21 @@ class Bench:
         """Where runs go."""
         return self.place / "results"
 
+    def on_disk(self, size: str) -> contextlib.AbstractContextManager[None]:
+        """A small file system for what is recorded, if it has a size."""
+        return small(self.results, size)
+
     def start(self) -> None:
         """Start it, and wait until its load has begun."""
+        self.begin()
+        self.until(lambda: self.rows("requests.csv") > 2, "its load began")
+
+    def begin(self) -> None:
+        """Start it."""
         self.go_on(
             *self.of_program(), f"--rate={RATE}", f"--interval={self.interval_s}",
             f"--results={self.results}", "--run-name=run", *self.more,
         )  # fmt: skip
-        self.until(lambda: self.rows("requests.csv") > 2, "its load began")
 
     def of_program(self) -> list[str]:
         """What is run, and on what."""
@@ -196,6 +206,7 @@ class Case:
         interval_s: Of its samples.
         lives: The files whose writers go on; a tick of each may be missing.
         then: What is done when it has ended; returns what it exits with.
+        also: What else has to be; says what is wrong, if anything.
     """
 
     name: str
@@ -214,6 +225,7 @@ class Case:
     interval_s: float = INTERVAL_S
     lives: tuple[str, ...] = ()
     then: Callable[[Bench, int | None], int | None] | None = None
+    also: tuple[Callable[[Bench], str], ...] = ()
 
     def missing(self) -> str:
         """What is missing to try it."""
@@ -224,7 +236,7 @@ class Case:
         strategy = STRATEGIES[number % len(STRATEGIES)]
         bench = self.bench(place, strategy, self.program, self.more, self.interval_s)
         bench.results.mkdir()
-        with _small(bench.results, self.disk):
+        with bench.on_disk(self.disk):
             try:
                 bench.start()
                 time.sleep(rng.uniform(FIRST_S, LAST_S))
@@ -234,14 +246,16 @@ class Case:
                 code = self.then(bench, code) if self.then else code
             finally:
                 left = bench.end()
-            return self._judged(bench, code, left)
+            return self.judged(bench, code, left)
 
-    def _judged(self, bench: Bench, code: int | None, left: list[str]) -> Outcome:
+    def judged(self, bench: Bench, code: int | None, left: list[str]) -> Outcome:
+        """What came of it."""
         wrong = [f"left: {line}" for line in left]
         if code not in self.codes:
             wrong.append(f"{self.name}: {self.program} exits {code}")
         wrong += _torn(bench.run, self.outcomes)
         wrong += [f"{self.name}: {text}" for text in map(bench.missing_ticks, self.lives) if text]
+        wrong += [f"{self.name}: {text}" for text in (one(bench) for one in self.also) if text]
         if "Traceback" in (bench.place / "said.log").read_text(errors="replace"):
             wrong.append(f"{self.name}: a traceback")
         if self.events and not self.events & _events(bench.run):
@@ -284,7 +298,7 @@ def _events(run: Path) -> set[str]:
 
 
 @contextlib.contextmanager
-def _small(folder: Path, size: str) -> Iterator[None]:
+def small(folder: Path, size: str) -> Iterator[None]:
     """A file system of that size on a folder."""
     if not size:
         yield
@@ -366,9 +380,17 @@ def _starve(bench: Bench, _: random.Random) -> None:
 
 def fill(bench: Bench, _: random.Random) -> None:
     """Write until there is no room."""
-    with contextlib.suppress(OSError), (bench.results / "filling").open("wb", buffering=0) as file:
+    fill_up(bench.results)
+
+
+def fill_up(folder: Path, leave_bytes: int = 0) -> None:
+    """Fill the file system of a folder but for so much."""
+    filling = folder / FILLING
+    with contextlib.suppress(OSError), filling.open("ab", buffering=0) as file:
         while True:
             file.write(bytes(1024))
+    if leave_bytes:
+        os.truncate(filling, max(filling.stat().st_size - leave_bytes, 0))
 
 
 def _no_kafka() -> str:
@@ -436,10 +458,6 @@ CASES: dict[str, Case] = {
              events=frozenset({"process_stopped"}), **GOES_ON),
         Case("stop-sampler", "SIGSTOP for 3 s: the sampler", 10, _pause(_SAMPLER),
              events=frozenset({"gap"}), **GOES_ON),
-        Case("full-disk", "a disk that fills up", 6, fill,
-             codes=frozenset({0, 1, 3}), checks=frozenset({0, 3}),
-             events=frozenset({"disk_full"}), needs=no_root, disk=SMALL_DISK,
-             outcomes=frozenset({"completed", "aborted"})),
         Case("starved", "four busy loops on each processor", 4, _starve, **GOES_ON),
     )
 }  # fmt: skip
