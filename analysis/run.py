@@ -136,7 +136,7 @@ class Run:
     def interruptions(self) -> tuple[tuple[float, float], ...]:
         """From when to when, in order, nobody was there: it was cut off, and gone on with later."""
         at = [float(one) for one in self.requests["elapsed_s"]] if self._resumed else []
-        found = []
+        found: list[tuple[float, float]] = []
         for one in self._resumed:
             begin = max(one.elapsed_s - (one.event.gap_s or 0.0), 0.0)
             until = next((moment for moment in at if moment >= one.elapsed_s), one.elapsed_s)

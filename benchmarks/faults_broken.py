@@ -44,6 +44,10 @@ FILLING = "filling"
 ROOT = Path(__file__).parents[1]
 
 
+class NotBegunError(Exception):
+    """A run ended, or took too long, before anything was done to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a run: what was said, and what is wrong with it, if anything."""
@@ -116,11 +120,11 @@ class Bench:
             )  # fmt: skip
 
     def until(self, is_so: Callable[[], bool], what: str) -> None:
-        """Wait until something is so; raises TimeoutError if it never is."""
+        """Wait until something is so; raises NotBegunError if it never is."""
         deadline = time.monotonic() + PATIENCE_S
         while not is_so():
             if time.monotonic() > deadline or (self.process and self.process.poll() is not None):
-                raise TimeoutError(f"it ended, or {PATIENCE_S:g} s went by, before {what}")
+                raise NotBegunError(f"it ended, or {PATIENCE_S:g} s went by, before {what}")
             time.sleep(0.05)
 
     @property
@@ -258,7 +262,7 @@ class Case:
         wrong += [f"{self.name}: {text}" for text in (one(bench) for one in self.also) if text]
         if "Traceback" in (bench.place / "said.log").read_text(errors="replace"):
             wrong.append(f"{self.name}: a traceback")
-        if self.events and not self.events & _events(bench.run):
+        if self.events and not self.events & events_of(bench.run):
             wrong.append(f"{self.name}: none of {', '.join(sorted(self.events))}")
         check = subprocess.run(
             [sys.executable, "-m", "tidemark", "check", str(bench.run)],
@@ -287,7 +291,8 @@ def _torn(run: Path, outcomes: frozenset[str | None]) -> list[str]:
     return [] if found in outcomes else [f"outcome {found}, not {' or '.join(map(str, outcomes))}"]
 
 
-def _events(run: Path) -> set[str]:
+def events_of(run: Path) -> set[str]:
+    """The names of what happened in a run."""
     path = run / "events.jsonl"
     lines = path.read_text(errors="replace").split("\n")[:-1] if path.exists() else []
     found = set()
@@ -327,6 +332,7 @@ def _worker(bench: Bench) -> psutil.Process:
 
 
 def itself(bench: Bench) -> psutil.Process:
+    """The command itself."""
     assert bench.process is not None
     return psutil.Process(bench.process.pid)
 
@@ -343,6 +349,8 @@ _SAMPLER, _BROKER, _JVM = (
 
 
 def send(who: Callable[[Bench], psutil.Process], *signals: int) -> Break:
+    """Send signals to one of its processes, one after the other."""
+
     def do(bench: Bench, rng: random.Random) -> None:
         process = who(bench)
         process.send_signal(signals[0])
@@ -399,6 +407,7 @@ def _no_kafka() -> str:
 
 
 def no_root() -> str:
+    """What is missing to make a small file system."""
     return "" if os.geteuid() == 0 else "a small file system needs root"
 
 

@@ -10,10 +10,10 @@ import sys
 import psutil
 
 from benchmarks.faults_agent import AgentBench
+from benchmarks.faults_asked import LOCUSTFILE
 from benchmarks.faults_broken import (
     GOES_ON,
     KILL,
-    LOCUSTFILE,
     RATE,
     RUN_TIME_S,
     TICK_S,
@@ -115,6 +115,7 @@ PARTS: tuple[Case, ...] = (
     Case("kill-locust-worker", "kill -9: a worker of the load generator", 20,
          send(_locust_worker, KILL), more=OF_WORKERS, codes=frozenset({3}),
          checks=frozenset({0, 3}), events=frozenset({"worker_lost"}), interval_s=TICK_S,
+         outcomes=frozenset({"completed", "aborted"}),
          lives=(REQUESTS.file, SAMPLES.file)),
     Case("kill-agent", "kill -9: the agent", 20, send(_agent, KILL), bench=AgentBench,
          codes=frozenset({3}), checks=frozenset({3}), events=frozenset({"agent_lost"}),

@@ -20,7 +20,6 @@ from tidemark.record.options import (
 from tidemark.record.roots import Root, named, read_roots, target_id
 from tidemark.sampler.connection_watch import SOURCES
 
-
 LONGEST_S = 10 * 365 * 86_400.0
 
 

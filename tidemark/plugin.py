@@ -276,9 +276,7 @@ class Plugin:
             options = self._read_options()
             if self._master:
                 self._master.expect_near(host or f"http://{LOOPBACK}")
-            self._session = session = Session.start(
-                options, host, self._planned_s, self._past
-            )
+            self._session = session = Session.start(options, host, self._planned_s, self._past)
         finally:
             self._starter = None
         self.environment.host = session.url

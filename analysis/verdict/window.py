@@ -95,7 +95,7 @@ class Window:
     def _stretch(self) -> NDArray[np.intp]:
         """Which of the stretches between the disturbances each bin lies in."""
         longest = sorted(self.disturbed, key=lambda span: span[0] - span[1])[:MOST_STRETCHES]
-        begins = sorted(begin_s for begin_s, _ in longest)
+        begins = sorted({begin_s for begin_s, _ in (*longest, *self.bins.away)})
         return np.searchsorted(np.array(begins), self.bins.elapsed_s)
 
     @property

@@ -4,8 +4,6 @@ What it takes stands in its folder: `resume` of run.json (what was asked for, wh
 clock), the last rows of its tables, and the ledger of its messages.
 """
 
-import math
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from typing import Any, Self
 
 from tidemark.record.clock import Instant, RunClock
 from tidemark.record.directory import RunDirectory
-from tidemark.record.errors import TidemarkError, UnusableRunError
+from tidemark.record.errors import TidemarkError
 from tidemark.record.events import (
     BrokerDown,
     BrokerUp,
@@ -26,29 +24,16 @@ from tidemark.record.events import (
     RunResumed,
     of_kind,
 )
-from tidemark.record.layout import FORMAT, REQUESTS, RUN_JSON, SAMPLES
+from tidemark.record.layout import FORMAT, REQUESTS, SAMPLES
 from tidemark.record.lock import DirectoryLock
 from tidemark.record.metadata import ABORTED, RunMetadata
 from tidemark.run.counted import Counted, last_row
 from tidemark.run.kept_ledger import LEDGER, kept_states
-from tidemark.run.ledger import ACCEPTED, OPEN
+from tidemark.run.ledger import OPEN
+from tidemark.run.resume_facts import FACTS, boot_id, check_facts, is_number
 
-FACTS = "resume"
-"""The key of run.json that holds what it takes to go on with a run."""
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 LONGEST_WAIT_S = 5.0
 """So long the last processes of a run that was killed are waited for."""
-
-
-def boot_id() -> str:
-    """Which start of this machine it is: the monotonic clock counts from there; empty if unknown.
-
-    Source: random(4).
-    """
-    try:
-        return BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
 
 
 @dataclass(frozen=True)
@@ -203,10 +188,6 @@ class Interrupted:
             else:
                 yield BrokerUp(down.event.broker, "restart")
 
-    def accepted_before(self) -> int:
-        """Batches that the service took before."""
-        return (self.states or b"").count(ACCEPTED)
-
 
 def _check_resumable(path: Path, metadata: RunMetadata) -> None:
     """Refuse what nobody can go on with."""
@@ -231,26 +212,7 @@ def _check_resumable(path: Path, metadata: RunMetadata) -> None:
             f"{where}: its load came from several workers, which cannot be gone on with: "
             "what each of them had sent is not known"
         )
-    _check_facts(path, facts)
-
-
-def _check_facts(path: Path, facts: Mapping[str, Any]) -> None:
-    options, planned_s, host, offsets = (
-        facts.get(name) for name in ("options", "planned_s", "host", "offsets")
-    )
-    is_good = (
-        isinstance(options, dict)
-        and all(isinstance(name, str) for name in facts.get("withheld") or ())
-        and (planned_s is None or (_is_number(planned_s) and planned_s >= 0))
-        and (host is None or isinstance(host, str))
-        and (offsets is None or isinstance(offsets, dict))
-    )
-    if not is_good:
-        raise UnusableRunError(path / RUN_JSON, f"{FACTS} is not what a run writes", "mend it")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    check_facts(path, facts)
 
 
 def _latest(events: tuple[Recorded[Any], ...], rows: list[dict[str, str]]) -> Instant:
@@ -264,10 +226,9 @@ def _clock(facts: Mapping[str, Any], last: Instant) -> RunClock:
     """The run's clock: the same one, or, after a start of the machine, by the time of day."""
     began_s = facts.get("started_monotonic_s")
     now_s = time.monotonic()
-    if _is_number(began_s) and facts.get("boot_id") == boot_id() != "":
-        assert isinstance(began_s, float | int)  # noqa: S101 - it is a number
-        if now_s - began_s >= last.elapsed_s:
-            return RunClock(float(began_s))
+    is_same = facts.get("boot_id") == boot_id() != ""
+    if is_same and is_number(began_s) and now_s - began_s >= last.elapsed_s:
+        return RunClock(float(began_s))
     return RunClock(now_s - last.elapsed_s - max(time.time() - last.time_s, 0.0))
 
 
@@ -291,30 +252,3 @@ def _moments(file: Path) -> Iterator[float]:
         next(table, None)
         for line in table:
             yield float(line.split(b",", 2)[1])
-
-
-def facts_of(
-    options: Mapping[str, Any],
-    withheld: tuple[str, ...],
-    host: str | None,
-    planned_s: float | None,
-    clock: RunClock,
-) -> dict[str, Any]:
-    """`resume` of run.json.
-
-    Args:
-        options: What was asked for, by name, as texts.
-        withheld: Names of options that hold a secret, which is kept nowhere.
-        host: The service that ran before; None where one is started.
-        planned_s: How long the load was to last.
-        clock: The run's.
-    """
-    return {
-        "options": dict(options),
-        "withheld": list(withheld),
-        "host": host,
-        "planned_s": planned_s,
-        "boot_id": boot_id(),
-        "started_monotonic_s": clock.started_monotonic_s,
-        "pid": os.getpid(),
-    }

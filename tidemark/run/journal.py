@@ -14,7 +14,14 @@ import confluent_kafka
 from tidemark.record.clock import RunClock
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import RunDirectoryError
-from tidemark.record.events import DiskFull, DiskHasRoom, Event, RunEnded, RunStarted
+from tidemark.record.events import (
+    DiskFull,
+    DiskHasRoom,
+    Event,
+    RunEnded,
+    RunStarted,
+    TargetRestarted,
+)
 from tidemark.record.files import reserve
 from tidemark.record.layout import ONLY_TARGET
 from tidemark.record.lock import DirectoryLock
@@ -22,8 +29,9 @@ from tidemark.record.metadata import Target, utc_now
 from tidemark.record.secrets import shown_command, without_secrets
 from tidemark.run.children import say
 from tidemark.run.finding import Watched
-from tidemark.run.interrupted import FACTS, Interrupted, facts_of
+from tidemark.run.interrupted import Interrupted
 from tidemark.run.plan import Plan
+from tidemark.run.resume_facts import FACTS, facts_of
 from tidemark.run.resuming import kept_options
 from tidemark.sampler.procfs import read_command
 
@@ -164,6 +172,12 @@ class Journal:
     def target_found(self, url: str, pid: int | None, command: str | None) -> None:
         """The target is there; `pid` is None when nobody watches it."""
         self.tell(**describe_target(self._plan, url, pid, command))
+
+    def target_watched(self, target: str, pid: int) -> None:
+        """This process is watched; of a run that is gone on with, perhaps in another's place."""
+        former = self.past.former_pid(target) if self.past else None
+        if former is not None and (former != pid or self._plan.service):
+            self.event(TargetRestarted(pid=pid, former_pid=former, target=target))
 
     def load_began(
         self, users: int, run_time_s: float | None, *, is_of_others: bool = False

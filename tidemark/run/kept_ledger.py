@@ -38,12 +38,14 @@ class KeptLedger(Ledger):
             self._begin()
 
     def _begin(self) -> None:
-        with contextlib.suppress(OSError):  # no room, or no such folder any more: tried again
+        try:
             with open_appending(self._path) as opened:
                 os.ftruncate(opened.fileno(), 0)
             self._file = os.open(self._path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             self._room = 0
             self._write(0, self.states())
+        except OSError:  # no room, or no such folder any more: tried again
+            self._give_up()
 
     def sent(self, batch: int) -> None:
         """A batch is on its way."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tidemark.record.events import TargetRestarted, TargetStarted
+from tidemark.record.events import TargetStarted
 from tidemark.record.files import explained, mode_beside, write_new
 from tidemark.record.layout import (
     BROKER_LOG,
@@ -100,7 +100,7 @@ class Processes:
         offsets = reader.wait_ready(READY_TIMEOUT_S) if reader else None
         for one in self._plan.watched:
             self._tell_pid(one.target)
-            self._tell_restarted(one.target, one.pid)
+            self._journal.target_watched(one.target, one.pid)
         if target:
             self._watched = {ONLY_TARGET: target.pid}
         if self._plan.is_watched:
@@ -216,15 +216,8 @@ class Processes:
         self._journal.target_found(url, target.pid, start.shown)
         event = TargetStarted(pid=target.pid, url=without_secrets(url), target=ONLY_TARGET)
         self._journal.event(event)
-        self._tell_restarted(ONLY_TARGET, target.pid)
+        self._journal.target_watched(ONLY_TARGET, target.pid)
         return url, target
-
-    def _tell_restarted(self, target: str, pid: int) -> None:
-        """Of a run that is gone on with: another process is watched than before it was cut off."""
-        past = self._journal.past
-        former = past.former_pid(target) if past else None
-        if former is not None and (former != pid or self._plan.service):
-            self._journal.event(TargetRestarted(pid=pid, former_pid=former, target=target))
 
     def _start_of(self, service: Service, brokers: list[str]) -> Start:
         """What it takes to start the service."""

@@ -72,9 +72,13 @@ def take_up(given: MutableMapping[str, Any], shape: object = None) -> Interrupte
     if shape is not None:
         raise TidemarkError("--resume: the load shape of this locustfile would begin anew")
     run = Interrupted.open(Path(str(given["resume"])))
-    _check_place(given, run)
-    _fill_in_locust(given, run)
-    _fill_in(given, run, _WHAT_IS_DRIVEN)
+    try:
+        _check_place(given, run)
+        _fill_in_locust(given, run)
+        _fill_in(given, run, _WHAT_IS_DRIVEN)
+    except TidemarkError:
+        run.lock.release()
+        raise
     return run
 
 
@@ -101,14 +105,15 @@ def _fill_in(given: MutableMapping[str, Any], run: Interrupted, names: Set[str])
         if option.name in withheld:
             if not is_given:
                 raise OptionError(
-                    f"{option.flag}: what the run had is not kept, as it may hold a secret: give it again"
+                    f"{option.flag}: what the run had may hold a secret, and was not kept: "
+                    "give it again"
                 )
         elif not is_given:
             if option.name in kept:
                 given[option.name] = kept[option.name]
         elif option.read(value) != _was(option.read, kept.get(option.name), option.default_value):
             told = kept.get(option.name, option.as_text(option.default_value)) or "none"
-            raise _contradiction(option.flag, run, without_secrets(str(told)))
+            raise _contradiction(option.flag, without_secrets(str(told)))
     _fill_in_locust(given, run)
 
 
@@ -119,9 +124,9 @@ def _was(read: Any, kept: Any, default: Any) -> Any:
 def _check_place(given: Mapping[str, Any], run: Interrupted) -> None:
     path = run.path.resolve()
     if was_given(given.get("run_name")) and str(given["run_name"]) != path.name:
-        raise _contradiction("--run-name", run, path.name)
+        raise _contradiction("--run-name", path.name)
     if was_given(given.get("results")) and Path(str(given["results"])).resolve() != path.parent:
-        raise _contradiction("--results", run, str(path.parent))
+        raise _contradiction("--results", str(path.parent))
 
 
 def _fill_in_locust(given: MutableMapping[str, Any], run: Interrupted) -> None:
@@ -129,11 +134,11 @@ def _fill_in_locust(given: MutableMapping[str, Any], run: Interrupted) -> None:
     if given.get("host") is None:
         given["host"] = run.host
     elif run.host is None or given["host"].rstrip("/") != run.host.rstrip("/"):
-        raise _contradiction("--host", run, run.host or "a service that it started itself")
+        raise _contradiction("--host", run.host or "a service that it started itself")
     if given.get("num_users") is None:
         given["num_users"] = run.users
     elif run.users is not None and given["num_users"] != run.users:
-        raise _contradiction("--users", run, str(run.users))
+        raise _contradiction("--users", str(run.users))
     if given.get("run_time") is None and run.planned_s:
         left_s = run.planned_s - run.load_s
         if left_s < SHORTEST_S:
@@ -144,7 +149,7 @@ def _fill_in_locust(given: MutableMapping[str, Any], run: Interrupted) -> None:
         given["run_time"] = left_s
 
 
-def _contradiction(flag: str, run: Interrupted, was: str) -> OptionError:
+def _contradiction(flag: str, was: str) -> OptionError:
     return OptionError(
         f"{flag}: contradicts the run that is gone on with, which had {was[:100]}: leave it out"
     )

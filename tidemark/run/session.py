@@ -10,8 +10,8 @@ from tidemark.record.errors import TidemarkError
 from tidemark.record.events import GeneratorSaturated, LedgerFailed, TargetUnconfirmed
 from tidemark.record.metadata import ABORTED, COMPLETED
 from tidemark.run.children import say
-from tidemark.run.fault_injection import FaultInjector
 from tidemark.run.errors import LedgerError
+from tidemark.run.fault_injection import FaultInjector
 from tidemark.run.generators import Generators
 from tidemark.run.interrupted import Interrupted
 from tidemark.run.journal import Ending, Journal
