@@ -126,7 +126,7 @@ def test_what_was_not_kept_has_to_be_given_again(run):
     told = json.loads(path.read_text())
     told[FACTS]["withheld"] = ["header"]
     path.write_text(json.dumps(told))
-    with pytest.raises(TidemarkError, match="--header: .* give it again"):
+    with pytest.raises(TidemarkError, match=r"--header: .* give it again"):
         taken_up(run)
     assert taken_up(run, header=["X: y"])["header"] == ["X: y"]
 
