@@ -22,20 +22,26 @@ def requests_of(run: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(table))
 
 
-def await_requests(run: Path, count: int) -> None:
-    eventually(
-        lambda: (rows := requests_of(run)) and int(rows[-1]["requests"] or 0) >= count,
-        f"{count} requests",
-        timeout_s=60.0,
-    )
+def driven(bench: Workbench, count: int) -> Path:
+    """The only run, once so many requests were answered and samples were taken."""
+
+    def begun() -> Path | None:
+        for run in bench.runs():
+            rows = requests_of(run) if (run / "requests.csv").exists() else []
+            if rows and int(rows[-1]["requests"] or 0) >= count and sampled(run):
+                return run
+        return None
+
+    run = eventually(begun, f"{count} requests", timeout_s=90.0)
+    assert run
+    return run
 
 
 def test_its_counts_clock_and_ledger_go_on(bench: Workbench) -> None:
     locust = bench.locust(
         "--strategy=shared", "--rate=20", "--run-time=12s", "--verify-messages", "--no-report"
     )
-    run = bench.run_under_way()
-    await_requests(run, 60)
+    run = driven(bench, 60)
     locust.signal(signal.SIGKILL)
     assert locust.wait().code == -signal.SIGKILL
     bench.expect_nothing_left()
@@ -109,8 +115,7 @@ def test_a_service_that_lived_on_is_watched_on(bench: Workbench, tmp_path: Path)
             f"--host=http://127.0.0.1:{port}", f"--target-pid={service.pid}", "--rate=20",
             "--run-time=10s", "--no-report",
         )  # fmt: skip
-        run = bench.run_under_way()
-        await_requests(run, 40)
+        run = driven(bench, 40)
         refused = bench.locust(f"--resume={run}").wait()
         assert refused.code == 2
         assert "the run goes on" in refused.err
