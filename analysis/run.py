@@ -18,6 +18,7 @@ from tidemark.record.events import (
     Emfile,
     Event,
     Recorded,
+    RunResumed,
     SamplerLost,
     TargetExited,
     TargetRestarted,
@@ -130,6 +131,21 @@ class Run:
         rows = self.requests[["elapsed_s", "requests", "failures"]]
         is_counted = bool(rows["failures"].notna().any())
         return (rows if is_counted else rows.fillna({"failures": 0.0})).dropna()
+
+    @property
+    def interruptions(self) -> tuple[tuple[float, float], ...]:
+        """From when to when, in order, nobody was there: it was cut off, and gone on with later."""
+        at = [float(one) for one in self.requests["elapsed_s"]] if self._resumed else []
+        found: list[tuple[float, float]] = []
+        for one in self._resumed:
+            begin = max(one.elapsed_s - (one.event.gap_s or 0.0), 0.0)
+            until = next((moment for moment in at if moment >= one.elapsed_s), one.elapsed_s)
+            found.append((max(begin, found[-1][1] if found else 0.0), until))
+        return tuple((begin, end) for begin, end in found if end > begin)
+
+    @property
+    def _resumed(self) -> list[Recorded[RunResumed]]:
+        return of_kind(self.events, RunResumed)
 
     @property
     def counts_all_remotes(self) -> bool:

@@ -65,6 +65,19 @@ class RunEnded(Event):
     reason: Text = None
 
 
+class RunResumed(Event):
+    """Somebody goes on with a run that was cut off.
+
+    Nothing was done for `gap_s` seconds, `load_s` seconds of load lie before that, and of
+    `in_flight` requests it is not known what became of them; `reason` says how it was cut off.
+    """
+
+    gap_s: Real = None
+    load_s: Real = None
+    in_flight: Whole = None
+    reason: Text = None
+
+
 class TargetStarted(Event):
     """The service answers."""
 

@@ -4,6 +4,7 @@ Each look costs what was added since the last one. A line that is not finished y
 the next look.
 """
 
+import contextlib
 import csv
 import os
 from pathlib import Path
@@ -61,6 +62,19 @@ class LineStream:
         self._inode: int | None = None
         self._last = b""
 
+    def skip(self) -> None:
+        """Leave out the whole lines that are there already, bit by bit: they may be many."""
+        with contextlib.suppress(FileNotFoundError), self._path.open("rb") as file:
+            end = file.seek(0, 2)
+            while end > self.offset:
+                begin = max(end - _MOST_BYTES, self.offset)
+                file.seek(begin)
+                newline = file.read(end - begin).rfind(b"\n")
+                if newline >= 0:
+                    self.offset = begin + newline + 1
+                    return
+                end = begin
+
     def new_lines(self) -> list[bytes]:
         """The lines that were finished since the last look, without their newlines.
 
@@ -90,8 +104,14 @@ class RowStream:
     """The rows that were added to a table of a run directory since the last look."""
 
     def __init__(self, folder: Path, table: Table) -> None:
+        self._table = table
         self._lines = LineStream(folder / table.file)
         self._columns: list[str] = []
+
+    def skip(self) -> None:
+        """Leave out the rows that are there already, but for the names of the columns."""
+        self._lines.skip()
+        self._columns = list(self._table.columns)
 
     def new_rows(self) -> list[dict[str, str]]:
         """Column -> text of each new row; a row of another width (it was torn) is left out."""

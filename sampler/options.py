@@ -21,6 +21,8 @@ from tidemark.record.retention import RETAIN, Retention
 from tidemark.record.roots import Root, named, read_roots, target_id
 from tidemark.sampler.connection_watch import SOURCES
 
+LONGEST_S = 10 * 365 * 86_400.0
+
 
 def _brokers(value: Any) -> tuple[str, ...]:
     return some_endpoints(value) if value else ()
@@ -59,7 +61,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("interval", number(0.01), 1.0, "seconds between ticks", "SECONDS"),
     Option(
         "started_monotonic",
-        number(0.0),
+        number(-LONGEST_S),  # of a run that is older than its machine's last start
         None,
         "CLOCK_MONOTONIC of the run's beginning; none: now",
         "SECONDS",

@@ -31,12 +31,13 @@ from tidemark.run.children import NURSERY, run_to_terminal, say
 from tidemark.run.configuration import completed, running_service
 from tidemark.run.display import give_way_to_panel, wants_panel
 from tidemark.run.gate import graver, judge
+from tidemark.run.interrupted import Interrupted
 from tidemark.run.interruptions import Interruptions
 from tidemark.run.journal import Ending
 from tidemark.run.load import Load
 from tidemark.run.options import OPTIONS, RunOptions
-from tidemark.run.orders import Orders
 from tidemark.run.reporting import REPORTS
+from tidemark.run.resuming import fill_in, take_up
 from tidemark.run.session import Session, State
 from tidemark.run.setup_check import look_at_setup
 from tidemark.tab.page import Tab
@@ -150,6 +151,7 @@ class Plugin:
         self._unjudged: Session | None = None
         self._interruptions = Interruptions(self._interrupt, self._hurry)
         self._tab: Tab | None = None
+        self._past: Interrupted | None = None  # the run that is gone on with
         self._master: Master | None = None
         if isinstance(runner, MasterRunner):
             has_forked = bool(vars(environment.parsed_options)["processes"])
@@ -170,6 +172,8 @@ class Plugin:
             self._master.install()
         try:
             self._complete_options()
+            if self._past:
+                fill_in(vars(self.environment.parsed_options), self._past)
         except TidemarkError as error:
             _refuse(str(error))
         if vars(self.environment.parsed_options)["check_setup"]:
@@ -202,6 +206,8 @@ class Plugin:
             TidemarkError: one line that says what is wrong with it, or with an option.
         """
         given = vars(self.environment.parsed_options)
+        if past := take_up(given, shape=self.environment.shape_class):
+            self._past, self.environment.host = past, past.host or self.environment.host
         has_host = self._foreign_host() is not None
         for name, value in completed(given, has_host=has_host).items():
             if name in BY_NAME and value is not given[name]:
@@ -285,7 +291,7 @@ class Plugin:
             options = self._read_options()
             if self._master:
                 self._master.expect_near(host or f"http://{LOOPBACK}")
-            self._session = session = Session.start(options, host, self._planned_s)
+            self._session = session = Session.start(options, host, self._planned_s, self._past)
         finally:
             self._starter = None
         self.environment.host = session.url
@@ -359,8 +365,7 @@ class Plugin:
         if self._master:
             generators = self._master.begin(session, users)
         else:
-            orders = Orders.of_run(session.plan.options, session.plan.run_id)
-            set_load(self.environment, Load(orders, session))
+            set_load(self.environment, Load(session.orders, session))
         options: Any = self.environment.parsed_options
         session.begin_load(
             users,

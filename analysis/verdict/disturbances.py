@@ -48,6 +48,7 @@ def find_disturbances(run: Run, died_s: float | None) -> Spans:
         died_s: When it ran out of something; the silence after that is its death.
     """
     spans = [*_faults(run), *_brokers_down(run), *_stops(run), *_holes(run)]
+    spans += run.interruptions
     spans += [span for span in _silences(run) if died_s is None or span[1] < died_s]
     return _merged([(begin, end + SETTLING_S) for begin, end in spans])
 

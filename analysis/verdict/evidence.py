@@ -44,6 +44,8 @@ ENOUGH_S = 10.0
 """A run that was to go on until it is stopped is judged if its load went on for so long."""
 ON_TIME = 0.98
 """A load that lasted for this share of what was planned was not cut off."""
+AGENT = "agent"
+"""The source of who goes on fetching what an agent has recorded meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,13 @@ class Evidence:
     @property
     def load_s(self) -> float:
         """For how long there was a load."""
-        return float(self.counted["elapsed_s"].iloc[-1]) - self.begin_s
+        last_s = float(self.counted["elapsed_s"].iloc[-1])
+        return last_s - self.begin_s - self._interrupted_s(self.begin_s, last_s)
+
+    def _interrupted_s(self, begin_s: float, end_s: float) -> float:
+        """How much of a span the run was not there: it was cut off, and gone on with later."""
+        spans = self.run.interruptions
+        return sum(max(min(end, end_s) - max(begin, begin_s), 0.0) for begin, end in spans)
 
     @property
     def planned_s(self) -> float | None:
@@ -326,7 +334,7 @@ class Evidence:
 
     def _not_sampled(self) -> Iterator[Finding]:
         begin_s = max(self.begin_s, self._place_s[0])
-        span_s = self.end_s - begin_s
+        span_s = self.end_s - begin_s - self._interrupted_s(begin_s, self.end_s)
         if not len(self.living) or span_s <= 0:
             return
         seen = self._ticks[(self._ticks >= begin_s) & (self._ticks <= self.end_s)]
@@ -346,14 +354,21 @@ class Evidence:
             yield Finding(Kind.NOT_SAMPLED, "sampler", Severity.UNKNOWN, lost, evidence, remedy)
 
     def _sampler_lost(self) -> str | None:
-        """What is to be said of a sampler that did not see the load's end; None of one that did."""
+        """What is to be said of a sampler that did not see all of the load; None of one that did.
+
+        One that was started again has not seen what became of the target between its last sample
+        and the first of the next one. What goes on with an agent's recording has lost nothing.
+        """
         lasted = f"of {units.duration(round(self.load_s, 1))} of load"
-        back = [recorded.elapsed_s for recorded in self.run.events_of(SamplerStarted)]
-        for lost in self.run.events_of(SamplerLost)[-1:]:
-            if lost.elapsed_s < self.end_s and not any(at >= lost.elapsed_s for at in back):
-                at = units.duration(round(lost.elapsed_s - self.begin_s, 1))
-                why = f" ({lost.event.reason})" if lost.event.reason else ""
-                return f"the sampler was lost after {at} {lasted}{why}"
+        begun = self.run.events_of(SamplerStarted)
+        for lost in self.run.events_of(SamplerLost):
+            later = [one for one in begun if one.elapsed_s >= lost.elapsed_s]
+            if lost.elapsed_s >= self.end_s or (later and later[0].event.source == AGENT):
+                continue
+            at = units.duration(round(lost.elapsed_s - self.begin_s, 1))
+            why = f" ({lost.event.reason})" if lost.event.reason else ""
+            back = ", and started again" if later else ""
+            return f"the sampler was lost after {at} {lasted}{why}{back}"
         last_s = float(self._ticks[-1])
         if self.end_s - last_s <= self._longest_pause_s:
             return None

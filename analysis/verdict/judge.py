@@ -22,6 +22,7 @@ from tidemark.analysis.verdict.ports import NEAR, judge_ports
 from tidemark.analysis.verdict.resource import Subject, judge_resource
 from tidemark.analysis.verdict.route_counts import read_routes
 from tidemark.analysis.verdict.series import bin_run
+from tidemark.analysis.verdict.successors import joined
 from tidemark.analysis.verdict.unnamed import find_unnamed, warnings_on
 from tidemark.analysis.verdict.window import Window, find_window
 from tidemark.record.errors import UnusableRunError
@@ -60,7 +61,8 @@ def judge(run: Run, control: Run | None = None) -> Verdict:
 
 
 def _subject(run: Run) -> Subject:
-    bins, processes = bin_run(run)
+    bins, found = bin_run(run)
+    processes = joined(found, run.interruptions)
     if not processes:
         raise UnusableRunError(
             run.path / SAMPLES.file,

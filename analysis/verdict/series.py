@@ -3,7 +3,7 @@
 Bins keep the real times of their samples, so that a gap stays a gap.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from tidemark.record.events import RuntimeSeen
 from tidemark.record.layout import KERNEL_PID
 from tidemark.record.metrics import JUDGED, METRICS, RESOURCES, Metric
 
+Spans = tuple[tuple[float, float], ...]
 MOST_BINS = 2048
 """Bins per run; a week at one sample a second still has one every five minutes."""
 ANON, HEAP, COLLECTIONS = "rss_anon_bytes", "heap_bytes", "collections"
@@ -28,12 +29,13 @@ class Bins:
     """The bins of a run.
 
     Attributes:
-        edges: Bounds of the bins, seconds since the run began, shape `(bins + 1,)`.
+        edges: Bounds of the bins, seconds since the run began without `away`, `(bins + 1,)`.
         elapsed_s: Mean time of the samples in each bin; NaN in an empty one.
         requests: Cumulative requests at that time; None where requests are unknown.
         users: Users at that time; None where unknown.
         busy: Requests answered within one bin before to one bin after that time; zeros where
             requests are unknown. Samples of a busy moment are uncertain by that many requests.
+        away: When nobody was there, seconds since the run began.
     """
 
     edges: Floats
@@ -41,6 +43,7 @@ class Bins:
     requests: Floats | None
     users: Floats | None
     busy: Floats
+    away: Spans = ()
 
     def __len__(self) -> int:
         return len(self.elapsed_s)
@@ -83,9 +86,11 @@ def bin_run(run: Run) -> tuple[Bins, list[ProcessSeries]]:
     """
     rows = run.samples[run.samples["pid"] != KERNEL_PID]
     elapsed = rows["elapsed_s"].to_numpy()
-    edges = _edges(rows)
-    index = np.clip(np.searchsorted(edges, elapsed, side="right") - 1, 0, len(edges) - 2)
-    bins = _bins(run, edges, elapsed, index)
+    away = run.interruptions
+    edges = _edges(rows, present(elapsed, away))
+    at = np.searchsorted(edges, present(elapsed, away), side="right") - 1
+    index = np.clip(at, 0, len(edges) - 2)
+    bins = replace(_bins(run, edges, elapsed, index), away=away)
     # Processes of two targets may have the same pid on two hosts.
     who = [rows["pid"], rows["target"]]
     held = pd.DataFrame({one.name: _held(rows, one) for one in _BINNED}, index=rows.index)
@@ -126,8 +131,16 @@ def _columns(series: pd.DataFrame, which: str, unknown: Floats) -> dict[str, Flo
     }
 
 
-def _edges(rows: pd.DataFrame) -> Floats:
-    elapsed = rows["elapsed_s"].to_numpy()
+def present(elapsed_s: Floats, away: Spans) -> Floats:
+    """Seconds since a run began, without those in which nobody was there.
+
+    Bins are laid over these: a night in which nothing was recorded takes none of them.
+    """
+    lost = [np.clip(elapsed_s - begin, 0.0, end - begin) for begin, end in away]
+    return elapsed_s - np.sum(lost, axis=0) if lost else elapsed_s
+
+
+def _edges(rows: pd.DataFrame, elapsed: Floats) -> Floats:
     if not len(elapsed):
         return np.array([0.0, 1.0])
     ticks = int(rows["pid"].value_counts().max())

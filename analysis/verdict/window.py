@@ -11,7 +11,7 @@ from tidemark.analysis.verdict.disturbances import Spans, find_disturbances, wit
 from tidemark.analysis.verdict.load import Load, describe_load
 from tidemark.analysis.verdict.model import Exhaustion, Floats
 from tidemark.analysis.verdict.pace import Pace, measure_pace
-from tidemark.analysis.verdict.series import Bins, ProcessSeries
+from tidemark.analysis.verdict.series import Bins, ProcessSeries, present
 from tidemark.analysis.verdict.tracks import View
 from tidemark.record.events import Emfile, RefusedByBroker
 
@@ -95,7 +95,7 @@ class Window:
     def _stretch(self) -> NDArray[np.intp]:
         """Which of the stretches between the disturbances each bin lies in."""
         longest = sorted(self.disturbed, key=lambda span: span[0] - span[1])[:MOST_STRETCHES]
-        begins = sorted(begin_s for begin_s, _ in longest)
+        begins = sorted({begin_s for begin_s, _ in (*longest, *self.bins.away)})
         return np.searchsorted(np.array(begins), self.bins.elapsed_s)
 
     @property
@@ -142,7 +142,9 @@ class Window:
         at, x = self.bins.elapsed_s[inside], self.x[inside]
         if len(at) < 2 or at[-1] <= at[0]:
             return 0.0
-        return float((x[-1] - x[0]) / (at[-1] - at[0]) * 3600.0)
+        there = present(at[[0, -1]], self.bins.away)
+        lasted_s = float(there[1] - there[0])
+        return float((x[-1] - x[0]) / lasted_s * 3600.0) if lasted_s > 0 else 0.0
 
     def until(self, end_x: float) -> "Window":
         """The same window, ended as soon as x has reached a value: what was known by then."""

@@ -281,10 +281,17 @@ def test_a_gap_that_leaves_enough_is_borne(tmp_path, gap):
     assert assess(run).exit_code == 0
 
 
-def test_a_sampler_that_came_back_is_not_lost(tmp_path):
+@pytest.mark.parametrize(("source", "code"), [("netlink", 3), ("agent", 0)])
+def test_no_run_is_clean_whose_sampler_died(tmp_path, source, code):
+    """What goes on with an agent's recording has missed nothing, unlike another sampler."""
     path = write_run(tmp_path, gap=(10.0, 13.0))
-    told(path, (10.0, "sampler_lost", {"reason": "killed"}), (13.0, "sampler_started", {}))
-    assert assess(load_run(path)).exit_code == 0
+    started = (13.0, "sampler_started", {"source": source})
+    told(path, (10.0, "sampler_lost", {"reason": "killed"}), started)
+    assessment = assess(load_run(path))
+    assert assessment.exit_code == code
+    if code:
+        reason = "the sampler was lost after 10 s of 37.4 s of load (killed), and started again"
+        assert assessment.leading.reason == reason
 
 
 def test_a_broker_that_was_taken_down_on_purpose_is_not_lost(tmp_path):

@@ -54,6 +54,8 @@ BROKER = FakeBroker()
 class FakeProcesses:
     """Starts nothing, and notes what is stopped."""
 
+    has_unfetched = False
+
     def __init__(self, error: BaseException | None = None) -> None:
         self.stopped: list[object] = []
         self.sampler = None

@@ -26,11 +26,13 @@ from tidemark.record.clock import RunClock
 from tidemark.record.command_line import announce, run_command
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import DiskFullError, TidemarkError
-from tidemark.record.events import AgentBack, AgentLost, ClockCompared, SamplerStarted
+from tidemark.record.events import AgentBack, AgentLost, ClockCompared, SamplerLost, SamplerStarted
 from tidemark.record.layout import EVENTS_JSONL
 from tidemark.record.options import REQUIRED, Option, number, path
 from tidemark.record.retention import RETAIN
+from tidemark.sampler.options import LONGEST_S
 
+EXIT_CANNOT_TELL = 3
 END_S = 20.0
 """So long the end of a recording is waited for."""
 _MOST_FIRST_LOOKS = 20
@@ -49,7 +51,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("out", path, REQUIRED, "the run directory", "DIR"),
     Option("interval", number(0.01), 1.0, "seconds between two looks", "SECONDS"),
     RETAIN,
-    Option("started_monotonic", number(0.0), REQUIRED, "when the run began", "SECONDS"),
+    Option("started_monotonic", number(-LONGEST_S), REQUIRED, "when the run began", "SECONDS"),
 )
 
 
@@ -101,8 +103,8 @@ class Fetcher:
             "missing_rights": look.missing_rights,
         }
 
-    def follow(self, interval_s: float, stop: threading.Event) -> None:
-        """Fetch until the end, and then what was recorded by then."""
+    def follow(self, interval_s: float, stop: threading.Event) -> bool:
+        """Fetch until the end, and then what was recorded by then; whether that was all of it."""
         while not stop.wait(max(interval_s, _PAUSE_S)):
             self._try()
         deadline_s = time.monotonic() + END_S
@@ -111,8 +113,9 @@ class Fetcher:
                 reason = "the end of its recording was not fetched; it is in its own folder"
                 self._store.say(self._clock.now(), AgentLost(self._id, reason))
                 sys.stderr.write(f"{self._client.shown}: {reason}\n")
-                return
+                return False
             time.sleep(_PAUSE_S)
+        return True
 
     def _try(self) -> bool:
         """Fetch what there is; whether that was all of it."""
@@ -135,6 +138,8 @@ class Fetcher:
     def _round(self) -> None:
         look = self._client.look()
         if look.agent != self._agent:
+            reason = "another agent records in its place: what came between was seen by none"
+            self._store.say(self._clock.now(), SamplerLost(reason))
             self._adopt(look)
         if self._estimate.learn(look.exchange):
             self._compare()
@@ -187,8 +192,10 @@ class Fetcher:
         self._store.say(self._clock.now(), ClockCompared(self._id, ahead_s, uncertainty_s))
 
 
-def fetch(values: Mapping[str, Any]) -> None:
+def fetch(values: Mapping[str, Any]) -> int:
     """Fetch from every agent until a signal; announces on stdout that all have answered.
+
+    Returns the exit code: 3 where the end of what one of them recorded was not fetched.
 
     Args:
         values: A checked value for each of `OPTIONS`, by name.
@@ -214,15 +221,16 @@ def fetch(values: Mapping[str, Any]) -> None:
             stack.callback(client.close)
             fetchers.append(Fetcher(named, client, store, clock))
         announce(ready=True, agents=[fetcher.begin() for fetcher in fetchers])
-        _follow_all(fetchers, values["interval"], stop)
+        return 0 if _follow_all(fetchers, values["interval"], stop) else EXIT_CANNOT_TELL
 
 
-def _follow_all(fetchers: Sequence[Fetcher], interval_s: float, stop: threading.Event) -> None:
+def _follow_all(fetchers: Sequence[Fetcher], interval_s: float, stop: threading.Event) -> bool:
     failed: list[TidemarkError] = []
+    whole: list[bool] = []
 
     def follow(fetcher: Fetcher) -> None:
         try:
-            fetcher.follow(interval_s, stop)
+            whole.append(fetcher.follow(interval_s, stop))
         except TidemarkError as error:  # the run directory's
             failed.append(error)
             stop.set()
@@ -235,6 +243,7 @@ def _follow_all(fetchers: Sequence[Fetcher], interval_s: float, stop: threading.
             thread.join(_PAUSE_S)
     if failed:
         raise failed[0]
+    return all(whole)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -75,11 +75,14 @@ class AgentFetcher(Child):
     Args:
         command: Its command line.
         log: Where its complaints go.
+        held: Descriptors that it holds, too.
         hosts: The host of each agent, in their order.
     """
 
-    def __init__(self, command: Sequence[str], log: Path, hosts: Sequence[str]) -> None:
-        super().__init__("agents' fetcher", command, log)
+    def __init__(
+        self, command: Sequence[str], log: Path, held: Sequence[int], hosts: Sequence[str]
+    ) -> None:
+        super().__init__("agents' fetcher", command, log, held=held)
         self._hosts = tuple(hosts)
 
     def wait_begun(self, timeout_s: float) -> list[Told]:

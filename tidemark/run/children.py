@@ -74,6 +74,7 @@ class Child:
         log: file that standard error is appended to.
         environment: its environment variables; the parent's by default.
         listens: whether it takes commands, see `ask`.
+        held: descriptors of ours that it holds for as long as it lives.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Child:
         environment: Mapping[str, str] | None = None,
         *,
         listens: bool = False,
+        held: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.log = log
@@ -100,6 +102,7 @@ class Child:
                 stderr=stderr,
                 start_new_session=True,
                 env=environment,
+                pass_fds=held,
             )
 
     @property

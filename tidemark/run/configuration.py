@@ -54,6 +54,7 @@ _NOT_OF_A_LOAD = frozenset(
         "yes",  # is said anew each time
         "check_setup",
         "fail_on",
+        "resume",
         "share_files",
         "no_panel",
         "no_report",

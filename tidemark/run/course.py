@@ -1,6 +1,7 @@
 """The arrivals of a load in the order in which they are due, and whose each of them is."""
 
 import heapq
+import itertools
 import math
 import random
 from collections import deque
@@ -46,7 +47,7 @@ class Course:
     """
 
     def __init__(self, times: Iterator[float], mix: Mix, shares: Shares, generator: int) -> None:
-        self._times = enumerate(times)
+        self._times: Iterator[tuple[int, float]] = enumerate(times)
         self._mix = mix
         self._shares = shares
         self._generator = generator
@@ -54,6 +55,21 @@ class Course:
         self._of_others: deque[Arrival] = deque()
         self._until_s = math.inf
         self._version = 0
+
+    def skip(self, numbers: int, until_s: float) -> float:
+        """Leave out what was sent before: numbers below one, and what was due until a moment.
+
+        Returns:
+            When the last of them was due, or `until_s`, if that is later.
+        """
+        last_s = until_s
+        for number, due_s in self._times:
+            if number >= numbers and due_s > until_s:
+                self._times = itertools.chain([(number, due_s)], self._times)
+                break
+            last_s = max(last_s, due_s)
+            self._mix.draw()
+        return last_s
 
     def next(self, now_s: float) -> Arrival:
         """The next arrival that nobody has taken; one that is never due when there is none.

@@ -36,6 +36,11 @@ class FullWatch:
         self._rows: RowStream | None = RowStream(folder, SAMPLES)
         self._full: dict[str, tuple[int, int]] = {}
 
+    def skip(self) -> None:
+        """Leave out the samples that are there already."""
+        if self._rows:
+            self._rows.skip()
+
     def first_sight(self, failures: int) -> Sight | None:
         """What shows it, when that has been seen since the last look; None before and after.
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,15 +14,26 @@ import confluent_kafka
 from tidemark.record.clock import RunClock
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import RunDirectoryError
-from tidemark.record.events import DiskFull, DiskHasRoom, Event, RunEnded, RunStarted
+from tidemark.record.events import (
+    DiskFull,
+    DiskHasRoom,
+    Event,
+    RunEnded,
+    RunStarted,
+    TargetRestarted,
+)
 from tidemark.record.files import reserve
 from tidemark.record.layout import ONLY_TARGET
+from tidemark.record.lock import DirectoryLock
 from tidemark.record.metadata import Target, sampling, utc_now
 from tidemark.record.secrets import shown_command, without_secrets
 from tidemark.run.children import say
 from tidemark.run.finding import Watched
+from tidemark.run.interrupted import Interrupted
 from tidemark.run.options import RunOptions
 from tidemark.run.plan import Plan
+from tidemark.run.resume_facts import FACTS, facts_of
+from tidemark.run.resuming import kept_options
 from tidemark.run.shapes import SHAPE
 from tidemark.sampler.procfs import read_command
 
@@ -30,6 +41,8 @@ LIBRARIES = ("locust", "gevent", "confluent-kafka", "flask", "gunicorn", "psutil
 
 _NO_BATCHES = {"batch_size": None, "payload_bytes": None}
 _LOAD_OF_OTHERS = {"workload": "own", "rate": None, "shape": None, "ramp_s": None, "seed": None}
+_STAYS = ("options", "withheld", "host", "offsets")
+"""What was asked for of a run stays what it was when it is gone on with."""
 _ROOM = ".room"
 _ROOM_BYTES = 16_384
 
@@ -60,17 +73,41 @@ class Journal:
 
     Args:
         plan: what is going to run.
-        directory: its run directory, just made.
+        directory: its run directory, just made, or that of `past`.
+        past: the run that is gone on with; None for a new one.
 
     Attributes:
-        clock: the run's clock, which begins here.
+        clock: the run's clock, which begins here, or goes on.
+        lock: says that the directory is being written.
     """
 
-    def __init__(self, plan: Plan, directory: RunDirectory) -> None:
+    def __init__(
+        self, plan: Plan, directory: RunDirectory, past: Interrupted | None = None
+    ) -> None:
         self.directory = directory
-        self.clock = RunClock.start()
+        self.past = past
+        self.clock = past.clock if past else RunClock.start()
+        held = past.lock if past else DirectoryLock.take(directory.path)
+        self.lock = held or DirectoryLock(None)
         self._plan = plan
-        self._facts: dict[str, Any] = {
+        self._facts: dict[str, Any] = dict(past.metadata.raw) if past else self._first_facts()
+        self._facts |= {"ended_at": None, "outcome": None, "ended_because": None}
+        options, withheld = kept_options(plan.options)
+        host = None if plan.name else plan.host  # the file has it
+        done_s = past.load_s if past else 0.0
+        planned_s = plan.lasts_s + done_s if plan.lasts_s else plan.lasts_s
+        self._facts[FACTS] = facts_of(options, withheld, host, planned_s, self.clock)
+        if past:
+            self._facts[FACTS] |= {name: past.facts.get(name) for name in _STAYS}
+        self.directory.write_metadata(self._facts)
+        for event in past.told() if past else (RunStarted(),):
+            self.directory.append_event(self.clock.now(), event)
+        self._lost = 0
+        self._keep_room()
+
+    def _first_facts(self) -> dict[str, Any]:
+        plan = self._plan
+        return {
             "run_id": plan.run_id,
             "strategy": plan.strategy,
             **({"reference": True} if plan.is_reference else {}),
@@ -89,10 +126,10 @@ class Journal:
             "lateness_ms": None,
             "host": describe_host(),
         }
-        self.directory.write_metadata(self._facts)
-        self.directory.append_event(self.clock.now(), RunStarted())
-        self._lost = 0
-        self._keep_room()
+
+    def offsets_read(self, offsets: Mapping[str, Any] | None) -> None:
+        """The high watermarks of the topic before the first message, for who goes on."""
+        self.tell(**{FACTS: self._facts[FACTS] | {"offsets": offsets}})
 
     def event(self, event: Event) -> None:
         """Append an event, which happens now; on a full disk it is lost."""
@@ -140,6 +177,12 @@ class Journal:
         """The target is there; `pid` is None when nobody watches it."""
         self.tell(**describe_target(self._plan, url, pid, command))
 
+    def target_watched(self, target: str, pid: int) -> None:
+        """This process is watched; of a run that is gone on with, perhaps in another's place."""
+        former = self.past.former_pid(target) if self.past else None
+        if former is not None and (former != pid or self._plan.service):
+            self.event(TargetRestarted(pid=pid, former_pid=former, target=target))
+
     def load_began(
         self, users: int, run_time_s: float | None, *, is_of_others: bool = False
     ) -> None:
@@ -161,6 +204,7 @@ class Journal:
         self.event(RunEnded(outcome=ending.outcome, reason=ending.reason))
         self.tell(ended_at=utc_now(), **facts)
         self.directory.give_room_back()
+        self.lock.release()
         for log in self.directory.path.glob("*.log"):
             if log.stat().st_size == 0:
                 log.unlink()

@@ -9,10 +9,14 @@ reading the topic back says which.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from tidemark.run.pages import Pages
 
 OPEN, ACCEPTED, UNDECIDED, REFUSED = 1, 2, 3, 4
+UNSEEN, ADRIFT = 5, 6
+"""Accepted, and open or undecided, by brokers that are not there any more to be asked."""
+_GONE = bytes.maketrans(bytes((OPEN, ACCEPTED, UNDECIDED)), bytes((ADRIFT, UNSEEN, ADRIFT)))
 
 
 def label(run_id: str, sequence: int, filling: str) -> str:
@@ -50,6 +54,24 @@ class Ledger:
     def settle(self, batch: int, state: int) -> None:
         """The request with this batch has ended: ACCEPTED, UNDECIDED or REFUSED."""
         self._states[batch] = state
+
+    def forget_brokers(self) -> None:
+        """The brokers that had all of it are gone, with what they had."""
+        self._states = self._states.translate(_GONE)
+
+    def with_unseen(self, messages: dict[str, Any]) -> dict[str, Any]:
+        """A balance with what was sent to brokers that are not there any more.
+
+        accepted - unchecked - lost + ... = delivered, then.
+        """
+        unseen, adrift = (self._states.count(one) * self.batch_size for one in (UNSEEN, ADRIFT))
+        if not unseen and not adrift:
+            return messages
+        return messages | {
+            "accepted": messages["accepted"] + unseen,
+            "undecided": messages["undecided"] + adrift,
+            "unchecked": unseen,
+        }
 
     def state_of(self, sequence: int) -> int:
         """What became of the batch that holds a message; 0 for one that was never sent."""

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from tidemark.record.events import BY_ITSELF, BrokerDown, SamplerLost, TargetExited
 from tidemark.record.layout import ONLY_TARGET
-from tidemark.record.metadata import ABORTED, DIED
+from tidemark.record.metadata import ABORTED, COMPLETED, DIED
 from tidemark.record.process import signal_name
+from tidemark.run.agents import AgentFetcher
 from tidemark.run.children import NURSERY, Child, say
 from tidemark.run.errors import ChildError
 from tidemark.run.journal import Ending, Journal
@@ -43,6 +44,7 @@ class Lives:
         self._places = tuple(places)
         self._mourned: Child | None = None
         self._restarts = 0
+        self._unseen = ""
 
     def look(self, *, is_last: bool = False) -> Ending | None:
         """How the run has to end now, or None while it goes on.
@@ -59,7 +61,9 @@ class Lives:
         )
 
     def judged(self, ending: Ending) -> Ending:
-        """What an ending amounts to, where some of several targets did not live to see it."""
+        """What an ending amounts to, where a target or the sampler did not live to see it."""
+        if self._unseen and ending.outcome == COMPLETED:
+            ending = replace(ending, reason=f"{ending.reason}; {self._unseen}", cannot_tell=True)
         lost = [place.target for place in self._places if place.was_empty]
         if not lost or all(place.is_empty for place in self._places):
             return ending
@@ -128,6 +132,8 @@ class Lives:
         self._mourned = sampler  # a second look, while it is started again, leaves it alone
         reason = sampler.obituary(self._elapsed_s)
         self._journal.event(SamplerLost(reason=reason))
+        if not isinstance(sampler, AgentFetcher):  # which loses nothing
+            self._unseen = reason
         if is_last:
             return None
         return self._without_sampler(reason)

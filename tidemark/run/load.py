@@ -109,7 +109,10 @@ class Load:
         self._curve = options.curve
         times = arrival_times(options.rate, options.seed, self._curve)
         self._course = Course(times, self._mix, Shares(options.seed, parts), part)
-        self._own_numbers = itertools.count(part, parts)
+        # A run that is gone on with: its load goes on where it was.
+        skipped = 0 if self._is_open else orders.sent_numbers
+        self._began_s -= self._course.skip(orders.sent_numbers, orders.sent_s)
+        self._own_numbers = itertools.count(part + skipped, parts)
         whose = f"think-{options.seed}-{part}" if part else f"think-{options.seed}"
         self._think = random.Random(whose)  # noqa: S311 - repeatable
 

@@ -84,6 +84,11 @@ def _command(given: Any) -> str:
     return text
 
 
+def _folder(given: Any) -> str:
+    """A path as a text; empty for none."""
+    return str(value.path(given)) if given else ""
+
+
 def _option(*description: Any, **more: Any) -> Any:
     """A field that is an `Option` of the same name; takes what an `Option` takes after its name."""
     return field(metadata={"option": Option("", *description, **more)})
@@ -389,6 +394,14 @@ class RunOptions:
         is_flag=True,
     )
     fail_on: str = field(metadata={"option": FAIL_ON})
+    resume: str = _option(
+        _folder,
+        "",
+        "go on with the run in this folder, which was cut off: as it was asked for, for the rest "
+        "of its time, or for --run-time",
+        "DIR",
+        in_form=False,
+    )
     share_files: bool = field(metadata={"option": value.SHARE_FILES})
     heartbeat: float = field(metadata={"option": HEARTBEAT})
     no_panel: bool = field(metadata={"option": NO_PANEL})

@@ -33,6 +33,8 @@ class Orders:
         generators: how many there are.
         begins_s: when the load begins, Unix time of who gives the orders; None for at once.
         users: how many users there are in all generators together; None for those of this one.
+        sent_numbers: how many arrivals were sent before, of a run that is gone on with.
+        sent_s: how many seconds of load they took.
     """
 
     options: RunOptions
@@ -42,11 +44,16 @@ class Orders:
     generators: int = 1
     begins_s: float | None = None
     users: int | None = None
+    sent_numbers: int = 0
+    sent_s: float = 0.0
 
     @classmethod
-    def of_run(cls, options: RunOptions, run_id: str) -> Self:
+    def of_run(
+        cls, options: RunOptions, run_id: str, sent_numbers: int = 0, sent_s: float = 0.0
+    ) -> Self:
         """The orders of a generator that sends the whole load itself, at once."""
-        return cls(options, run_id, read_headers(options.header))
+        headers = read_headers(options.header)
+        return cls(options, run_id, headers, sent_numbers=sent_numbers, sent_s=sent_s)
 
     def to_plain(self) -> dict[str, Any]:
         """As they are handed to another process."""

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from tidemark.agent.named import check_agents, check_pair
@@ -40,6 +40,7 @@ class Plan:
         service: what is started; None when somebody else has started it.
         name: what a service is called that somebody else has started; empty where nobody said.
         watched: the processes of somebody else's that are watched.
+        lasts_s: how long the load is going to last, seconds; None where no end is planned.
     """
 
     options: RunOptions
@@ -49,6 +50,7 @@ class Plan:
     service: Service | None = None
     name: str = ""
     watched: tuple[Watched, ...] = ()
+    lasts_s: float | None = 0.0
 
     @classmethod
     def of(cls, options: RunOptions, host: str | None, lasts_s: float | None = 0.0) -> Self:
@@ -84,7 +86,13 @@ class Plan:
             _check_service(options, service)
         run_id = uuid.uuid4().hex[:8]
         topic = options.topic or f"tidemark-{run_id}"
-        return cls(options, host, run_id, topic, service, "" if service else name, watched)
+        name = "" if service else name
+        return cls(options, host, run_id, topic, service, name, watched, lasts_s)
+
+    def of_run(self, run_id: str) -> Self:
+        """The same, of a run that has its id already."""
+        topic = self.options.topic or f"tidemark-{run_id}"
+        return replace(self, run_id=run_id, topic=topic)
 
     @property
     def strategy(self) -> str | None:

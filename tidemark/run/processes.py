@@ -105,6 +105,7 @@ class Processes:
         offsets = reader.wait_ready(READY_TIMEOUT_S) if reader else None
         for one in self._plan.watched:
             self._tell_pid(one.target)
+            self._journal.target_watched(one.target, one.pid)
         if target:
             self._watched = {ONLY_TARGET: target.pid}
         if self._plan.is_watched:
@@ -177,6 +178,11 @@ class Processes:
             )
             return reader.wait_ready(LEDGER_TIMEOUT_S)
 
+    @property
+    def has_unfetched(self) -> bool:
+        """Whether an agent has recorded what was not fetched, now that all have been stopped."""
+        return isinstance(self.sampler, AgentFetcher) and bool(self.sampler.returncode)
+
     def stop(self, all_but: Child | None = None) -> None:
         """Stop what was started last first, so that the target flushes what it would.
 
@@ -226,6 +232,7 @@ class Processes:
         self._journal.target_found(url, target.pid, start.shown)
         event = TargetStarted(pid=target.pid, url=without_secrets(url), target=ONLY_TARGET)
         self._journal.event(event)
+        self._journal.target_watched(ONLY_TARGET, target.pid)
         return url, target
 
     def _start_of(self, service: Service, brokers: list[str]) -> Start:
@@ -287,6 +294,7 @@ class Processes:
                 f"--started-monotonic={self._journal.clock.started_monotonic_s!r}",
             ),
             self._journal.directory.file(SAMPLER_LOG),
+            self._journal.lock.descriptors,
             [agent.host for agent in self._options.agent],
         )
         self._children.append(fetcher)
@@ -324,7 +332,8 @@ class Processes:
             f"--started-monotonic={self._journal.clock.started_monotonic_s!r}",
             "--join",
         )
-        self.sampler = self._begin("sampler", command, SAMPLER_LOG)
+        held = self._journal.lock.descriptors
+        self.sampler = self._begin("sampler", command, SAMPLER_LOG, held=held)
         self.sampler.wait_ready(READY_TIMEOUT_S)
 
     def _living(self) -> dict[str, int]:
@@ -342,8 +351,17 @@ class Processes:
         )
         return self._begin("ledger", command, LEDGER_LOG)
 
-    def _begin(self, name: str, command: list[str], log: str, *, listens: bool = False) -> Child:
-        child = Child(name, command, self._journal.directory.file(log), listens=listens)
+    def _begin(
+        self,
+        name: str,
+        command: list[str],
+        log: str,
+        *,
+        listens: bool = False,
+        held: tuple[int, ...] = (),
+    ) -> Child:
+        path = self._journal.directory.file(log)
+        child = Child(name, command, path, listens=listens, held=held)
         self._children.append(child)
         return child
 

@@ -13,6 +13,7 @@ from tidemark.record.clock import Instant
 from tidemark.record.layout import GENERATORS, REQUESTS, ROUTES, Table
 from tidemark.record.retention import Retention
 from tidemark.record.thinning import Thinner
+from tidemark.run.counted import Counted
 from tidemark.run.journal import Journal
 
 MOST_ROUTES = 100
@@ -48,6 +49,14 @@ class RequestRecord:
         self.failures = 0
         self.messages_accepted: int | None = None
         self._heard_s: float | None = None  # since when somebody waits for a success
+
+    def go_on(self, counted: Counted) -> None:
+        """Count on from what was counted of a run before it was cut off."""
+        self.sent = self.requests = counted.requests
+        self.failures = counted.failures
+        self.messages_accepted = counted.messages_accepted
+        for route, (requests, failures) in counted.routes.items():
+            self._routes[route], self._failed_routes[route] = requests, failures
 
     def count_sent(self) -> None:
         """A request is on its way."""

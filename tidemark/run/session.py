@@ -3,20 +3,24 @@
 import enum
 import threading
 import time
+from dataclasses import replace
 from typing import Any, Self
 
 from tidemark.record.errors import TidemarkError
 from tidemark.record.events import GeneratorSaturated, LedgerFailed, TargetUnconfirmed
-from tidemark.record.metadata import ABORTED
+from tidemark.record.metadata import ABORTED, COMPLETED
 from tidemark.run.children import say
 from tidemark.run.companion import Companion
+from tidemark.run.errors import LedgerError
 from tidemark.run.fault_injection import FaultInjector
 from tidemark.run.generators import Generators
+from tidemark.run.interrupted import Interrupted
 from tidemark.run.journal import Ending, Journal
-from tidemark.run.ledger import Ledger
+from tidemark.run.kept_ledger import LEDGER, KeptLedger
 from tidemark.run.level_watch import LevelWatch
 from tidemark.run.lives import Lives
 from tidemark.run.options import RunOptions
+from tidemark.run.orders import Orders
 from tidemark.run.places import Place
 from tidemark.run.plan import Plan
 from tidemark.run.processes import Processes, Services
@@ -60,7 +64,13 @@ class Session:
         self.path = journal.directory.path
         self.url = services.url.rstrip("/")  # paths begin with one
         self.record = RequestRecord()
-        self.ledger = Ledger(plan.options.batch_size)
+        self.ledger = KeptLedger(journal.directory.file(LEDGER), plan.options.batch_size)
+        self._no_ledger = ""
+        self._past = past = journal.past
+        if past:
+            self.record.go_on(past.counted)
+            services = self._go_on_with_messages(past, services)
+        journal.offsets_read(services.offsets)
         self.state = State.READY
         self.journal = journal
         self._processes = processes
@@ -78,16 +88,31 @@ class Session:
         self.showing = Showing(self.companion)
         self._injector = FaultInjector(
             journal.event,
-            plan.options.fault,
+            [fault for fault in plan.options.fault if fault.start_s >= self._done_s],
             services.broker,
             services.brokers,
             services.target.pid if services.target else None,
         )
         self._finishing = threading.RLock()
 
+    def _go_on_with_messages(self, past: Interrupted, services: Services) -> Services:
+        """Take over what was sent; brokers of the run's own have ended with it."""
+        self.ledger.go_on(past.states or b"")
+        has_sent = bool(past.counted.requests or past.states)
+        if has_sent and services.offsets is not None and past.states is None:
+            self._no_ledger = "what was sent before the run was cut off is not known any more"
+        if services.broker or past.offsets is None:
+            self.ledger.forget_brokers()
+            return services
+        return replace(services, offsets=dict(past.offsets))
+
     @classmethod
     def start(
-        cls, options: RunOptions, host: str | None = None, lasts_s: float | None = 0.0
+        cls,
+        options: RunOptions,
+        host: str | None = None,
+        lasts_s: float | None = 0.0,
+        past: Interrupted | None = None,
     ) -> Self:
         """Make the run directory and start what is missing; nothing is left running on failure.
 
@@ -96,13 +121,15 @@ class Session:
             host: URL of a service that is already running, and of which only
                 the processes are watched that the options name; None to start the target here.
             lasts_s: how long the load is going to last, seconds; None where no end is planned.
+            past: a run that was cut off, and is gone on with; None for a new one.
 
         Raises:
             TidemarkError: one line that says what is wrong and what to do.
         """
         plan = Plan.of(options, host, lasts_s)
+        plan = plan.of_run(past.run_id) if past else plan
         doubts = plan.look_at_host()
-        journal = Journal(plan, plan.make_directory())
+        journal = Journal(plan, past.directory if past else plan.make_directory(), past)
         for watched, doubt in doubts:
             say(f"whether process {watched.pid} is what answers is not known: {doubt}")
             journal.event(TargetUnconfirmed(watched.pid, doubt, watched.target))
@@ -130,15 +157,29 @@ class Session:
 
         Args:
             users: how many send requests.
-            run_time_s: for how long, seconds; None when no end is planned.
+            run_time_s: for how long from now on, seconds; None when no end is planned.
             is_of_others: whether users that are not ours say what is sent, and when.
             generators: those that send it, where this process does not.
         """
         self.state = State.LOADED
         self._generators = generators
-        self._load_began_s = self.journal.clock.now().elapsed_s
+        self._load_began_s = self.journal.clock.now().elapsed_s - self._done_s
+        run_time_s = run_time_s + self._done_s if run_time_s else run_time_s
         self.journal.load_began(users, run_time_s, is_of_others=is_of_others)
         self.tick(users)
+
+    @property
+    def _done_s(self) -> float:
+        """Seconds of load that were done before the run was cut off."""
+        return self._past.load_s if self._past else 0.0
+
+    @property
+    def orders(self) -> Orders:
+        """The orders of a load that comes from this process alone."""
+        options, run_id, past = self.plan.options, self.plan.run_id, self._past
+        if past is None:
+            return Orders.of_run(options, run_id)
+        return Orders.of_run(options, run_id, past.sent_numbers, past.sent_s)
 
     def _load_s(self) -> float:
         began_s = self._load_began_s
@@ -149,6 +190,7 @@ class Session:
         if self.state is State.LOADED:
             rows = self._generators.rows() if self._generators else ()
             self._tables.write(self.journal.clock.now(), users, rows)
+            self.ledger.sync()
             if not self._generators:  # which look after each of themselves
                 self.saturation.tick(self.record.last_late_p99_ms)
 
@@ -181,7 +223,7 @@ class Session:
 
     def inject_faults(self) -> None:
         """Let the faults of the run happen, each at its time; returns after the last one."""
-        self._injector.follow(time.monotonic(), lambda: self.state is State.FINISHED)
+        self._injector.follow(time.monotonic() - self._done_s, lambda: self.state is State.FINISHED)
 
     # -- end -----------------------------------------------------------------------------------
 
@@ -199,10 +241,12 @@ class Session:
             self.state = State.FINISHED
             self._tables.close()
             self._processes.stop(all_but=self._services.broker)
+            judged = self._as_fetched(judged)
             messages = None if self.ledger.is_empty else self._balance()
             self._processes.stop()
             if self.record.requests and self.ledger.is_empty:
                 self.journal.sent_no_batches()
+            self.ledger.end(is_gone_on_with=judged.outcome == ABORTED)
             self.journal.end(
                 judged,
                 messages=messages,
@@ -211,11 +255,21 @@ class Session:
             )
             self.ended = judged
 
+    def _as_fetched(self, ending: Ending) -> Ending:
+        """What an ending amounts to, where the end of what an agent recorded was not fetched."""
+        if ending.outcome != COMPLETED or not self._processes.has_unfetched:
+            return ending
+        reason = f"{ending.reason}; the end of what an agent recorded was not fetched"
+        return replace(ending, reason=reason, cannot_tell=True)
+
     def _balance(self) -> dict[str, Any] | None:
         """What became of the messages, now that the target has flushed what it would."""
         try:
+            if self._no_ledger:
+                raise LedgerError(self._no_ledger)
             self._injector.heal()  # the brokers have to answer
-            return self._processes.balance(self._services, self.ledger)
+            balance = self._processes.balance(self._services, self.ledger)
+            return None if balance is None else self.ledger.with_unseen(balance)
         except (TidemarkError, OSError) as error:
             say(f"no ledger of messages: {error}")
             self.journal.event(LedgerFailed(reason=str(error)))

@@ -53,6 +53,10 @@ class LogWatch:
         self._lines = LineStream(path)
         self._pattern: re.Pattern[str] | None = pattern
 
+    def skip(self) -> None:
+        """Leave out what is there already."""
+        self._lines.skip()
+
     def first_match(self) -> str | None:
         """That line, when it has been added since the last look; None before and after."""
         # Once found, no more is read: dead targets repeat it for ever.
@@ -87,6 +91,9 @@ class Watch:
         self._full = FullWatch(journal.directory.path)
         self._target_log = LogWatch(journal.directory.file(TARGET_LOG), OUT_OF_DESCRIPTORS)
         self._broker_log = LogWatch(journal.directory.file(BROKER_LOG), REFUSED_BY_BROKER)
+        if journal.past:  # what they say of it was told then
+            for one in (self._full, self._target_log, self._broker_log):
+                one.skip()
         self._journal = journal
         self._record = record
         self._options = options
