@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tidemark.record.files import open_appending
 from tidemark.run.ledger import Ledger
+from tidemark.run.pages import Pages
 
 LEDGER = ".ledger"
 """Its file in the run directory: a byte per batch. It is gone once the run has ended in order."""
@@ -43,7 +44,10 @@ class KeptLedger(Ledger):
                 os.ftruncate(opened.fileno(), 0)
             self._file = os.open(self._path, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             self._room = 0
-            self._write(0, self.states())
+            at = 0
+            for part in self.parts():
+                self._write(at, part)
+                at += len(part)
         except OSError:  # no room, or no such folder any more: tried again
             self._give_up()
 
@@ -60,11 +64,11 @@ class KeptLedger(Ledger):
     def _keep(self, batch: int) -> None:
         if self._file is not None:
             try:
-                self._write(batch, self._states[batch : batch + 1])
+                self._write(batch, bytes((self._states[batch],)))
             except OSError:
                 self._give_up()
 
-    def _write(self, at: int, states: bytes | bytearray) -> None:
+    def _write(self, at: int, states: bytes) -> None:
         assert self._file is not None, "seen to before"  # noqa: S101
         while at + len(states) > self._room:
             os.posix_fallocate(self._file, self._room, _AHEAD)
@@ -80,7 +84,7 @@ class KeptLedger(Ledger):
 
     def go_on(self, states: bytes) -> None:
         """Take over what was sent of the run before it was cut off."""
-        self._states = bytearray(states)
+        self._states = Pages(states)
         self._rewrite()
 
     def forget_brokers(self) -> None:

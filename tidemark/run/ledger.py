@@ -57,7 +57,7 @@ class Ledger:
 
     def forget_brokers(self) -> None:
         """The brokers that had all of it are gone, with what they had."""
-        self._states = self._states.translate(_GONE)
+        self._states = self._states.translated(_GONE)
 
     def with_unseen(self, messages: dict[str, Any]) -> dict[str, Any]:
         """A balance with what was sent to brokers that are not there any more.
