@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 MUTANTS := $(VENV)/.mutants-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint wheel-test agent format kafka axe bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-fleet bench-load bench-faults bench-ledger bench-startup bench-prometheus bench-routes fuzz mutants lock clean
+.PHONY: help demo test test-long lint wheel-test agent format kafka axe bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-fleet bench-live bench-load bench-faults bench-ledger bench-startup bench-prometheus bench-routes fuzz mutants lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ bench-memory: $(DEV) ## the verdict on memory on recorded real services, some of
 
 bench-forecast: $(DEV) ## forecasts of real deaths, from the first quarter of the life
 	$(BIN)/python -m benchmarks.forecast
+
+bench-live: $(DEV) ## what it costs a run to be looked at: p99 with the page open and without
+	$(BIN)/python -m benchmarks.live
 
 bench-load: $(DEV) ## the load generator beside a bare FastHttpUser, vegeta and k6, twenty minutes (Go)
 	$(BIN)/python -m benchmarks.load

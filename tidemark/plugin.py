@@ -33,8 +33,10 @@ from tidemark.run.journal import Ending
 from tidemark.run.load import Load
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.orders import Orders
+from tidemark.run.reporting import REPORTS
 from tidemark.run.session import Session, State
 from tidemark.run.setup_check import look_at_setup
+from tidemark.tab.page import Tab
 from tidemark.users import SoakUser, set_load
 from tidemark.web import EMBEDDED_HOST, RUNNING_STATES, WebPage
 
@@ -140,6 +142,7 @@ class Plugin:
         self._asked_ending: Ending | None = None
         self._unreported: Session | None = None
         self._interruptions = Interruptions(self._interrupt, self._hurry)
+        self._tab: Tab | None = None
         self._master: Master | None = None
         if isinstance(runner, MasterRunner):
             has_forked = bool(vars(environment.parsed_options)["processes"])
@@ -167,6 +170,8 @@ class Plugin:
         if self.web_ui:
             self.environment.host = self.environment.host or EMBEDDED_HOST
             WebPage(self.environment, self.web_ui, self).install()
+            self._tab = Tab(self.web_ui, REPORTS)
+            self._tab.install()
         try:
             self._check_load()
             if not self.web_ui or vars(self.environment.parsed_options)["autostart"]:
@@ -277,6 +282,8 @@ class Plugin:
         if not host:
             self._own_urls.add(session.url)
         say(f"run directory {session.path}")
+        if self._tab:
+            self._tab.begin(session.path, session.companion)
         return session
 
     @property
@@ -463,4 +470,7 @@ class Plugin:
         if session and not session.plan.is_watched:
             say(f"{session.record.told()}; no process was watched, so there is no verdict")
         elif session and not NURSERY.is_closed:
-            run_to_terminal("tidemark", "report", str(session.path))
+            if self.web_ui:
+                REPORTS.make(session.path)
+            else:
+                run_to_terminal("tidemark", "report", str(session.path))

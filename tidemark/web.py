@@ -243,7 +243,7 @@ class WebPage:
         return self._form.start_form(page, keeps_rate=self._runs.keeps_rate)
 
     def _guard(self) -> Response | None:
-        is_page = request.endpoint == "locust.index"
+        is_page = request.endpoint in ("locust.index", "tidemark.page")
         reason = why_refused(request.method, dict(request.headers), self._names, is_page=is_page)
         if reason is None:
             return None

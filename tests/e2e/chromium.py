@@ -77,13 +77,29 @@ class Page:
         """Write into the field that has the focus."""
         self._browser.ask("Input.insertText", {"text": text}, self._session)
 
+    def ask(self, method: str, **what: Any) -> dict[str, Any]:
+        """The answer to a command of the protocol that is about this tab."""
+        return self._browser.ask(method, what, self._session)
+
+    def bring_to_front(self) -> None:
+        """Look at it again, after another tab was opened."""
+        self._browser.ask("Page.bringToFront", {}, self._session)
+
     def open(self, url: str) -> None:
         """Begin to load a page."""
         self._browser.ask("Page.navigate", {"url": url}, self._session)
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression, awaited; None while there is none."""
-        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True}
+        """The value of a JavaScript expression, awaited; None while there is none.
+
+        What it does is done as by a person, who may open another tab.
+        """
+        asked = {
+            "expression": expression,
+            "awaitPromise": True,
+            "returnByValue": True,
+            "userGesture": True,
+        }
         answer = self._browser.ask("Runtime.evaluate", asked, self._session)
         return answer.get("result", {}).get("value")
 
@@ -101,7 +117,8 @@ class Page:
 class Browser:
     """A Chromium, by its pipe."""
 
-    def __init__(self, ask: int, hear: int) -> None:
+    def __init__(self, ask: int, hear: int, pid: int) -> None:
+        self.pid = pid
         self._ask = os.fdopen(ask, "wb", buffering=0)
         self._hear = os.fdopen(hear, "rb")
         self._numbers = itertools.count(1)
@@ -120,7 +137,10 @@ class Browser:
 
     def page(self) -> Page:
         """A new tab."""
-        target = self.ask("Target.createTarget", {"url": "about:blank"})["targetId"]
+        return self.attached(self.ask("Target.createTarget", {"url": "about:blank"})["targetId"])
+
+    def attached(self, target: str) -> Page:
+        """A tab that somebody has opened."""
         attach = {"targetId": target, "flatten": True}
         return Page(self, self.ask("Target.attachToTarget", attach)["sessionId"])
 
@@ -172,7 +192,7 @@ def chromium(folder: Path) -> Iterator[Browser]:
     )
     os.close(their_in)
     os.close(their_out)
-    browser = Browser(our_out, our_in)
+    browser = Browser(our_out, our_in, process.pid)
     try:
         yield browser
         browser.ask("Browser.close", {})

@@ -9,7 +9,8 @@ import pytest
 
 from tests.analysis.rundirs import write_run
 from tests.eventually import eventually
-from tidemark.live.server import KINDS, make_app, serving
+from tidemark.live.pages import KINDS
+from tidemark.live.server import make_app, serving
 from tidemark.live.watching import Watched
 from tidemark.record.errors import OptionError
 

@@ -1,5 +1,6 @@
 """The verdict on a run so far: judged anew now and then, by the analysis that judges at its end."""
 
+import math
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ from threading import Condition, Thread, get_native_id
 
 from tidemark.analysis.run import Run, load_run
 from tidemark.analysis.verdict.assessment import Assessment, assess
+from tidemark.live.demand import ALWAYS, Demand
 from tidemark.record.errors import UnusableRunError
 
 UNDER_WAY = "under way"
@@ -20,6 +22,8 @@ LEAST_PAUSE_S = 3.0
 """Seconds between two judgements of a run, at least."""
 PAUSE_PER_COST = 25.0
 """And at least so many times what the last one took: about 4 % of a core."""
+_LOOK_EVERY_S = 1.0
+"""So often it is looked whether a judgement is wanted."""
 _NICENESS = 10
 
 
@@ -59,6 +63,7 @@ class Judge:
     Args:
         path: The run directory.
         has_ended: Whether the run has; it is judged a last time then.
+        demand: How often it is wanted.
 
     Attributes:
         judged: The last judgement; None before the first.
@@ -66,15 +71,17 @@ class Judge:
         error: What ended it, a bug; whoever waits for a judgement is to raise it.
     """
 
-    def __init__(self, path: Path, has_ended: Callable[[], bool]) -> None:
+    def __init__(self, path: Path, has_ended: Callable[[], bool], demand: Demand = ALWAYS) -> None:
         self.judged: Judged | None = None
         self.why_not = "it is being judged for the first time"
         self.error: BaseException | None = None
         self._path = path
         self._has_ended = has_ended
+        self._demand = demand
         self._changed = Condition()
         self._is_over = False
         self._pause_s = 0.0
+        self._judged_s = -math.inf
         self._thread = Thread(target=self._run, name="judge", daemon=True)
 
     def start(self) -> None:
@@ -100,13 +107,23 @@ class Judge:
     def _run(self) -> None:
         try:
             _step_back()
-            while not self._is_over and not self._judge():
-                with self._changed:
-                    self._changed.wait_for(
-                        lambda: self._is_over or self._has_ended(), self._pause_s
-                    )
+            while self._await_turn() and not self._judge():
+                pass
         except BaseException as error:  # noqa: BLE001 - raised by whoever waits for it
             self.error = error
+
+    def _await_turn(self) -> bool:
+        """Wait until a judgement is due; whether there is going to be another one."""
+        with self._changed:
+            while not self._is_over and not self._is_due:
+                self._changed.wait(_LOOK_EVERY_S)
+            return not self._is_over
+
+    @property
+    def _is_due(self) -> bool:
+        pause_s = self._demand.pause_s(self._pause_s)
+        is_time = time.monotonic() - self._judged_s >= pause_s or self._has_ended()
+        return math.isfinite(pause_s) and is_time
 
     def _judge(self) -> bool:
         """Judge once; whether it was the last time."""
@@ -119,6 +136,7 @@ class Judge:
         finally:
             cost_s = time.thread_time() - begun_s
             self._pause_s = max(LEAST_PAUSE_S, PAUSE_PER_COST * cost_s)
+            self._judged_s = time.monotonic()
         self.why_not = ""
         return self.judged.is_final
 

@@ -3,57 +3,43 @@
 It needs no network: what it is drawn with lies beside it.
 """
 
+import hmac
 import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from threading import Thread
 from typing import Any
 
 from flask import Flask, Response, abort, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tidemark.live.pages import HEADERS, KINDS, PAGE, contents
 from tidemark.live.watching import Watched
 from tidemark.record.callers import why_refused
 from tidemark.record.errors import OptionError
 
 ADDRESS = "127.0.0.1"
-PAGE = "index.html"
-KINDS = {
-    PAGE: "text/html; charset=utf-8",
-    "live.js": "text/javascript; charset=utf-8",
-    "charts.js": "text/javascript; charset=utf-8",
-    "live.css": "text/css; charset=utf-8",
-    "uPlot.min.js": "text/javascript; charset=utf-8",
-    "uPlot.min.css": "text/css; charset=utf-8",
-    "uPlot.LICENSE": "text/plain; charset=utf-8",
-}
-"""The files that are served, and no others."""
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+TOKEN_HEADER = "X-Tidemark-Token"  # noqa: S105 - its name
 
 
-def make_app(watched: Watched) -> Flask:
-    """The page of a run as a WSGI application."""
+def make_app(watched: Watched, token: str = "") -> Flask:
+    """The page of a run as a WSGI application.
+
+    Args:
+        watched: The run.
+        token: What whoever asks must know (`TOKEN_HEADER`); empty: nothing.
+    """
     app = Flask(__name__, static_folder=None)
-    content = {name: files("tidemark.live").joinpath("page", name).read_bytes() for name in KINDS}
+    content = contents()
 
     @app.before_request
     def guard() -> Response | None:
         remedy = "open the page by the address that the command printed"
         is_page = request.path == "/"
         why = why_refused(request.method, dict(request.headers), (), is_page=is_page, remedy=remedy)
+        if not why and not hmac.compare_digest(_given_token(), token.encode()):
+            why = f"{TOKEN_HEADER} is missing, or is not the one that is asked for"
         return why and Response(f"{why}\n", 403, mimetype="text/plain")  # type: ignore[return-value]
 
     @app.after_request
@@ -66,18 +52,23 @@ def make_app(watched: Watched) -> Flask:
         return Response(content[PAGE], content_type=KINDS[PAGE])
 
     @app.get("/page/<name>")
-    def part(name: str) -> Response:
+    def page_part(name: str) -> Response:
         if name not in KINDS:
             abort(404)
         return Response(content[name], content_type=KINDS[name])
 
     @app.get("/live.json")
     def live() -> Response:
+        watched.demand.looked()
         answer = snapshot(watched, request.args.get("since", ""))
         text = json.dumps(answer, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return Response(text, content_type="application/json")
 
     return app
+
+
+def _given_token() -> bytes:
+    return request.headers.get(TOKEN_HEADER, "").encode()
 
 
 def snapshot(watched: Watched, since: str) -> dict[str, Any]:
@@ -120,12 +111,13 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(watched: Watched, port: int) -> Iterator[str]:
+def serving(watched: Watched, port: int, token: str = "") -> Iterator[str]:
     """Serve the page of a run for as long as the context lasts.
 
     Args:
         watched: The run.
         port: Where, on 127.0.0.1; 0 is any free port.
+        token: What whoever asks must know; empty: nothing.
 
     Yields:
         The page's URL.
@@ -142,7 +134,7 @@ def serving(watched: Watched, port: int) -> Iterator[str]:
             what = f"--port: {port} cannot be had ({error.strerror}): name another one, or 0"
             raise OptionError(what) from error
         port = listening.getsockname()[1]
-        app = make_app(watched)
+        app = make_app(watched, token)
         server = make_server(
             ADDRESS, port, app, threaded=True, request_handler=_Quiet, fd=listening.fileno()
         )

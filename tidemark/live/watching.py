@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
+from tidemark.live.demand import ALWAYS, Demand
 from tidemark.live.facts import Facts, gather
 from tidemark.live.follower import Follower
 from tidemark.live.judging import Judge
@@ -18,14 +19,16 @@ class Watched:
 
     Args:
         path: The run directory.
+        demand: How often the verdict so far is wanted; whoever shows it says so to it.
 
     Raises:
         UnusableRunError: It is no run directory.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, demand: Demand = ALWAYS) -> None:
         self.run = Follower(path)
-        self.judge = Judge(path, lambda: self.run.has_ended)
+        self.demand = demand
+        self.judge = Judge(path, lambda: self.run.has_ended, demand)
         self._stopped = Event()
         self._error: BaseException | None = None
 

@@ -9,6 +9,7 @@ from tidemark.record.errors import TidemarkError
 from tidemark.record.events import GeneratorSaturated, LedgerFailed, TargetUnconfirmed
 from tidemark.record.metadata import ABORTED
 from tidemark.run.children import say
+from tidemark.run.companion import Companion
 from tidemark.run.fault_injection import FaultInjector
 from tidemark.run.generators import Generators
 from tidemark.run.journal import Ending, Journal
@@ -46,6 +47,7 @@ class Session:
         path: the run directory.
         url: where requests go.
         ended: how it ended; None until everything has been stopped.
+        companion: the process that judges and shows it; whoever needs it starts it.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Session:
         self._has_to_end: Ending | None = None
         self._generators: Generators | None = None
         self.ended: Ending | None = None
+        self.companion = Companion(self.path)
         self._injector = FaultInjector(
             journal.event,
             plan.options.fault,
