@@ -85,6 +85,37 @@ class Page:
         """Look at it again, after another tab was opened."""
         self._browser.ask("Page.bringToFront", {}, self._session)
 
+    def use_mouse(self, *steps: tuple[str, float, float], clicks: int = 1) -> None:
+        """Move, press and release the left button at places of the window, in pixels."""
+        for step, x, y in steps:
+            kind = {"move": "mouseMoved", "press": "mousePressed", "release": "mouseReleased"}[step]
+            held = {"button": "left", "buttons": 1} if step != "release" else {"button": "left"}
+            what = {"type": kind, "x": x, "y": y, "clickCount": clicks, **held}
+            self._browser.ask("Input.dispatchMouseEvent", what, self._session)
+
+    def watch_network(self) -> None:
+        """From now on keep what the page asks for: see `asked_for`."""
+        self._browser.ask("Network.enable", {}, self._session)
+
+    @property
+    def asked_for(self) -> list[str]:
+        """The URLs that the page has asked for."""
+        return [
+            event["params"]["request"]["url"]
+            for event in self._browser.events
+            if event.get("sessionId") == self._session
+            and event["method"] == "Network.requestWillBeSent"
+        ]
+
+    def show_without_scripts(self) -> None:
+        """Run none of the scripts of the pages that are opened next."""
+        what = {"value": True}
+        self._browser.ask("Emulation.setScriptExecutionDisabled", what, self._session)
+
+    def show_printed(self) -> None:
+        """Look at it as a printer does."""
+        self._browser.ask("Emulation.setEmulatedMedia", {"media": "print"}, self._session)
+
     def open(self, url: str) -> None:
         """Begin to load a page."""
         self._browser.ask("Page.navigate", {"url": url}, self._session)

@@ -1,1 +1,1 @@
-"""Charts over time in a browser, for all that show them: uPlot, vendored, and what draws with it."""
+"""Charts over time in a browser, for all that show some: uPlot, vendored, and what draws by it."""
