@@ -5,7 +5,6 @@ The start form is looked at in `test_start_form.py`, in each of its states.
 
 from __future__ import annotations
 
-import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -75,7 +74,7 @@ def test_axe_finds_nothing_serious(bench: Workbench, browser: Browser, name: str
     with make(bench) as url:
         page = browser.page()
         found = {}
-        for scheme, width in itertools.product(("light", "dark"), (1280, 390)):
+        for scheme, width in (("light", 1280), ("dark", 390)):
             page.show_as(width, 900, scheme)
             page.open(f"{url}?{scheme}{width}")
             drawn = f"location.href.endsWith('{scheme}{width}') && {is_drawn}"
