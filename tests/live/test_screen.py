@@ -87,15 +87,17 @@ def test_when_nobody_writes_any_more_it_leaves_the_terminal_clean_first(watched,
 
 def test_a_bug_in_the_drawing_is_not_swallowed(watched, pipe, monkeypatch):
     lines, writing = pipe
+    called = []
 
-    def broken(*_):
+    def broken(*given):
+        called.append(given)
         raise ZeroDivisionError
 
     monkeypatch.setattr("tidemark.live.panel.panel", broken)
     with terminal(80) as shown:
         screen = Screen(watched, os.dup(shown.theirs), lines, print)
         with screen.drawn():
-            pass
+            eventually(lambda: called, "that it is drawn")
         with pytest.raises(ZeroDivisionError):
             screen.expect_well()
         assert shown.is_left_clean()
