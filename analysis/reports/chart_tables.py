@@ -61,7 +61,7 @@ def tables(view: View, assessment: Assessment | None) -> list[ChartTable]:
 def _table(chart: Chart, assessment: Assessment | None) -> ChartTable:
     judged = chart.judged
     if judged is not None:
-        caption = f"{judged.metric.title}, {judged.scope}"
+        caption = _caption(judged, several=assessment is not None and bool(assessment.targets))
         rows = tuple(_of_resource(judged))
         return ChartTable(chart.key, chart.title, caption, rows, judged.verdict)
     if assessment is None:
@@ -82,6 +82,15 @@ def _table(chart: Chart, assessment: Assessment | None) -> ChartTable:
     else:
         rows = tuple(map(partial(_of_line, chart), chart.lines))
     return ChartTable(chart.key, chart.title, chart.title, rows)
+
+
+def _caption(found: ResourceVerdict, *, several: bool) -> str:
+    """Whose numbers they are; of several targets they are sums, but for the limit of one."""
+    title = found.metric.title
+    if not several:
+        return f"{title}, {found.scope}"
+    limit = "" if found.limit is None else f"; the limit is that of {found.scope}"
+    return f"{title}, all targets together{limit}"
 
 
 def _of_resource(found: ResourceVerdict) -> Iterator[Row]:

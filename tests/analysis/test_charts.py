@@ -202,4 +202,5 @@ def test_of_several_targets_each_has_a_line(tmp_path):
     assessment = assess(load_run(write_several(tmp_path, plans)))
     found = depict_targets(assessment).view
     assert [curve.name for curve in found.charts[0].lines] == ["web0", "web1", "web2"]
-    assert render(assessment, PICTURE, found)
+    words = Page(render(assessment, PICTURE, found)).words
+    assert "File descriptors, all targets together; the limit is that of web" in words
