@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import json
-import signal
 import socket
 import subprocess
 import sys
@@ -30,15 +29,15 @@ class Parts:
         self.folder = folder
         self._stack = stack
 
-    def start(self, name: str, *command: str, ending: int = signal.SIGTERM) -> "Part":
+    def start(self, name: str, *command: str) -> "Part":
         """Start a part."""
         part = Part(name, list(command), self.folder / f"{name}.log")
-        self._stack.callback(part.end, ending)
+        self._stack.callback(part.end)
         return part
 
-    def tidemark(self, name: str, *arguments: str, ending: int = signal.SIGTERM) -> "Part":
+    def tidemark(self, name: str, *arguments: str) -> "Part":
         """Start one of our own commands."""
-        return self.start(name, sys.executable, "-m", "tidemark", *arguments, ending=ending)
+        return self.start(name, sys.executable, "-m", "tidemark", *arguments)
 
 
 class Part:
@@ -72,10 +71,10 @@ class Part:
             raise SystemExit(f"{self.name} has ended: {self._log.read_text()[-2000:]}")
         return True
 
-    def end(self, number: int = signal.SIGTERM) -> None:
+    def end(self) -> None:
         """End it, and wait for it."""
         if self._process.poll() is None:
-            self._process.send_signal(number)
+            self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.communicate(timeout=AT_ONCE_S)
             return

@@ -1,6 +1,5 @@
 """Days in minutes, watched from outside."""
 
-import signal
 import subprocess
 import sys
 import time
@@ -19,8 +18,9 @@ LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 WATCH_S = 1.0
 BUDGET_PERCENT = 10.0
 """Of a core, for what of a tick is dear: the names of descriptors, and connections."""
-RATE = 430.0
-"""Requests a second: a million in about the time that the ticks take."""
+RATE, USERS = 600.0, 20
+"""Requests a second if answers took no time: a million in about the time that the ticks take. Users
+wait for their answers, so that there are as many connections as users, however busy the machine."""
 PAGE_S, METRICS_S = 2.0, 15.0
 """How often a browser asks Locust's page, and a Prometheus server the agent."""
 
@@ -91,7 +91,6 @@ def record(wanted: Wanted, folder: Path) -> Mapping[str, int]:
             *(f"--pid={name}={part.pid}" for name, part in roots.items()),
             f"--interval={WATCH_S}",
             f"--out={folder / 'watched'}",
-            ending=signal.SIGINT,
         )
         watcher.told()
         with asking(
@@ -100,7 +99,7 @@ def record(wanted: Wanted, folder: Path) -> Mapping[str, int]:
             (agent_port, "/metrics", METRICS_S),
         ):
             _watch(wanted, counted, RowStream(own, REQUESTS), [watcher, *roots.values()])
-        watcher.end(signal.SIGINT)
+        watcher.end()
     count_requests(own, folder / "watched")
     return {name: one.look() for name, one in counted.items()}
 
@@ -124,12 +123,15 @@ def _locust(parts: Parts, url: str, agent_port: int, out: Path) -> tuple[Part, i
     ]
     command += [
         "--no-report",
+        "--workload=closed",
+        f"--users={USERS}",
+        f"--spawn-rate={USERS}",
         f"--rate={RATE:g}",
         "--batch-size=1",
         "--autostart",
         f"--web-port={port}",
     ]
-    return parts.start("locust", *command, ending=signal.SIGINT), port
+    return parts.start("locust", *command), port
 
 
 def _watch(
@@ -152,12 +154,13 @@ def _watch(
 
 def count_requests(run: Path, watched: Path) -> None:
     """Put the requests of the run beside what was watched, on its time, one row a second."""
-    first = RowStream(watched, SAMPLES).new_rows()[0]
-    began_s = float(first["time_s"]) - float(first["elapsed_s"])
+    samples = RowStream(watched, SAMPLES).new_rows()
+    began_s = float(samples[0]["time_s"]) - float(samples[0]["elapsed_s"])
+    ended_s = float(samples[-1]["elapsed_s"])
     last_s = -WATCH_S
     with RunDirectory(watched).writer(REQUESTS) as table:
         for row in RowStream(run, REQUESTS).new_rows():
             elapsed_s = round(float(row["time_s"]) - began_s, 6)
-            if elapsed_s >= max(last_s + WATCH_S, 0.0):
+            if max(last_s + WATCH_S, 0.0) <= elapsed_s <= ended_s:
                 last_s = elapsed_s
                 table.append({**row, "elapsed_s": elapsed_s})
