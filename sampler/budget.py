@@ -32,6 +32,7 @@ class Budget:
         self._planned = share * _PLANNED
         self._spent: deque[tuple[float, float]] = deque()
         self._sum_s = 0.0
+        self._start = -math.inf, 0.0
         self._unsettled_s = 0.0
         self._base_share = 0.0
 
@@ -47,7 +48,7 @@ class Budget:
         self._unsettled_s += cost_s
 
     def began(self, now_s: float, cost_s: float) -> None:
-        """Book what was used until the first tick, but half of what a window allows at most.
+        """Book what was used until the first tick; it counts as half of a window at most.
 
         More would leave nothing to look at connections with until it is paid off.
 
@@ -55,9 +56,7 @@ class Budget:
             now_s: Monotonic time, seconds.
             cost_s: CPU time, seconds.
         """
-        booked_s = min(cost_s, self._planned * WINDOW_S / 2)
-        self._spent.append((now_s, booked_s))
-        self._sum_s += booked_s
+        self._start = now_s, cost_s
 
     def settle(self, cost_s: float, every_s: float) -> None:
         """Say what a whole tick cost: what was not booked of it is the cheap part; smoothed.
@@ -85,7 +84,10 @@ class Budget:
         while self._spent and self._spent[0][0] <= now_s - _HOLD_S + _TICK_SLACK_S:
             self._sum_s -= self._spent.popleft()[1]
         allowed_s = self.free_share * WINDOW_S
-        return self._sum_s + cost_s <= max(allowed_s, cost_s + allowed_s / 10)
+        began_s, start_s = self._start
+        is_recent = now_s < began_s + _HOLD_S - _TICK_SLACK_S
+        spent_s = self._sum_s + (min(start_s, allowed_s / 2) if is_recent else 0.0)
+        return spent_s + cost_s <= max(allowed_s, cost_s + allowed_s / 10)
 
 
 class Cadence:

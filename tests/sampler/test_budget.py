@@ -110,6 +110,15 @@ def test_the_beginning_counts_and_leaves_half_of_the_first_window(used_s, left_s
     assert budget.free_share == pytest.approx(0.009), "it is not part of what a tick costs"
 
 
+def test_the_beginning_leaves_half_of_what_dear_ticks_leave():
+    budget = Budget(0.01)
+    budget.began(0.0, 0.2)
+    budget.settle(0.02, 1.0)  # more than the budget: a tenth is kept for what is dear
+    budget.spend(1.0, 0.02)
+    assert budget.affords(2.0, 0.006)
+    assert not budget.affords(2.0, 0.008)
+
+
 @given(
     st.floats(0.02, 5.0),
     st.lists(st.floats(0.0, 30.0), min_size=1, max_size=50),

@@ -40,6 +40,7 @@ from tidemark.sampler.errors import (
 from tidemark.sampler.journal import Journal
 from tidemark.sampler.live import Glance, LiveLine, describe
 from tidemark.sampler.local import LocalSource
+from tidemark.sampler.netlink import owners
 from tidemark.sampler.netlink import source as netsource
 from tidemark.sampler.netlink.cgroups import NONE, find_own, unified_mount
 from tidemark.sampler.netlink.fdtable import FdTable
@@ -346,6 +347,28 @@ def test_steady_state_reads_only_what_is_new(puppet, address, monkeypatch):
     assert source.read(members).by_process[puppet.pid] == {1: 205}
     assert listed == []
     assert 6 <= len(read) <= 40
+    source.close()
+
+
+def test_where_much_changes_it_is_compared_as_sets_and_comes_to_the_same(
+    puppet, address, monkeypatch
+):
+    """What is new is looked for in ever larger steps, what was closed among them."""
+    monkeypatch.setattr(owners, "_MANY_CHANGES", 3)
+    connect(puppet, address, 60)
+    source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
+    members = ProcessTree(identify(puppet.pid)).members
+    assert source.read(members).by_process[puppet.pid] == {1: 60}
+    host_name, port = address.split(":")
+    more = f"[connect({host_name!r}, {port}) for _ in range(45)]"
+    walked = []
+    monkeypatch.setattr(FdTable, "walk", lambda *a: walked.append(a))
+    for left, wanted in ((30, 75), (20, 65), (65, 110)):
+        puppet.do(f"[one.close() for one in made[{left}::2] + made[{left} + 1::2]]")
+        puppet.do(f"made = made[:{left}] + {more}")
+        assert source.read(members).by_process[puppet.pid] == {1: wanted}
+        assert source.read(members).by_process[puppet.pid] == {1: wanted}
+    assert walked == []
     source.close()
 
 
