@@ -124,7 +124,7 @@ def test_a_service_that_lived_on_is_watched_on(bench: Workbench, tmp_path: Path)
         told = json.loads((run / "run.json").read_text())
         told["resume"] |= {"boot_id": "another start", "started_monotonic_s": 1e9}
         (run / "run.json").write_text(json.dumps(told))
-        rows = sum(1 for _ in (run / "samples.csv").open())
+        rows = (run / "samples.csv").read_bytes().count(b"\n")
         contradicting = bench.locust(f"--resume={run}", "--rate=21").wait()
         assert contradicting.code == 2
         assert (
