@@ -1,6 +1,7 @@
 """Command lines of options by the standard library alone, and what a child says to its parent."""
 
 import argparse
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -95,5 +96,6 @@ def announce(**facts: object) -> None:
 
 def fail(program: str, error: TidemarkError) -> NoReturn:
     """Say in one line what is wrong, and leave with the error's exit code."""
-    sys.stderr.write(f"{program}: error: {error}\n")
+    with contextlib.suppress(OSError):  # on a full disk there is no room for a log either
+        sys.stderr.write(f"{program}: error: {error}\n")
     sys.exit(error.exit_code)

@@ -129,7 +129,8 @@ class Journal:
         if self._lost_in_a_row == 1:
             self._release()
             self.event(instant, DiskFull(reason))
-            sys.stderr.write(f"sampler: {reason}\n")
+            with contextlib.suppress(OSError):  # its log may stand on the same disk
+                sys.stderr.write(f"sampler: {reason}\n")
 
     def _recover(self, instant: Instant) -> None:
         if self._lost_in_a_row:

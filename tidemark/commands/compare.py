@@ -69,7 +69,7 @@ OWN_OPTIONS = (
 
 NOT_OURS = (
     *("strategy", "service", "command", *CLUES, "no_target", *OF_AGENTS),
-    *("check_setup", "no_report", "fail_on"),
+    *("check_setup", "no_report", "fail_on", "resume"),
 )
 """Options of a run that a comparison sets itself."""
 

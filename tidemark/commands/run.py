@@ -27,7 +27,7 @@ from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.progress import Progress
 
 OWN_OPTIONS = (RUN_TIME, USERS)
-NOT_OURS = ("strategy", "service", "command", "no_report")
+NOT_OURS = ("strategy", "service", "command", "no_report", "resume")
 """Options of a run that are told otherwise."""
 DASHES = "--"
 SUBJECTS = {

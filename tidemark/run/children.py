@@ -25,6 +25,7 @@ from tidemark.record.process import before_exec, signal_name
 from tidemark.run.errors import ChildError
 
 POLL_S = 0.02
+_LEAST_ROOM_BYTES = 8_192
 MAX_ANSWER_BYTES = 65_536
 COMPLAINT_PREFIX = re.compile(r"^(tidemark|sampler|[\w .-]+: error|Error): ")
 
@@ -175,7 +176,12 @@ class Child:
 
     def last_words(self) -> str:
         """The last line that it wrote to its log, or how it ended when it wrote none."""
-        return self._last_line() or f"the {self.name} {self.how_it_ended()} and said nothing"
+        if told := self._last_line():
+            return told
+        disk = os.statvfs(self.log.parent)
+        is_full = disk.f_bavail * disk.f_frsize < _LEAST_ROOM_BYTES
+        why = "; No space left on device for its log: free some space" if is_full else ""
+        return f"the {self.name} {self.how_it_ended()} and said nothing{why}"
 
     def how_it_ended(self) -> str:
         """In words, such as `was killed by SIGKILL`; it must have ended."""
