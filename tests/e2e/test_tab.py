@@ -81,13 +81,13 @@ def other_page(browser: Browser, of: str) -> Page:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("form", [("-u1", "-r1", "--fds-limit=1024", "--plateau=1")], indirect=True)
+@pytest.mark.parametrize("form", [("-u1", "-r1", "--fds-limit=2048", "--plateau=1")], indirect=True)
 def test_a_leak_is_seen_from_the_form_to_its_report_and_then_another_run(
     form: Form, browser: Browser
 ) -> None:
     page = opened(browser, form.url)
     tab = Tab(page)
-    start(page, "per-request-leaked", "3")
+    start(page, "per-request-leaked", "4")
     tab.choose()
     tab.grows()
     assert "under way for" in tab.told("state")
