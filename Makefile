@@ -9,7 +9,7 @@ DEV := $(VENV)/.dev-installed
 MUTANTS := $(VENV)/.mutants-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint wheel-test agent format kafka bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-fleet bench-load bench-faults bench-ledger bench-startup bench-prometheus bench-routes fuzz mutants lock clean
+.PHONY: help demo test test-long lint wheel-test agent format kafka axe bench-sampler bench-verdict bench-memory bench-forecast bench-scale bench-fleet bench-live bench-load bench-faults bench-ledger bench-startup bench-prometheus bench-routes fuzz mutants lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -46,6 +46,15 @@ kafka: .kafka/.fetched ## fetch the jars of real Kafka brokers (needs Maven and 
 	mvn --quiet --batch-mode --file kafka/pom.xml dependency:copy-dependencies
 	@touch $@
 
+axe: .axe/.fetched ## fetch axe-core, which checks the pages in the browser (needs npm)
+
+.axe/.fetched: tests/axe/package.json tests/axe/package-lock.json
+	rm -rf .axe
+	mkdir .axe
+	cp tests/axe/package.json tests/axe/package-lock.json .axe/
+	npm ci --prefix .axe --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 bench-sampler: $(DEV) ## the sampler at up to 180,234 connections beside ss, netstat and psutil
 	$(BIN)/python -m benchmarks.sampler
 
@@ -57,6 +66,9 @@ bench-memory: $(DEV) ## the verdict on memory on recorded real services, some of
 
 bench-forecast: $(DEV) ## forecasts of real deaths, from the first quarter of the life
 	$(BIN)/python -m benchmarks.forecast
+
+bench-live: $(DEV) ## what it costs a run to be looked at: p99 with the page open and without
+	$(BIN)/python -m benchmarks.live
 
 bench-load: $(DEV) ## the load generator beside a bare FastHttpUser, vegeta and k6, twenty minutes (Go)
 	$(BIN)/python -m benchmarks.load
@@ -103,7 +115,7 @@ lock: $(DEV) ## resolve the dependencies anew
 	    --group mutants --output-file requirements-mutants.lock
 
 clean: ## remove the virtual environment and the caches; results stay
-	rm -rf $(VENV) .kafka .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info build tidemark-agent.pyz
+	rm -rf $(VENV) .axe .kafka .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info build tidemark-agent.pyz
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

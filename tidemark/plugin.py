@@ -34,8 +34,10 @@ from tidemark.run.journal import Ending
 from tidemark.run.load import Load
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.orders import Orders
+from tidemark.run.reporting import REPORTS
 from tidemark.run.session import Session, State
 from tidemark.run.setup_check import look_at_setup
+from tidemark.tab.page import Tab
 from tidemark.users import SoakUser, set_load
 from tidemark.web import EMBEDDED_HOST, RUNNING_STATES, WebPage
 
@@ -141,6 +143,7 @@ class Plugin:
         self._asked_ending: Ending | None = None
         self._unreported: Session | None = None
         self._interruptions = Interruptions(self._interrupt, self._hurry)
+        self._tab: Tab | None = None
         self._master: Master | None = None
         if isinstance(runner, MasterRunner):
             has_forked = bool(vars(environment.parsed_options)["processes"])
@@ -168,6 +171,8 @@ class Plugin:
         if self.web_ui:
             self.environment.host = self.environment.host or EMBEDDED_HOST
             WebPage(self.environment, self.web_ui, self).install()
+            self._tab = Tab(self.web_ui, REPORTS)
+            self._tab.install()
         give_way_to_panel(self.environment.parsed_options)
         try:
             self._check_load()
@@ -214,7 +219,7 @@ class Plugin:
             if not user.tasks:
                 raise TidemarkError(f"--tags: {user.__name__} has no task of these tags")
         for flag, given in (("--route", options.route), ("--header", options.header)):
-            if given and not self._has_users_of_ours():
+            if given and not self.keeps_rate:
                 raise TidemarkError(
                     f"{flag} does nothing here, for the users of this locustfile say themselves "
                     "what they send: leave it out, or derive them from tidemark.users.SoakUser"
@@ -249,7 +254,7 @@ class Plugin:
     def _keeps_time(self) -> bool:
         """Whether the users only fetch what is due, so that their number does not matter."""
         is_open = vars(self.environment.parsed_options)["workload"] == "open"
-        return is_open and self._has_users_of_ours()
+        return is_open and self.keeps_rate
 
     def _read_options(self) -> RunOptions:
         given = vars(self.environment.parsed_options)
@@ -279,6 +284,8 @@ class Plugin:
         if not host:
             self._own_urls.add(session.url)
         say(f"run directory {session.path}")
+        if self._tab:
+            self._tab.begin(session.path, session.companion)
         return session
 
     @property
@@ -315,7 +322,8 @@ class Plugin:
         if self._session and self._session.state is not State.FINISHED:
             self.environment.host = self._session.url
 
-    def _has_users_of_ours(self) -> bool:
+    @property
+    def keeps_rate(self) -> bool:
         """Whether the users keep to the workload and the rate of the options."""
         return any(issubclass(user, SoakUser) for user in self.environment.user_classes)
 
@@ -349,7 +357,7 @@ class Plugin:
         session.begin_load(
             users,
             None if self.environment.shape_class else options.run_time,
-            is_of_others=not self._has_users_of_ours(),
+            is_of_others=not self.keeps_rate,
             generators=generators,
         )
         session.showing.begin(
@@ -470,4 +478,7 @@ class Plugin:
         if session and not session.plan.is_watched:
             say(f"{session.record.told()}; no process was watched, so there is no verdict")
         elif session and not NURSERY.is_closed:
-            run_to_terminal("tidemark", "report", str(session.path))
+            if self.web_ui:
+                REPORTS.make(session.path)
+            else:
+                run_to_terminal("tidemark", "report", str(session.path))

@@ -29,6 +29,8 @@ from tidemark.record.options import Option
 from tidemark.run.children import say
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.targets.client_options import check_from_form
+from tidemark.webform.form import StartForm, field_of, without_aliases
+from tidemark.webform.page import FormPage
 
 EMBEDDED_HOST = "embedded target"  # what the form shows as host when nobody gave one
 RUNNING_STATES = (STATE_SPAWNING, STATE_RUNNING)
@@ -69,6 +71,10 @@ class Runs(Protocol):
 
     def drop_unloaded(self) -> None:
         """End the one that was prepared, if its load has not begun."""
+
+    @property
+    def keeps_rate(self) -> bool:
+        """Whether the users send at the rate of the options."""
 
     def restore_host(self) -> None:
         """Make the users that are yet to come drive what the run under way drives."""
@@ -116,6 +122,17 @@ class WebForm:
         for option in OPTIONS:
             if option.name in extra_options:
                 extra_options[option.name]["default_value"] = self._given[option.name]
+        without_aliases(extra_options)
+
+    def start_form(self, page: dict[str, Any], *, keeps_rate: bool) -> StartForm:
+        """The form that is shown, for what Locust renders its page with."""
+        host = str(self._given_host or EMBEDDED_HOST)
+        options = vars(self._environment.parsed_options)
+        return StartForm(page, options, host, EMBEDDED_HOST, keeps_rate=keeps_rate)
+
+    def field_of(self, message: str) -> str:
+        """The field that an error is about; empty if it is about none."""
+        return field_of(message, self._allowed)
 
     @contextmanager
     def taken(self, changed: Mapping[str, str], host: str | None) -> Iterator[None]:
@@ -198,6 +215,7 @@ class WebPage:
         app.before_request(self._guard)
         app.before_request(self._before_swarm)
         app.after_request(self._after_request)
+        FormPage(self._web_ui, self._start_form).install(app)
         render = self._web_ui.update_template_args
 
         def update_template_args() -> None:
@@ -221,8 +239,11 @@ class WebPage:
             return STATE_RUNNING
         return STATE_INIT if state == STATE_INIT else STATE_STOPPED
 
+    def _start_form(self, page: dict[str, Any]) -> StartForm:
+        return self._form.start_form(page, keeps_rate=self._runs.keeps_rate)
+
     def _guard(self) -> Response | None:
-        is_page = request.endpoint == "locust.index"
+        is_page = request.endpoint in ("locust.index", "tidemark.page")
         reason = why_refused(request.method, dict(request.headers), self._names, is_page=is_page)
         if reason is None:
             return None
@@ -248,7 +269,9 @@ class WebPage:
         except TidemarkError as error:
             reason = textwrap.shorten(str(error), _LONGEST_REASON)
             say(reason)
-            return jsonify(success=False, message=reason, host=self._environment.host)
+            field = self._form.field_of(reason)
+            host = self._environment.host
+            return jsonify(success=False, message=reason, field=field, host=host)
         return None
 
     def _after_request(self, response: Response) -> Response:

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 
 from tidemark.analysis import units
 from tidemark.analysis.figures import curves, downsample, entries, panels, style
+from tidemark.analysis.figures.charts import Chart, Picture, view_of
 from tidemark.analysis.figures.comparison_rows import draw_latency, draw_requests, draw_used
 from tidemark.analysis.figures.curves import Curve, of_metric, tcp_state
 from tidemark.analysis.figures.entries import Entry
+from tidemark.analysis.figures.events import Mark
 from tidemark.analysis.figures.labels import EndLabel, label_ends
 from tidemark.analysis.figures.panels import Heading
 from tidemark.analysis.verdict.assessment import Assessment
@@ -38,14 +40,20 @@ WARNING_COLUMNS = 130
 WIDEST_PT = 3.6
 NARROWEST_PT = 1.4
 MARKS = 9
+FDS_TITLE = "File descriptors of the process that holds most"
 
 
 STATES = {"established": "", "time_wait": "closed, kept a minute by the kernel"}
 """The TCP states that have a panel, and what helps to read it."""
 
 
-@style.themed
 def draw_comparison(assessed: Sequence[Assessment]) -> Figure:
+    """The picture of several runs alone."""
+    return depict_comparison(assessed).figure
+
+
+@style.themed
+def depict_comparison(assessed: Sequence[Assessment]) -> Picture:
     """Draw several runs over each other.
 
     Descriptors on top with the limit and each EMFILE; below them a panel per metric, what each
@@ -55,7 +63,8 @@ def draw_comparison(assessed: Sequence[Assessment]) -> Figure:
         assessed: The runs, in the order in which they are listed.
 
     Returns:
-        A figure 12 inches wide with one axes per panel, labelled with the panel's name.
+        A figure 12 inches wide with one axes per panel, labelled with the panel's name; and what
+        its panels over time show.
     """
     shown = entries.entries(assessed)
     span_s = (0.0, max([entry.run.duration_s for entry in shown] + [1e-3]))
@@ -71,7 +80,8 @@ def draw_comparison(assessed: Sequence[Assessment]) -> Figure:
     figure = style.new_figure(head_in + TOP_IN + TOP_GAP_IN + rows_in - ROW_GAP_IN + BOTTOM_IN)
     style.headings(figure, entries.headline(shown), subtitle, LEFT_IN)
     top = _add(figure, "fds", (LEFT_IN, head_in), (width, TOP_IN))
-    _draw_fds(top, shown, span_s, rows=len(names))
+    read = [(entry, curve) for entry in shown if (curve := _fds_curve(entry)) is not None]
+    _draw_fds(top, shown, read, span_s, rows=len(names))
     moments = [top]
     for place, cell in enumerate(cells):
         down = head_in + TOP_IN + TOP_GAP_IN + (place // 2) * (ROW_IN + ROW_GAP_IN)
@@ -84,7 +94,9 @@ def draw_comparison(assessed: Sequence[Assessment]) -> Figure:
         if any(later.timed for later in cells[place + 2 :: 2]):
             moments[-1].set_xlabel("")
     panels.mark_events(moments, marks, spans, names)
-    return figure
+    fds = _chart(metric("fds"), "fds", FDS_TITLE, read)
+    view = view_of([fds, *(cell.chart for cell in cells)], span_s, [*_deaths(shown), *marks], spans)
+    return Picture(figure, view)
 
 
 @dataclass(frozen=True)
@@ -95,11 +107,35 @@ class Cell:
         key: Its name, which becomes the label of its axes.
         timed: Whether it has the time axis; if not, it has a row per run.
         draw: Fills its axes.
+        chart: The same as a chart that can be zoomed draws it; None without the time axis.
     """
 
     key: str
     timed: bool
     draw: Callable[[Axes], None]
+    chart: Chart | None = None
+
+
+Read = Sequence[tuple[Entry, Curve]]
+"""The curve of each run that has one."""
+
+
+def _chart(metric: Metric, key: str, title: str, read: Read) -> Chart | None:
+    if not read:
+        return None
+    lines = (replace(curve, name=entry.name) for entry, curve in read)
+    limits = _limits([entry for entry, _ in read], metric) if key == metric.name else []
+    return Chart(key, title, metric.axis, tuple(lines), metric=metric, limits=tuple(limits))
+
+
+def _deaths(shown: Sequence[Entry]) -> list[Mark]:
+    """The first EMFILE of each run."""
+    first = ((entry, entry.run.first(Emfile)) for entry in shown)
+    return [
+        Mark(one.elapsed_s, f"{entry.name}: EMFILE at {units.duration(one.elapsed_s)}", loud=True)
+        for entry, one in first
+        if one is not None
+    ]
 
 
 def _add(figure: Figure, key: str, at: tuple[float, float], size: tuple[float, float]) -> Axes:
@@ -126,7 +162,8 @@ def _timed_cells(shown: Sequence[Entry], span_s: tuple[float, float]) -> list[Ce
         read = [(entry, curve) for entry, curve in every if curve.read.size]
         if any(curve.highest > 0 for _, curve in read):
             draw = partial(_draw_timed, metric=one, heading=heading, read=read, span_s=span_s)
-            found.append(Cell(key, True, draw))
+            title = "; ".join(filter(None, heading))
+            found.append(Cell(key, True, draw, _chart(one, key, title, read)))
     return found
 
 
@@ -184,13 +221,11 @@ def _common(values: Sequence[object]) -> float | None:
 
 
 def _draw_fds(
-    axes: Axes, shown: Sequence[Entry], span_s: tuple[float, float], *, rows: int
+    axes: Axes, shown: Sequence[Entry], there: Read, span_s: tuple[float, float], *, rows: int
 ) -> None:
-    read = [(entry, _fds_curve(entry)) for entry in shown]
-    there = [(entry, curve) for entry, curve in read if curve is not None]
     panels.share_time([axes], span_s)
     style.count_axis(axes, "descriptors")
-    panels.write_heading(axes, ("File descriptors of the process that holds most", ""), rows)
+    panels.write_heading(axes, (FDS_TITLE, ""), rows)
     highest = max([curve.highest for _, curve in there], default=1.0)
     limits = _limits(shown, metric("fds"))
     panels.headroom(axes, max([highest, *panels.near_limits(limits, highest)]), 0.12)

@@ -14,6 +14,8 @@ from tidemark.record.metrics import TCP_STATES, Metric
 OTHERS = "other"
 LONGEST_PROCESS = 32
 RATE_BINS = 120
+FINE_BINS = 1000
+"""A chart that can be zoomed has a rate in so many stretches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,16 +80,26 @@ def rate(samples: pd.DataFrame, column: str) -> Curve:
 
     A process brings nothing of its own past with it, and takes nothing away when it ends.
     """
+    return rate_of(added(samples, column))
+
+
+def added(samples: pd.DataFrame, column: str) -> Curve:
+    """Return what all processes have added to a running total."""
     each = processes(samples, column)
     if not each:
         return Curve("all processes", np.empty(0), np.empty(0))
     steps = [np.diff(curve.values, prepend=curve.values[0]) for curve in each]
     times = np.concatenate([curve.time_s for curve in each])
     order = np.argsort(times, kind="stable")
-    added = np.cumsum(np.nan_to_num(np.concatenate(steps)[order]))
+    total = np.cumsum(np.nan_to_num(np.concatenate(steps)[order]))
     last = np.flatnonzero(np.diff(times[order], append=np.inf))
-    edges, rates = downsample.rate(times[order][last], added[last], RATE_BINS)
-    return Curve("all processes", (edges[:-1] + edges[1:]) / 2, rates)
+    return Curve("all processes", times[order][last], total[last])
+
+
+def rate_of(added: Curve, bins: int = RATE_BINS) -> Curve:
+    """Return what was added per second, in at most so many equal stretches of time."""
+    edges, rates = downsample.rate(added.time_s, added.values, bins)
+    return Curve(added.name, (edges[:-1] + edges[1:]) / 2, rates)
 
 
 def of_metric(samples: pd.DataFrame, metric: Metric) -> Curve:

@@ -3,13 +3,18 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from tidemark.analysis.verdict.model import Floats
 
 BINS = 400
 DENSE = 4000
 """A series of more readings than this is drawn as an envelope: lines would fill the panel."""
+
+Places = NDArray[np.intp]
+
+ROOMY = 4
+"""A table of groups may have so many times as many places as there are readings."""
 
 CADENCE_TOLERANCE = 1.8
 TICKS_A_BIN = 1.5
@@ -72,12 +77,49 @@ def envelope(time_s: Floats, values: Floats, bins: int = BINS) -> Envelope:
         values: Readings, NaN where there is none, shape (n,).
         bins: How many stretches.
     """
+    read = time_s[np.isfinite(values)]
+    return binned(time_s, values, np.linspace(read.min(), read.max(), bins + 1))
+
+
+def binned(time_s: Floats, values: Floats, edges: Floats) -> Envelope:
+    """Return what a series does between each two edges.
+
+    Args:
+        time_s: Times, not decreasing, shape (n,); what lies beyond the edges counts to the
+            outermost bins.
+        values: Readings, NaN where there is none, shape (n,).
+        edges: Of the bins, increasing, shape (bins + 1,).
+    """
     read = np.isfinite(values)
     time_s, values = time_s[read], values[read]
-    edges = np.linspace(time_s.min(), time_s.max(), bins + 1)
-    place = np.clip(np.searchsorted(edges, time_s, side="right") - 1, 0, bins - 1)
-    binned = pd.Series(values).groupby(place).agg(["min", "median", "max"])
-    return Envelope((edges[:-1] + edges[1:]) / 2, *binned.reindex(range(bins)).to_numpy().T)
+    bins = edges.size - 1
+    low, middle, high = np.full((3, bins), np.nan)
+    begins = np.concatenate([[0], np.searchsorted(time_s, edges[1:-1]), [time_s.size]])
+    counts = np.diff(begins)
+    filled = np.flatnonzero(counts)
+    if filled.size:
+        starts = begins[:-1][filled]
+        low[filled] = np.minimum.reduceat(values, starts)
+        high[filled] = np.maximum.reduceat(values, starts)
+        middle[filled] = _medians(values, starts, counts[filled])
+    return Envelope((edges[:-1] + edges[1:]) / 2, low, middle, high)
+
+
+def _medians(values: Floats, starts: Places, counts: Places) -> Floats:
+    """Return the median of each group of neighbours, all of them sorted at once.
+
+    They are sorted as rows of one table, unless a group is so large that the table would be, too.
+    """
+    widest = int(counts.max())
+    if starts.size * widest > ROOMY * values.size:
+        groups = np.split(values, starts[1:])
+        return np.array([float(np.median(group)) for group in groups])
+    columns = np.arange(widest)
+    places = np.minimum(starts[:, None] + columns, values.size - 1)
+    table = np.where(columns < counts[:, None], values[places], np.inf)
+    table.sort(axis=1)
+    rows = np.arange(starts.size)
+    return np.asarray((table[rows, (counts - 1) // 2] + table[rows, counts // 2]) / 2)
 
 
 def rate(time_s: Floats, cumulative: Floats, bins: int) -> tuple[Floats, Floats]:

@@ -81,34 +81,60 @@ def reached(found: ResourceVerdict, end_s: float) -> float:
     return forecast.level + min(max(share, 0.0), 1.0) * (forecast.limit - forecast.level)
 
 
-def draw_fit(axes: Axes, found: ResourceVerdict, scale: float = 1.0) -> str:
-    """Draw the fitted growth of a leak over the part it was fitted on; return what explains it."""
-    if found.fit is None or found.verdict != "leak":
-        return ""
+def growth_notes(found: ResourceVerdict) -> list[str]:
+    """What explains the fit of a leak, and the forecast, where they are drawn."""
+    notes = [] if not has_fit(found) else [f"dotted: fitted growth, {headline.growth(found)}"]
+    forecast = chosen(found)
+    return notes if forecast is None else [*notes, _said(forecast, early=_is_early(found))]
+
+
+def has_fit(found: ResourceVerdict) -> bool:
+    """Whether there is fitted growth to draw."""
+    return found.fit is not None and found.verdict == "leak"
+
+
+def _is_early(found: ResourceVerdict) -> bool:
+    check = found.forecast_check
+    return check is not None and check.forecast is chosen(found)
+
+
+def forecast_paths(found: ResourceVerdict, clock: Clock | None) -> list[Path]:
+    """Return the forecast that is drawn and the two edges of its band; nothing without one.
+
+    Args:
+        found: What was found on the resource.
+        clock: When requests were answered in the run. With it an early forecast, which is one in
+            requests, is drawn over the moments at which those requests really came.
+    """
+    forecast = chosen(found)
+    return [] if forecast is None else _paths(forecast, clock if _is_early(found) else None)
+
+
+def draw_fit(axes: Axes, found: ResourceVerdict, scale: float = 1.0) -> None:
+    """Draw the fitted growth of a leak over the part it was fitted on."""
+    if found.fit is None or not has_fit(found):
+        return
     line = found.fit.against_elapsed_s
     ends = [line.x_from, line.x_to]
     heights = [line.at(x) * scale for x in ends]
     axes.plot(ends, heights, color=style.INK, lw=1.2, ls=(0, (1.2, 1.8)), label="fit", zorder=4)
-    return f"dotted: fitted growth, {headline.growth(found)}"
 
 
 def draw_forecast(
     axes: Axes, found: ResourceVerdict, clock: Clock | None = None, scale: float = 1.0
-) -> str:
-    """Draw the forecast to the limit with its 90 % band; return what explains it.
+) -> None:
+    """Draw the forecast to the limit with its 90 % band.
 
     Args:
         axes: The panel of the resource; its x range stays as it is.
         found: What was found on the resource.
-        clock: When requests were answered in the run. With it an early forecast, which is one in
-            requests, is drawn over the moments at which those requests really came.
+        clock: As `forecast_paths` has it.
         scale: From the unit of the resource to that of the axis.
     """
     forecast = chosen(found)
     if forecast is None:
-        return ""
-    early = found.forecast_check is not None and forecast is found.forecast_check.forecast
-    middle, low, high = _paths(forecast, clock if early else None)
+        return
+    middle, low, high = forecast_paths(found, clock)
     end = axes.get_xlim()[1]
     times, heights = (np.concatenate([low[i], high[i][::-1]]) for i in (0, 1))
     heights = heights * scale
@@ -117,7 +143,6 @@ def draw_forecast(
     made = (forecast.made_at_elapsed_s, forecast.level * scale)
     axes.plot(*made, "o", color=BAND, ms=5, label="_made", zorder=5)
     axes.set_xlim(right=end)
-    return _said(forecast, early=early)
 
 
 def _paths(forecast: Forecast, clock: Clock | None) -> list[Path]:

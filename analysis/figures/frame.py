@@ -3,10 +3,9 @@
 import textwrap
 from collections.abc import Sequence
 
-from matplotlib.figure import Figure
-
 from tidemark.analysis import units
 from tidemark.analysis.figures import downsample, panels, style
+from tidemark.analysis.figures.charts import Picture, view_of
 from tidemark.analysis.figures.events import Mark, Span
 from tidemark.analysis.figures.panels import Panel
 from tidemark.analysis.run import Run
@@ -24,7 +23,7 @@ def draw_stack(
     span_s: tuple[float, float],
     marks: Sequence[Mark],
     spans: Sequence[Span],
-) -> Figure:
+) -> Picture:
     """Draw panels on one time axis, with what happened in all of them.
 
     Args:
@@ -45,7 +44,8 @@ def draw_stack(
     panels.mark_events(axes, marks, spans, names)
     subtitle = "\n".join(below) + ("" if axes else NOTHING)
     style.headings(figure, title, subtitle, panels.LEFT_IN)
-    return figure
+    view = view_of((panel.chart for panel in chosen), span_s, marks, spans)
+    return Picture(figure, view)
 
 
 def because_lines(assessment: Assessment) -> list[str]:

@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from tidemark.analysis import units
-from tidemark.analysis.figures import downsample, panels, style
+from tidemark.analysis.figures import curves, downsample, panels, style
+from tidemark.analysis.figures.charts import Chart
 from tidemark.analysis.figures.curves import Curve
 from tidemark.analysis.figures.labels import EndLabel, label_ends
-from tidemark.analysis.figures.panels import Heading
+from tidemark.analysis.figures.panels import Heading, Panel
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.latency import DOUBTED, doubted, overall_latency
 from tidemark.analysis.verdict.model import Floats
@@ -19,6 +20,8 @@ from tidemark.analysis.verdict.model import Floats
 LOG_RANGE = 30.0
 RATE_BINS = 160
 DENSE_POINTS = 1600
+PERCENTILES = (("p99", "p99"), ("p50", "median"))
+"""Columns of requests.csv without their unit, and what they are called."""
 
 
 def counted(run: Run) -> bool:
@@ -34,6 +37,41 @@ def timed(run: Run) -> bool:
     """Whether any response time is known."""
     columns = run.requests[["p50_ms", "p99_ms"]]
     return bool(columns.notna().to_numpy().any())
+
+
+def load_panels(run: Run) -> list[Panel]:
+    """The panels of what was recorded of the load."""
+    found = []
+    if counted(run):
+        found.append(
+            Panel("requests", 1.25, lambda axes: draw_requests(axes, run), _requests_chart(run))
+        )
+    if timed(run):
+        found.append(
+            Panel("latency", 1.35, lambda axes: draw_latency(axes, run), _latency_chart(run))
+        )
+    return found
+
+
+def _requests_chart(run: Run) -> Chart:
+    times, finished, failed = run.counts.to_numpy(dtype=float).T
+    lines = [Curve("answered", times, finished - failed)]
+    lines += [Curve("failed", times, failed)] if failed[-1] > 0 else []
+    fine = (curves.rate_of(line, curves.FINE_BINS) for line in lines)
+    return Chart("requests", "Requests", "per second", tuple(fine))
+
+
+def _latency_chart(run: Run) -> Chart:
+    times = run.requests["elapsed_s"].to_numpy(dtype=float)
+    each = ((name, run.requests[f"{column}_ms"]) for column, name in PERCENTILES)
+    lines = [Curve(name, times, values.to_numpy(dtype=float)) for name, values in each]
+    lines = [line for line in lines if line.read.size]
+    is_log = _is_wide(np.concatenate([line.read for line in lines]))
+    notes = ["of each tick"]
+    notes += ["where it is doubtful, the load generator was late itself"] * bool(
+        overall_latency(run).warning
+    )
+    return Chart("latency", "Response time", "ms", tuple(lines), notes=tuple(notes), is_log=is_log)
 
 
 def draw_requests(axes: Axes, run: Run) -> Heading:
@@ -106,9 +144,15 @@ def _draw_points(axes: Axes, curve: Curve, colour: str, is_doubted: NDArray[np.b
         axes.plot(curve.time_s, late, "o", ms=size, **hollow, **how)
 
 
+def _is_wide(seen: Floats) -> bool:
+    """Whether response times differ by so much that a logarithmic axis is needed."""
+    positive = seen[seen > 0]
+    return bool(positive.size and positive.max() > LOG_RANGE * positive.min())
+
+
 def _latency_scale(axes: Axes, seen: Floats) -> None:
     positive = seen[seen > 0]
-    if positive.size and positive.max() > LOG_RANGE * positive.min():
+    if _is_wide(seen):
         style.log_axis(axes, "ms (log)")
         axes.set_ylim(positive.min() / 1.5, positive.max() * 1.6)
         return

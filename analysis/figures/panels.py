@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from tidemark.analysis import units
 from tidemark.analysis.figures import downsample, style
+from tidemark.analysis.figures.charts import Chart
 from tidemark.analysis.figures.curves import Curve
 from tidemark.analysis.figures.events import Mark, Span
 from tidemark.analysis.figures.labels import EndLabel
@@ -57,11 +58,13 @@ class Panel:
         key: Its name, which becomes the label of its axes.
         height_in: Its height in inches.
         draw: Fills its axes, whose x range is set by then, and says what stands above them.
+        chart: The same as a chart that can be zoomed draws it.
     """
 
     key: str
     height_in: float
     draw: Callable[[Axes], Heading]
+    chart: Chart | None = None
 
 
 def stack(figure: Figure, panels: Sequence[Panel], head_in: float) -> list[Axes]:

@@ -1,9 +1,8 @@
 """The picture of one run: what its processes held, on one time axis, and where that leads."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,29 +10,33 @@ from matplotlib.figure import Figure
 
 from tidemark.analysis import units
 from tidemark.analysis.figures import curves, events, panels, style
+from tidemark.analysis.figures.charts import Chart, Picture
 from tidemark.analysis.figures.curves import Curve
 from tidemark.analysis.figures.forecast_lines import (
     clock_of,
     draw_fit,
     draw_forecast,
+    growth_notes,
     horizon_s,
     reached,
 )
 from tidemark.analysis.figures.frame import because_lines, draw_stack, subtitle
 from tidemark.analysis.figures.labels import EndLabel, label_ends
-from tidemark.analysis.figures.load_panels import counted, draw_latency, draw_requests, timed
+from tidemark.analysis.figures.layers import draw_layers
+from tidemark.analysis.figures.load_panels import load_panels
 from tidemark.analysis.figures.panels import Heading, Panel
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.headline import leading
-from tidemark.analysis.verdict.model import Floats, ResourceVerdict, Verdict
+from tidemark.analysis.verdict.model import ResourceVerdict, Verdict
 from tidemark.analysis.verdict.route_words import note
 from tidemark.analysis.verdict.summary import use_per_request
 from tidemark.record.metrics import METRICS, Drawing, Metric
 
 MANY_PROCESSES = 6
+MOST_PROCESSES = 8
+"""So many have a line in a chart; the table of the resource tells of all of them."""
 PROCESS_LETTERS = 13
-LAYER_LETTERS = 25
 STATE_LOOKS = {
     "ESTABLISHED": (style.BLUE, "solid"),
     "TIME_WAIT": (style.FAINT, (0, (5, 2))),
@@ -55,11 +58,15 @@ HEIGHTS_IN: dict[Drawing, float] = {
     "rate": 1.1,
 }
 Judged = Mapping[str, ResourceVerdict]
-GREYS = ("#b8bcc2", "#d3d6da")
+
+
+def draw_run(assessment: Assessment) -> Figure:
+    """The picture of a run alone."""
+    return depict_run(assessment).figure
 
 
 @style.themed
-def draw_run(assessment: Assessment) -> Figure:
+def depict_run(assessment: Assessment) -> Picture:
     """Draw a run on one time axis: a panel per metric, then requests and response times.
 
     A panel whose figures were not recorded is left out. What was not read is a hole in its line.
@@ -68,7 +75,8 @@ def draw_run(assessment: Assessment) -> Figure:
         assessment: What there is to say of it; its fits, forecast and limits are drawn.
 
     Returns:
-        A figure 12 inches wide with one axes per panel, labelled with the panel's name.
+        A figure 12 inches wide with one axes per panel, labelled with the panel's name; and what
+        it shows.
     """
     run, judged = assessment.run, _judged(assessment.verdict)
     chosen = _panels(run, judged)
@@ -92,19 +100,15 @@ def _judged(verdict: Verdict) -> dict[str, ResourceVerdict]:
 
 def _panels(run: Run, judged: Judged) -> list[Panel]:
     found = [_panel(metric, run, judged.get(metric.name)) for metric in METRICS]
-    if counted(run):
-        found.append(Panel("requests", 1.25, lambda axes: draw_requests(axes, run)))
-    if timed(run):
-        found.append(Panel("latency", 1.35, lambda axes: draw_latency(axes, run)))
-    return [panel for panel in found if panel is not None]
+    return [panel for panel in found if panel is not None] + load_panels(run)
 
 
 def _panel(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Panel | None:
     """The panel of a metric; None where there is nothing to draw."""
     if metric.drawn is None:
         return None
-    draw = _DRAWERS[metric.drawn](metric, run, judged)
-    return None if draw is None else Panel(metric.name, HEIGHTS_IN[metric.drawn], draw)
+    drawn = _DRAWERS[metric.drawn](metric, run, judged)
+    return None if drawn is None else Panel(metric.name, HEIGHTS_IN[metric.drawn], *drawn)
 
 
 def _end_s(run: Run, judged: Judged) -> float:
@@ -114,6 +118,44 @@ def _end_s(run: Run, judged: Judged) -> float:
 
 
 Draw = Callable[[Axes], Heading]
+Drawn = tuple[Draw, Chart]
+"""What fills a panel, and the same as a chart."""
+
+
+def _headed(fill: Callable[[Axes], None], heading: Heading) -> Draw:
+    """What fills a panel whose heading is known before it is drawn."""
+
+    def draw(axes: Axes) -> Heading:
+        fill(axes)
+        return heading
+
+    return draw
+
+
+def _chart(
+    metric: Metric,
+    title: str,
+    lines: Iterable[Curve],
+    judged: ResourceVerdict | None = None,
+    *,
+    run: Run | None = None,
+    notes: Sequence[str] = (),
+) -> Chart:
+    """A chart of a metric with what was found on it."""
+    limit = None if judged is None else judged.limit
+    said = [] if judged is None else [*growth_notes(judged), note(judged)]
+    clock = None if judged is None or run is None else clock_of(run, judged.judged_until_s)
+    return Chart(
+        metric.name,
+        title,
+        metric.axis,
+        tuple(lines),
+        metric=metric,
+        judged=judged,
+        clock=clock,
+        limits=(limit * metric.axis_scale,) if limit else (),
+        notes=tuple(filter(None, [*said, *notes])),
+    )
 
 
 def _each(metric: Metric, run: Run) -> list[Curve]:
@@ -122,14 +164,25 @@ def _each(metric: Metric, run: Run) -> list[Curve]:
     return [curve.scaled(metric.axis_scale) for curve in each]
 
 
-def _processes_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Draw | None:
+def _processes_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Drawn | None:
     found = _each(metric, run)
-    return (lambda axes: _draw_each(axes, metric, found, judged, run)) if found else None
+    if not found:
+        return None
+    title = metric.title + (f" of {found[0].name}" if len(found) == 1 else ", each process")
+    chart = _chart(metric, title, _foremost(found, judged), judged, run=run)
+    return lambda axes: (title, _draw_each(axes, metric, found, judged, run)), chart
+
+
+def _foremost(found: Sequence[Curve], judged: ResourceVerdict | None) -> list[Curve]:
+    """The processes that a chart has a line for: the one that is judged, and who holds most."""
+    lead = _lead(found, judged)
+    by_height = sorted(found, key=lambda curve: (curve is not lead, -curve.highest))
+    return by_height[:MOST_PROCESSES]
 
 
 def _draw_each(
     axes: Axes, metric: Metric, found: list[Curve], judged: ResourceVerdict | None, run: Run
-) -> Heading:
+) -> str:
     style.count_axis(axes, metric.axis)
     lead = _lead(found, judged)
     limits, high = _in_sight(axes, metric, found, judged)
@@ -138,8 +191,7 @@ def _draw_each(
     labels += panels.draw_limits(axes, limits, high, partial(units.on_axis, metric))
     remark = _draw_growth(axes, metric, run, judged) if lead else ""
     label_ends(axes, labels)
-    whose = f" of {found[0].name}" if len(found) == 1 else ", each process"
-    return metric.title + whose, remark
+    return remark
 
 
 def _in_sight(
@@ -158,9 +210,10 @@ def _draw_growth(axes: Axes, metric: Metric, run: Run, judged: ResourceVerdict |
     if judged is None:
         return ""
     clock, scale = clock_of(run, judged.judged_until_s), metric.axis_scale
-    said = [draw_fit(axes, judged, scale), draw_forecast(axes, judged, clock, scale)]
+    draw_fit(axes, judged, scale)
+    draw_forecast(axes, judged, clock, scale)
     panels.write_inside(axes, note(judged))
-    return "   ".join(filter(None, said))
+    return "   ".join(growth_notes(judged))
 
 
 def _lead(found: Sequence[Curve], judged: ResourceVerdict | None) -> Curve | None:
@@ -214,13 +267,19 @@ def _lives_on(curve: Curve, found: Sequence[Curve]) -> bool:
 _TO_BROKERS = "Connections to the brokers"
 
 
-def _states_drawer(metric: Metric, run: Run, _: ResourceVerdict | None) -> Draw | None:
+def _states_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Drawn | None:
     states = curves.tcp_states(run.samples)
-    heading = f"{'Outgoing connections' if run.counts_all_remotes else _TO_BROKERS} by TCP state"
-    return (lambda axes: _draw_states(axes, metric, states, heading)) if states else None
+    if not states:
+        return None
+    title = f"{'Outgoing connections' if run.counts_all_remotes else _TO_BROKERS} by TCP state"
+    waits = any(curve.name == "TIME_WAIT" for curve in states)
+    remark = TIME_WAIT_NOTE if waits else ""
+    undrawn = judged and replace(judged, fit=None, forecast=None, forecast_check=None)
+    chart = _chart(metric, title, states, undrawn, notes=[remark])
+    return _headed(lambda axes: _draw_states(axes, metric, states), (title, remark)), chart
 
 
-def _draw_states(axes: Axes, metric: Metric, states: Sequence[Curve], heading: str) -> Heading:
+def _draw_states(axes: Axes, metric: Metric, states: Sequence[Curve]) -> None:
     style.count_axis(axes, metric.axis)
     panels.headroom(axes, max(curve.highest for curve in states), 0.12)
     labels = []
@@ -232,17 +291,22 @@ def _draw_states(axes: Axes, metric: Metric, states: Sequence[Curve], heading: s
         labels.append(EndLabel(curve.last, text, style.darker(colour), weight))
         panels.trail(axes, curve, colour)
     label_ends(axes, labels)
-    waits = any(curve.name == "TIME_WAIT" for curve in states)
-    return heading, TIME_WAIT_NOTE if waits else ""
 
 
-def _names_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Draw | None:
+def _names_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Drawn | None:
     named = curves.by_name(run.composition, metric.noun)
     total = curves.of_metric(run.samples, metric)
     known = total.read.size or named
     if not known:
         return None
-    return lambda axes: _draw_names(axes, metric, named, total, judged=judged, run=run)
+    layered = bool(named) and named[0].time_s.size >= 2
+    title = f"{metric.title}{' by name' if layered else ''}, all processes"
+    lines = [*([total] if total.read.size else []), *(named if layered else [])]
+    chart = _chart(metric, title, lines, judged, run=run)
+    return (
+        lambda axes: (title, _draw_names(axes, metric, named, total, judged=judged, run=run)),
+        chart,
+    )
 
 
 def _draw_names(
@@ -253,7 +317,7 @@ def _draw_names(
     *,
     judged: ResourceVerdict | None,
     run: Run,
-) -> Heading:
+) -> str:
     style.count_axis(axes, metric.axis)
     layered = bool(named) and named[0].time_s.size >= 2
     layers = list(np.cumsum([curve.values for curve in named], axis=0)) if layered else []
@@ -262,7 +326,7 @@ def _draw_names(
     panels.headroom(axes, max([high, *panels.near_limits(limits, high)]), 0.18)
     labels = panels.draw_limits(axes, limits, high, partial(units.on_axis, metric))
     if layered:
-        labels += _draw_layers(axes, named, layers, events.unsampled(run))
+        labels += draw_layers(axes, named, layers, events.unsampled(run))
         if total.read.size:
             panels.line(axes, total, color=style.INK, lw=1.0, zorder=3)
     else:
@@ -270,63 +334,27 @@ def _draw_names(
         labels.append(EndLabel(total.last, units.count(total.last), style.INK))
     remark = _draw_growth(axes, metric, run, judged)
     label_ends(axes, labels)
-    by_name = " by name" if layered else ""
-    return f"{metric.title}{by_name}, all processes", remark
+    return remark
 
 
-def _draw_layers(
-    axes: Axes, named: Sequence[Curve], layers: Sequence[Floats], holes: Sequence[events.Span]
-) -> list[EndLabel]:
-    """Draw counts on top of each other, open where nothing was sampled; return their names."""
-    labels, below = [], np.zeros_like(layers[0])
-    times = named[0].time_s
-    at = np.array([(hole.start_s + hole.end_s) / 2 for hole in holes])
-    places = np.searchsorted(times, at)
-    opened = np.insert(times, places, at)
-    for index, (curve, top) in enumerate(zip(named, layers, strict=True)):
-        colours = style.STACK if _grows(curve) else GREYS
-        colour = colours[index % len(colours)]
-        how: dict[str, Any] = {"color": colour, "label": curve.name, "alpha": 0.75, "lw": 0}
-        low, high = (np.insert(edge, places, np.nan) for edge in (below, top))
-        axes.fill_between(opened, low, high, zorder=2, **how)
-        labels.append(_layer_label(curve, below, top, colour))
-        below = top
-    return [label for label in labels if label]
-
-
-def _layer_label(curve: Curve, below: Floats, top: Floats, colour: str) -> EndLabel | None:
-    if not curve.highest:
-        return None
-    change = curve.values[-1] - curve.values[0]
-    figures = units.count(curve.last) + (f" ({change:+,.0f})" if change else "")
-    text = f"{units.shortened(curve.name, max(LAYER_LETTERS - len(figures), 4))} {figures}"
-    look = (style.darker(colour), "bold") if _grows(curve) else (style.MUTED,)
-    return EndLabel(float(below[-1] + top[-1]) / 2, text, *look)
-
-
-def _grows(curve: Curve) -> bool:
-    """Whether there were more at the end than once the run had warmed up: after a quarter."""
-    return bool(curve.values[-1] > curve.values[curve.values.size // 4])
-
-
-def _total_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Draw | None:
+def _total_drawer(metric: Metric, run: Run, judged: ResourceVerdict | None) -> Drawn | None:
     total, each = curves.of_metric(run.samples, metric), _each(metric, run)
     shown = [total] if total.read.size else each
     if not shown or (metric.absent_is_zero and max(curve.highest for curve in shown) <= 0):
         return None
-    whose = f" of {each[0].name}" if len(each) == 1 else ", all processes"
-    return lambda axes: _draw_total(axes, metric, shown, whose, judged=judged, run=run)
+    title = metric.title + (f" of {each[0].name}" if len(each) == 1 else ", all processes")
+    chart = _chart(metric, title, shown, judged, run=run)
+    return lambda axes: (title, _draw_total(axes, metric, shown, judged=judged, run=run)), chart
 
 
 def _draw_total(
     axes: Axes,
     metric: Metric,
     shown: Sequence[Curve],
-    whose: str,
     *,
     judged: ResourceVerdict | None,
     run: Run,
-) -> Heading:
+) -> str:
     style.count_axis(axes, metric.axis, whole=False)
     lowest = min(float(curve.read.min()) for curve in shown)
     limits, high = _in_sight(axes, metric, shown, judged)
@@ -338,27 +366,31 @@ def _draw_total(
         text = f"{units.number(curve.last, 3)} {metric.axis}"
         labels.append(EndLabel(curve.last, text, style.darker(style.BLUE), "bold"))
     label_ends(axes, labels)
-    return metric.title + whose, _draw_growth(axes, metric, run, judged)
+    return _draw_growth(axes, metric, run, judged)
 
 
-def _rate_drawer(metric: Metric, run: Run, _: ResourceVerdict | None) -> Draw | None:
-    curve = curves.of_metric(run.samples, metric)
-    return (lambda axes: _draw_rate(axes, metric, curve, run)) if curve.read.size else None
+def _rate_drawer(metric: Metric, run: Run, _: ResourceVerdict | None) -> Drawn | None:
+    added = curves.added(run.samples, metric.columns[0]).scaled(metric.axis_scale)
+    curve = curves.rate_of(added)
+    if not curve.read.size:
+        return None
+    each = use_per_request(run, metric)
+    remark = "" if each is None else f"{units.quantity(metric, each)} a request"
+    title = f"{metric.title}, all processes"
+    chart = _chart(metric, title, [curves.rate_of(added, curves.FINE_BINS)], notes=[remark])
+    return _headed(lambda axes: _draw_rate(axes, metric, curve), (title, remark)), chart
 
 
-def _draw_rate(axes: Axes, metric: Metric, curve: Curve, run: Run) -> Heading:
+def _draw_rate(axes: Axes, metric: Metric, curve: Curve) -> None:
     style.count_axis(axes, metric.axis, whole=False)
     panels.headroom(axes, curve.highest, 0.15)
     panels.line(axes, curve, color=style.GREEN)
     height = float(np.median(curve.read))
     text = f"{units.number(height, 3)} {metric.axis}"
     label_ends(axes, [EndLabel(height, text, style.darker(style.GREEN), "bold")])
-    each = use_per_request(run, metric)
-    remark = "" if each is None else f"{units.quantity(metric, each)} a request"
-    return f"{metric.title}, all processes", remark
 
 
-_DRAWERS: dict[Drawing, Callable[[Metric, Run, ResourceVerdict | None], Draw | None]] = {
+_DRAWERS: dict[Drawing, Callable[[Metric, Run, ResourceVerdict | None], Drawn | None]] = {
     "processes": _processes_drawer,
     "states": _states_drawer,
     "names": _names_drawer,

@@ -1,6 +1,7 @@
 """The picture of a run that watched several targets: a line for each of the worst of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,11 +10,18 @@ from matplotlib.figure import Figure
 
 from tidemark.analysis import units
 from tidemark.analysis.figures import events, panels, style
+from tidemark.analysis.figures.charts import Band, Chart, Picture
 from tidemark.analysis.figures.curves import Curve
-from tidemark.analysis.figures.forecast_lines import draw_fit, draw_forecast, horizon_s, reached
+from tidemark.analysis.figures.forecast_lines import (
+    draw_fit,
+    draw_forecast,
+    growth_notes,
+    horizon_s,
+    reached,
+)
 from tidemark.analysis.figures.frame import because_lines, draw_stack, subtitle
 from tidemark.analysis.figures.labels import EndLabel, label_ends
-from tidemark.analysis.figures.load_panels import counted, draw_latency, draw_requests, timed
+from tidemark.analysis.figures.load_panels import load_panels
 from tidemark.analysis.figures.panels import Heading, Panel
 from tidemark.analysis.figures.target_curves import band, of_targets, others_text, thinned
 from tidemark.analysis.verdict import headline
@@ -34,8 +42,13 @@ Looks = Mapping[str, str]
 """By target, its colour; others have none."""
 
 
-@style.themed
 def draw_targets(assessment: Assessment) -> Figure:
+    """The picture of a run of several targets alone."""
+    return depict_targets(assessment).figure
+
+
+@style.themed
+def depict_targets(assessment: Assessment) -> Picture:
     """Draw a run of several targets on one time axis: a panel per resource, then the load.
 
     The worst targets, a handful at most, have a colour and their id beside their line; the others
@@ -50,10 +63,7 @@ def draw_targets(assessment: Assessment) -> Figure:
     chosen = [
         panel for metric in JUDGED if (panel := _panel(metric, assessment, looks, lead)) is not None
     ]
-    if counted(run):
-        chosen.append(Panel("requests", 1.25, lambda axes: draw_requests(axes, run)))
-    if timed(run):
-        chosen.append(Panel("latency", 1.35, lambda axes: draw_latency(axes, run)))
+    chosen += load_panels(run)
     end_s = max(run.duration_s, 1e-3)
     span_s = (0.0, end_s if lead is None else horizon_s(lead[1], end_s))
     marks, spans = events.marks(run.events, several=True), events.spans(run)
@@ -102,14 +112,53 @@ def _panel(
     if not found:
         return None
     own = lead if lead is not None and lead[1].resource == metric.name else None
-    shown = assessment.verdict.resources[metric.name].metric
-    limits = {one.resources[metric.name].limit for one in assessment.targets}
+    together = assessment.verdict.resources[metric.name]
+    shown = together.metric
+    each = {one.resources[metric.name].limit for one in assessment.targets}
+    limits = sorted(limit * shown.axis_scale for limit in each if limit)[:1]
     judged = None if own is None else own[1]
     return Panel(
         metric.name,
         HEIGHT_IN,
         lambda axes: _draw(axes, shown, found, looks, judged=judged, limits=limits),
+        _chart(shown, found, looks, together=together, judged=judged, limits=limits),
     )
+
+
+def _chart(
+    metric: Metric,
+    found: Mapping[str, Curve],
+    looks: Looks,
+    *,
+    together: ResourceVerdict,
+    judged: ResourceVerdict | None,
+    limits: Sequence[float],
+) -> Chart:
+    """The same as a chart: a line for each target that is named, a band for the others."""
+    others = [found[one] for one in found if one not in looks]
+    bands = []
+    if others:
+        bands.append(Band(units.several(len(others), "other"), *band(others)))
+    return Chart(
+        metric.name,
+        f"{metric.title} by target",
+        metric.axis,
+        tuple(found[one] for one in looks if one in found),
+        tuple(bands),
+        metric=metric,
+        judged=replace(together, **_ahead(judged)),
+        limits=tuple(limits),
+        notes=(_whose(metric), *(growth_notes(judged) if judged is not None else ())),
+    )
+
+
+def _ahead(judged: ResourceVerdict | None) -> dict[str, Any]:
+    """The fit and the forecast of the target that the run is about, if they are of this one."""
+    return {name: getattr(judged, name, None) for name in ("fit", "forecast", "forecast_check")}
+
+
+def _whose(metric: Metric) -> str:
+    return "the process that holds most" if metric.has_own_limit else "all processes together"
 
 
 def _draw(
@@ -119,26 +168,25 @@ def _draw(
     looks: Looks,
     *,
     judged: ResourceVerdict | None,
-    limits: set[float | None],
+    limits: Sequence[float],
 ) -> Heading:
     style.count_axis(axes, metric.axis)
     highest = max(curve.highest for curve in found.values())
     if judged is not None:
         highest = max(highest, reached(judged, axes.get_xlim()[1]) * metric.axis_scale)
-    known = sorted({limit * metric.axis_scale for limit in limits if limit})[:1]
-    panels.headroom(axes, max([highest, *panels.near_limits(known, highest)]), 0.12)
+    panels.headroom(axes, max([highest, *panels.near_limits(limits, highest)]), 0.12)
     labels = _draw_others(axes, {one: found[one] for one in found if one not in looks})
     for target in reversed(list(looks)):
         if target in found:
             labels.append(_draw_target(axes, found[target], looks[target]))
-    labels += panels.draw_limits(axes, known, highest, partial(units.on_axis, metric))
+    labels += panels.draw_limits(axes, limits, highest, partial(units.on_axis, metric))
     said: list[str] = []
     if judged is not None:
-        said = [draw_fit(axes, judged, metric.axis_scale)]
-        said.append(draw_forecast(axes, judged, scale=metric.axis_scale))
+        draw_fit(axes, judged, metric.axis_scale)
+        draw_forecast(axes, judged, scale=metric.axis_scale)
+        said = growth_notes(judged)
     label_ends(axes, labels)
-    whose = "the process that holds most" if metric.has_own_limit else "all processes together"
-    return f"{metric.title} by target", "   ".join(filter(None, said)) or whose
+    return f"{metric.title} by target", "   ".join(said) or _whose(metric)
 
 
 def _draw_target(axes: Axes, curve: Curve, colour: str) -> EndLabel:

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from matplotlib.figure import Figure
-
 from tidemark.analysis.figures import entries, style
-from tidemark.analysis.figures.comparison_figure import draw_comparison
+from tidemark.analysis.figures.charts import Picture, View
+from tidemark.analysis.figures.comparison_figure import depict_comparison
 from tidemark.analysis.figures.overview_figure import draw_overview
-from tidemark.analysis.figures.run_figure import draw_run
-from tidemark.analysis.figures.targets_figure import draw_targets
+from tidemark.analysis.figures.run_figure import depict_run
+from tidemark.analysis.figures.targets_figure import depict_targets
 from tidemark.analysis.reports import html, verdict_json
 from tidemark.analysis.run import Run, load_run
 from tidemark.analysis.verdict.assessment import Assessment, assess, assess_directory
@@ -94,12 +93,13 @@ def write_comparison_of(assessed: Sequence[Assessment], out_dir: Path) -> None:
         ReportError: A file cannot be written.
     """
     pictures = [write_report(one, one.run.path) for one in assessed]
-    picture = style.png(draw_comparison(assessed))
+    drawn = depict_comparison(assessed)
+    picture = style.png(drawn.figure)
     title = entries.headline(entries.entries(assessed))
     out_dir = Path(out_dir)
     _make(out_dir)
     write_file(out_dir / REPORT_PNG, picture)
-    page = html.render_comparison(assessed, title, picture, pictures)
+    page = html.render_comparison(assessed, title, (picture, drawn.view), pictures)
     write_file(out_dir / REPORT_HTML, page.encode())
 
 
@@ -129,7 +129,7 @@ def assess_together(
     ]
 
 
-def write_report(assessment: Assessment, path: Path) -> bytes:
+def write_report(assessment: Assessment, path: Path) -> tuple[bytes, View | None]:
     """Write verdict.json, report.png and report.html of a run that has been assessed.
 
     Of a run whose samples have not been read, what was found on its targets is drawn.
@@ -139,17 +139,19 @@ def write_report(assessment: Assessment, path: Path) -> bytes:
         path: The folder that they go into.
 
     Returns:
-        The picture.
+        The picture, and what it shows.
     """
-    picture = style.png(_drawn(assessment))
+    drawn = _drawn(assessment)
+    picture, view = style.png(drawn.figure), drawn.view
     write_file(path / VERDICT_JSON, verdict_json.render(assessment).encode())
     write_file(path / REPORT_PNG, picture)
-    write_file(path / REPORT_HTML, html.render(assessment, picture).encode())
-    return picture
+    write_file(path / REPORT_HTML, html.render(assessment, picture, view).encode())
+    return picture, view
 
 
-def _drawn(assessment: Assessment) -> Figure:
+def _drawn(assessment: Assessment) -> Picture:
     if not assessment.targets:
-        return draw_run(assessment)
-    has_samples = len(assessment.run.samples) > 0
-    return draw_targets(assessment) if has_samples else draw_overview(assessment)
+        return depict_run(assessment)
+    if len(assessment.run.samples) > 0:
+        return depict_targets(assessment)
+    return Picture(draw_overview(assessment), None)

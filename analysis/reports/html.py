@@ -12,14 +12,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from tidemark.analysis import units
 from tidemark.analysis.figures import curves
+from tidemark.analysis.figures.charts import View
 from tidemark.analysis.figures.curves import Curve
 from tidemark.analysis.figures.events import told
+from tidemark.analysis.reports.chart_data import MOST_NUMBERS, share_of
+from tidemark.analysis.reports.drawn import Drawn, drawn_of, page_script, page_style, policy
 from tidemark.analysis.reports.target_rows import TargetTable, target_table
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.assessment import Assessment, Severity
 from tidemark.analysis.verdict.faults import left_text
 from tidemark.analysis.verdict.model import ForecastCheck, ResourceVerdict
+from tidemark.analysis.verdict.next_step import NextStep, next_step
 from tidemark.analysis.verdict.route_words import route_cell, told_apart
 from tidemark.analysis.verdict.summary import unlike
 from tidemark.analysis.verdict.target_result import foremost
@@ -34,6 +38,9 @@ HIDDEN = "(not shown)"
 LONGEST_VALUE = 500
 """What stands in a cell is cut to so many characters; the files of the run have the rest."""
 
+Depicted = tuple[bytes, View | None]
+"""A picture and what it shows; None where it has no charts."""
+
 LOOKS = {Severity.FAIL: "leak", Severity.UNKNOWN: "inconclusive", Severity.DOUBT: "inconclusive"}
 """The class of a badge by its severity; of what is well or a note "clean" and none."""
 
@@ -45,12 +52,19 @@ class Section:
     Attributes:
         assessment: What there is to say.
         picture: Its report.png as a data URL.
+        drawn: What the picture shows, for charts; None where it has none.
         anchor: Where a link to it leads.
     """
 
     assessment: Assessment
     picture: str
+    drawn: Drawn | None = None
     anchor: str = "run"
+
+    @property
+    def next(self) -> NextStep:
+        """What to do next."""
+        return next_step(self.assessment)
 
     @property
     def names(self) -> Iterator[tuple[str, Curve, float | None]]:
@@ -134,35 +148,46 @@ def _rows_of(run: Run, target: str) -> pd.DataFrame:
     return rows[rows["target"] == target]
 
 
-def render(assessment: Assessment, picture: bytes) -> str:
+def render(assessment: Assessment, picture: bytes, view: View | None = None) -> str:
     """Return report.html of one run.
 
     Args:
         assessment: What there is to say of it.
         picture: Its report.png.
+        view: What that shows; None where it has no charts.
     """
-    section = Section(assessment, _data_url(picture))
-    return _page("run.html", section=section)
+    section = Section(assessment, _data_url(picture), drawn_of(assessment, view))
+    return _page("run.html", [section], section=section)
 
 
 def render_comparison(
-    assessed: Sequence[Assessment], title: str, picture: bytes, pictures: Sequence[bytes]
+    assessed: Sequence[Assessment],
+    title: str,
+    picture: Depicted,
+    pictures: Sequence[Depicted],
 ) -> str:
     """Return report.html of a comparison.
 
     Args:
         assessed: The runs.
         title: The finding.
-        picture: report.png of the comparison.
-        pictures: report.png of each run, in the same order.
+        picture: report.png of the comparison and what it shows.
+        pictures: report.png of each run and what it shows, in the same order.
     """
+    png, view = picture
+    numbers = share_of(MOST_NUMBERS, [view, *(view for _, view in pictures)])
     numbered = enumerate(zip(assessed, pictures, strict=True), start=1)
-    sections = [Section(one, _data_url(png), f"run-{place}") for place, (one, png) in numbered]
+    sections = [
+        Section(one, _data_url(its), drawn_of(one, shown, numbers), f"run-{place}")
+        for place, (one, (its, shown)) in numbered
+    ]
     faults = (fault.fault for one in assessed for fault in one.summary.faults)
     return _page(
         "comparison.html",
+        sections,
         title=title,
-        picture=_data_url(picture),
+        picture=_data_url(png),
+        drawn=drawn_of(None, view, numbers),
         sections=sections,
         warning=unlike([one.run for one in assessed]),
         faults=list(dict.fromkeys(faults)),
@@ -170,8 +195,12 @@ def render_comparison(
     )
 
 
-def _page(template: str, **values: object) -> str:
+def _page(template: str, shown: Sequence[Section], **values: object) -> str:
     """Fill a template; half of a surrogate pair, which no file can hold, becomes "?"."""
+    drawn = [values.get("drawn"), *(section.drawn for section in shown)]
+    script = page_script() if any(one is not None for one in drawn) else ""
+    style = page_style()
+    values |= {"script": script, "style": style, "policy": policy(style, script)}
     text = _environment().get_template(template).render(values)
     return text.encode("utf-8", "replace").decode("utf-8")
 

@@ -10,6 +10,7 @@ from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.baseline import ResourceChange
 from tidemark.analysis.verdict.findings import Finding, Severity
 from tidemark.analysis.verdict.model import ResourceVerdict
+from tidemark.analysis.verdict.next_step import NextStep, next_step
 from tidemark.analysis.verdict.route_words import route_cell, told_apart
 from tidemark.analysis.verdict.target_result import TargetResult
 from tidemark.record.metrics import metric
@@ -67,6 +68,7 @@ def _section(assessment: Assessment) -> str:
     name = verdict.run if target is None else f"{verdict.run}, {target}"
     lines = [f"### {escape(name)}: {_result(assessment)}"]
     lines.append(escape(assessment.because))
+    lines.append(_next(next_step(assessment)))
     lines += [f"> {escape(warning)}" for warning in verdict.warnings]
     lines.append(_table(HEADER, [_row(one) for one in verdict.resources.values()], NUMBERS_FROM))
     if assessment.targets:
@@ -83,6 +85,12 @@ def _section(assessment: Assessment) -> str:
         lines.append(_table(("Resource", "Before", "Now", "Per", "Change"), rows, len(rows[0])))
     lines.append("\n".join(_bullet(finding) for finding in assessment.findings))
     return "\n\n".join(line for line in lines if line)
+
+
+def _next(step: NextStep) -> str:
+    """What to do next; a command stands as one types it."""
+    command = "" if step.command is None else f": `{step.command.replace('`', chr(39))}`"
+    return f"**Next:** {escape(step.text)}{command}"
 
 
 def _targets(results: Sequence[TargetResult]) -> list[str]:

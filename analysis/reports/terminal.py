@@ -17,6 +17,7 @@ from tidemark.analysis.verdict.baseline import ResourceChange
 from tidemark.analysis.verdict.faults import FaultEffect, left_text
 from tidemark.analysis.verdict.findings import ON_THE_RUN, Finding, Kind, Severity
 from tidemark.analysis.verdict.model import Messages, ResourceVerdict
+from tidemark.analysis.verdict.next_step import next_step
 from tidemark.analysis.verdict.route_words import route_cell, told_apart
 from tidemark.record.layout import REPORT_HTML, REPORT_PNG
 from tidemark.record.metadata import COMPLETED
@@ -222,6 +223,7 @@ def print_run(console: Console, assessment: Assessment, folder: Path | None = No
     _print_routes(console, assessment)
     _print_faults(console, assessment)
     console.print()
+    _print_next(console, assessment)
     _print_paths(console, folder or assessment.run.path)
 
 
@@ -236,6 +238,10 @@ def _print_claim(console: Console, assessment: Assessment) -> None:
         if decides or finding.severity is Severity.DOUBT:
             _print_line(console, "  ", finding.reason)
     _print_warnings(console, assessment)
+
+
+def _print_next(console: Console, assessment: Assessment) -> None:
+    _print_line(console, f"  {'next':<9} ", next_step(assessment).line)
 
 
 def _print_faults(console: Console, assessment: Assessment) -> None:
@@ -256,6 +262,7 @@ def _print_several(console: Console, assessment: Assessment) -> None:
     _print_targets(console, assessment)
     _print_faults(console, assessment)
     console.print()
+    _print_next(console, assessment)
     _print_paths(console, assessment.run.path)
 
 
@@ -295,13 +302,13 @@ def print_check(console: Console, assessment: Assessment) -> None:
     said = None if assessment.result == "clean" else assessment.leading
     style = SEVERITY_STYLE[assessment.gravest]
     _print_line(console, f"{assessment.claim}: ", assessment.because, style, indent=2)
-    if said is not None and said.remedy:
-        _print_line(console, f"  {'to do':<12}", said.remedy)
     for finding in assessment.telling:
         if finding is not said and _is_told(finding):
             style = SEVERITY_STYLE[finding.severity]
             _print_line(console, f"  {finding.severity.value:<12}", finding.reason, style)
     _print_warnings(console, assessment)
+    if assessment.exit_code:  # what passes a gate needs to be told of none
+        _print_line(console, f"  {'next':<12}", next_step(assessment).line)
     _print_targets(console, assessment)
     if assessment.changes:
         console.print()

@@ -13,6 +13,7 @@ from typing import Any
 from tidemark.analysis.verdict.assessment import Assessment
 from tidemark.analysis.verdict.findings import Finding
 from tidemark.analysis.verdict.model import Exhaustion, Interval, ResourceVerdict, Verdict
+from tidemark.analysis.verdict.next_step import next_step
 from tidemark.analysis.verdict.summary import Summary
 from tidemark.analysis.verdict.target_result import TargetResult
 
@@ -41,6 +42,7 @@ def content(assessment: Assessment) -> dict[str, Any]:
         "result": assessment.result,
         "headline": assessment.statement,
         "exit_code": assessment.exit_code,
+        "next": plain(next_step(assessment)),
         **_on_resources(verdict, assessment.summary),
         "messages": plain(verdict.messages),
         "latency": assessment.summary.latency.to_json(),

@@ -105,6 +105,7 @@ def combine_resource(name: str, results: Sequence[TargetResult]) -> ResourceVerd
         routes_reason=next((one.routes_reason for one in found if one.routes_reason), None),
         culprits=lead.culprits,
         all_remotes=any(one.all_remotes for one in found),
+        run_for_s=max((one.run_for_s for one in found if one.run_for_s is not None), default=None),
     )
 
 

@@ -231,6 +231,8 @@ class ResourceVerdict:
         routes_reason: Why some of them cannot be told; None where all can.
         culprits: What makes up the growth of what leaks, the most first; empty where unknown.
         all_remotes: Whether connections to anywhere are counted, not those to brokers.
+        run_for_s: For how long a load should last so that it can be told, seconds; None where it
+            is told, or where a longer one would tell no more.
     """
 
     resource: str
@@ -260,6 +262,7 @@ class ResourceVerdict:
     routes_reason: str | None = None
     culprits: tuple[Culprit, ...] = ()
     all_remotes: bool = False
+    run_for_s: float | None = None
 
     @property
     def metric(self) -> Metric:

@@ -1,7 +1,7 @@
 """The sentences of a verdict: each can be checked against the picture."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,20 +21,20 @@ _SENTENCES = {
     Pattern.STEADY: "{grow} by {rate}{whose}, steadily since {since}{stretch}{outlook}",
     Pattern.EXHAUSTED: "grew by {rate}{whose}{outlook}",
     Pattern.SLOWING: "still {grow}{by_now}, but ever more slowly: a fill that has not shown its "
-    "end; run for {twice} to see it",
+    "end; run for {longer} to see it",
     Pattern.RECENT: "{have} grown steadily only since {since}{by_now}, less than half of the run; "
-    "run for {twice} to see",
-    Pattern.SUSPECT: "may grow by {rate}, {doubt}; run for {thrice} to be sure",
+    "run for {longer} to see",
+    Pattern.SUSPECT: "may grow by {rate}, {doubt}; run for {longer} to be sure",
     Pattern.NOISY: "{swing} too much to tell: only growth above {excluded} is excluded; "
-    "run for {four_times}{or_control}",
+    "run for {longer}{or_control}",
     Pattern.THIN: "{samples} under load: too few to tell{disturbed}",
     Pattern.SHORT: "{kept} of load are too short to tell{disturbed}",
     Pattern.EARLY: "{grow} by {rate}, but {loaded} of load are within the first growth of {kind}; "
-    "run for {warm} to see{or_control}",
+    "run for {longer} to see{or_control}",
     Pattern.FEW_COLLECTIONS: "the heap was collected {collected} under load, too seldom to tell "
-    "what it keeps; run for {twice}, or with a smaller heap",
+    "what it keeps; run for {longer}, or with a smaller heap",
     Pattern.UNCOLLECTED: "{grow} by {rate}, but the heap was collected {collected} meanwhile, and "
-    "what is left to finalizers is closed then; run for {thrice} to see",
+    "what is left to finalizers is closed then; run for {longer} to see",
     Pattern.NOT_SEEN: "none was ever seen towards {brokers}: is --bootstrap or --brokers right?",
     Pattern.UNREAD: "0 in every sample, which no living process has: this was not read",
     Pattern.NOT_READ: "no sample has a figure: this was not read",
@@ -47,6 +47,19 @@ _HEAP_IS_FLAT = (
     "what collections leave of the heap is level at {left} since {since}; "
     "growth of it above {excluded} is excluded"
 )
+_TIMES_LONGER: Mapping[Pattern, float] = {
+    Pattern.SLOWING: 2,
+    Pattern.RECENT: 2,
+    Pattern.SUSPECT: 3,
+    Pattern.NOISY: 4,
+    Pattern.FEW_COLLECTIONS: 2,
+    Pattern.UNCOLLECTED: 3,
+    Pattern.THIN: 2,
+    Pattern.SHORT: 2,
+}
+"""How many times as long a load tells what this one does not, as it is for most of the time."""
+_LEAST_S = 60.0
+"""A load that was too short is not made a little longer."""
 _ONE = {"grow": "grows", "have": "has", "swing": "swings"}
 _SEVERAL = {verb: verb for verb in _ONE}
 
@@ -64,6 +77,7 @@ def explained(
     growth, span_s = judgement.growth, window.end_s - window.begin_s
     is_heap = found.resource == MEMORY and memory.column == HEAP and growth is not None
     is_level = is_heap and judgement.pattern is Pattern.FLAT
+    needed_s = _needed_s(found, judgement, memory, span_s)
     sentence = (_HEAP_IS_FLAT if is_level else _SENTENCES[judgement.pattern]).format(
         left=_held(found, float(np.median(growth.points.y)) if growth else None),
         rate=rate(found),
@@ -72,16 +86,13 @@ def explained(
         stretch=_stretch(found, growth, window),
         outlook=_outlook(found, window),
         by_now=_by_now(found, growth),
-        twice=units.duration(2 * span_s),
-        thrice=units.duration(3 * span_s),
-        four_times=units.duration(4 * span_s),
+        longer=units.duration(needed_s),
         doubt=_doubt(growth),
         excluded=_excluded(found, judgement),
         samples=units.several(int(window.keep.sum()), "sample"),
         kept=units.duration(window.kept_s),
         loaded=units.duration(round(span_s)),
         kind=memory.first.phrase,
-        warm=_warm(found, memory.first, span_s),
         collected=_times(memory.collections),
         or_control="" if has_control else ", or with a control run",
         disturbed=_disturbed(window),
@@ -89,16 +100,29 @@ def explained(
         level=_held(found, _level(found, window)),
         **(_ONE if found.metric.unit == "bytes" else _SEVERAL),
     )
-    return replace(found, reason=f"{found.metric.phrase}: {sentence}")
+    return replace(found, reason=f"{found.metric.phrase}: {sentence}", run_for_s=needed_s)
 
 
-def _warm(found: ResourceVerdict, first: FirstGrowth, span_s: float) -> str:
+def _needed_s(
+    found: ResourceVerdict, judgement: Judgement, memory: MemorySeries, span_s: float
+) -> float | None:
+    """For how long a load must last so that what cannot be told of this one can be."""
+    if judgement.pattern is Pattern.EARLY:
+        return _warm_s(found, memory.first, span_s)
+    times = _TIMES_LONGER.get(judgement.pattern)
+    if times is None:
+        return None
+    is_little = judgement.pattern in {Pattern.THIN, Pattern.SHORT}
+    return max(times * span_s, _LEAST_S if is_little else 0.0)
+
+
+def _warm_s(found: ResourceVerdict, first: FirstGrowth, span_s: float) -> float:
     """How long to run so that memory is judged on more than its first growth; whole minutes."""
     growing, hourly = found.per_request, found.per_hour
     slope = growing if growing is not None else (hourly or 0.0) / 3600.0
     rate = hourly / 3600.0 / growing if growing and hourly else 1.0
     needed_s = max(first.told_after_s(slope, rate), 1.5 * span_s)
-    return units.duration(60.0 * math.ceil(needed_s / 60.0))
+    return 60.0 * math.ceil(needed_s / 60.0)
 
 
 def _times(count: float | None) -> str:

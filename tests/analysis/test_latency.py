@@ -102,7 +102,7 @@ def test_a_comparison_marks_the_figure(tmp_path):
     assessed = [assess(load_run(path)) for path in paths]
     table = printed(terminal.print_comparison, assessed, tmp_path)
     assert table.count(f"{DOUBTED} ") == 1
-    page = html.render_comparison(assessed, "title", b"", [b""] * len(assessed))
+    page = html.render_comparison(assessed, "title", (b"", None), [(b"", None)] * len(assessed))
     assert f"{assessed[0].summary.latency.p99}</td>" in page
     axes = next(one for one in draw_comparison(assessed).axes if one.get_label() == "latency")
     assert "not to be trusted" in axes.get_title("left")

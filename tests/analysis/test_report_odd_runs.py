@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tidemark.analysis.figures import style
-from tidemark.analysis.figures.comparison_figure import draw_comparison
-from tidemark.analysis.figures.run_figure import draw_run
+from tidemark.analysis.figures.comparison_figure import depict_comparison
+from tidemark.analysis.figures.run_figure import depict_run
 from tidemark.analysis.reports import html, junit, markdown, verdict_json
 from tidemark.analysis.run import load_run
 from tidemark.analysis.verdict.assessment import assess
@@ -89,11 +89,13 @@ def test_every_run_is_reported_or_refused(tmp_path_factory, drawn):
         assessment = assess(run)
     except UnusableRunError:
         return
-    picture = style.png(draw_run(assessment))
-    together = style.png(draw_comparison([assessment, assessment]))
+    drawn = depict_run(assessment)
+    picture = style.png(drawn.figure)
+    together = depict_comparison([assessment, assessment])
+    both = (style.png(together.figure), together.view)
     assert picture.startswith(b"\x89PNG")
-    assert html.render(assessment, picture)
-    assert html.render_comparison([assessment], "x", together, [picture])
+    assert html.render(assessment, picture, drawn.view)
+    assert html.render_comparison([assessment], "x", both, [(picture, drawn.view)])
     assert junit.render(assessment)
     assert markdown.render(assessment)
     json.loads(verdict_json.render(assessment))

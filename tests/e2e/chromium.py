@@ -61,19 +61,76 @@ class Page:
         path.write_bytes(base64.b64decode(answer["data"]))
 
     def press(self, key: str) -> None:
-        """Press a key that writes nothing: ArrowLeft, Escape, Tab."""
-        code = {"Tab": 9, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39, "End": 35}[key]
-        for kind in ("rawKeyDown", "keyUp"):
-            what = {"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code}
-            self._browser.ask("Input.dispatchKeyEvent", what, self._session)
+        """Press a key: ArrowLeft, Escape, Tab, Enter."""
+        code = {
+            "Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "ArrowLeft": 37, "ArrowRight": 39,
+            "ArrowDown": 40,
+        }[key]  # fmt: skip
+        what = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        text = {"text": "\r"} if key == "Enter" else {}
+        for kind in ("keyDown" if text else "rawKeyDown", "keyUp"):
+            self._browser.ask(
+                "Input.dispatchKeyEvent", {"type": kind, **what, **text}, self._session
+            )
+
+    def type(self, text: str) -> None:
+        """Write into the field that has the focus."""
+        self._browser.ask("Input.insertText", {"text": text}, self._session)
+
+    def ask(self, method: str, **what: Any) -> dict[str, Any]:
+        """The answer to a command of the protocol that is about this tab."""
+        return self._browser.ask(method, what, self._session)
+
+    def bring_to_front(self) -> None:
+        """Look at it again, after another tab was opened."""
+        self._browser.ask("Page.bringToFront", {}, self._session)
+
+    def use_mouse(self, *steps: tuple[str, float, float], clicks: int = 1) -> None:
+        """Move, press and release the left button at places of the window, in pixels."""
+        for step, x, y in steps:
+            kind = {"move": "mouseMoved", "press": "mousePressed", "release": "mouseReleased"}[step]
+            held = {"button": "left", "buttons": 1} if step != "release" else {"button": "left"}
+            what = {"type": kind, "x": x, "y": y, "clickCount": clicks, **held}
+            self._browser.ask("Input.dispatchMouseEvent", what, self._session)
+
+    def watch_network(self) -> None:
+        """From now on keep what the page asks for: see `asked_for`."""
+        self._browser.ask("Network.enable", {}, self._session)
+
+    @property
+    def asked_for(self) -> list[str]:
+        """The URLs that the page has asked for."""
+        return [
+            event["params"]["request"]["url"]
+            for event in self._browser.events
+            if event.get("sessionId") == self._session
+            and event["method"] == "Network.requestWillBeSent"
+        ]
+
+    def show_without_scripts(self) -> None:
+        """Run none of the scripts of the pages that are opened next."""
+        what = {"value": True}
+        self._browser.ask("Emulation.setScriptExecutionDisabled", what, self._session)
+
+    def show_printed(self) -> None:
+        """Look at it as a printer does."""
+        self._browser.ask("Emulation.setEmulatedMedia", {"media": "print"}, self._session)
 
     def open(self, url: str) -> None:
         """Begin to load a page."""
         self._browser.ask("Page.navigate", {"url": url}, self._session)
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression, awaited; None while there is none."""
-        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True}
+        """The value of a JavaScript expression, awaited; None while there is none.
+
+        What it does is done as by a person, who may open another tab.
+        """
+        asked = {
+            "expression": expression,
+            "awaitPromise": True,
+            "returnByValue": True,
+            "userGesture": True,
+        }
         answer = self._browser.ask("Runtime.evaluate", asked, self._session)
         return answer.get("result", {}).get("value")
 
@@ -91,7 +148,8 @@ class Page:
 class Browser:
     """A Chromium, by its pipe."""
 
-    def __init__(self, ask: int, hear: int) -> None:
+    def __init__(self, ask: int, hear: int, pid: int) -> None:
+        self.pid = pid
         self._ask = os.fdopen(ask, "wb", buffering=0)
         self._hear = os.fdopen(hear, "rb")
         self._numbers = itertools.count(1)
@@ -110,7 +168,10 @@ class Browser:
 
     def page(self) -> Page:
         """A new tab."""
-        target = self.ask("Target.createTarget", {"url": "about:blank"})["targetId"]
+        return self.attached(self.ask("Target.createTarget", {"url": "about:blank"})["targetId"])
+
+    def attached(self, target: str) -> Page:
+        """A tab that somebody has opened."""
         attach = {"targetId": target, "flatten": True}
         return Page(self, self.ask("Target.attachToTarget", attach)["sessionId"])
 
@@ -162,7 +223,7 @@ def chromium(folder: Path) -> Iterator[Browser]:
     )
     os.close(their_in)
     os.close(their_out)
-    browser = Browser(our_out, our_in)
+    browser = Browser(our_out, our_in, process.pid)
     try:
         yield browser
         browser.ask("Browser.close", {})

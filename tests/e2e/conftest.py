@@ -6,10 +6,11 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ import psutil
 import pytest
 
 from tests.eventually import eventually
+
+from .chromium import PROGRAM, Browser, chromium
+from .web import Form
 
 REPOSITORY = Path(__file__).parents[2]
 LOCUSTFILE = REPOSITORY / "locustfiles" / "ingest.py"
@@ -169,3 +173,48 @@ def sampled(run: Path, rows: int = 5) -> bool:
     """Whether a run has that many sample rows."""
     path = run / "samples.csv"
     return path.exists() and path.read_text().count("\n") > rows
+
+
+@pytest.fixture
+def form_of(bench: Workbench) -> Iterator[Callable[..., Form]]:
+    """Starts Locust's web UI with options, and ends it."""
+    forms = []
+
+    def start(*options: str, locustfile: Path = LOCUSTFILE) -> Form:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        locust = bench.start(
+            "locust",
+            f"--locustfile={locustfile}",
+            f"--web-port={port}",
+            "--interval=0.2",
+            "--no-report",
+            *options,
+        )
+        forms.append(form := Form(bench, port, locust))
+        eventually(form.is_up)
+        return form
+
+    yield start
+    for form in forms:
+        form.locust.signal(signal.SIGTERM)
+    for form in forms:
+        assert "Traceback" not in form.locust.wait().err
+    bench.expect_nothing_left()
+
+
+@pytest.fixture
+def form(form_of: Callable[..., Form], request: pytest.FixtureRequest) -> Form:
+    """The form, of a Locust with the options that the test gives as parameter."""
+    return form_of(*getattr(request, "param", ()))
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    if PROGRAM is None:
+        missing = "there is no Chromium: apt-get install chromium"
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with chromium(tmp_path / "chromium") as browser:
+        yield browser

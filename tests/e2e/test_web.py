@@ -1,16 +1,9 @@
 """The web UI: each start is a run of its own, and the form is checked like a command line."""
 
 import http.server
-import json
-import os
-import signal
-import socket
 import threading
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -18,59 +11,11 @@ import pytest
 
 from tests.eventually import eventually
 
-from .chromium import PROGRAM, Browser, Page, chromium
-from .conftest import LOCUSTFILE, Command, Workbench, event_names, metadata, sampled
+from .chromium import Browser
+from .conftest import event_names, metadata, sampled
+from .web import Form, says
 
 pytestmark = pytest.mark.e2e
-
-
-class Form:
-    """Locust's web form, as a browser posts it."""
-
-    def __init__(self, bench: Workbench, port: int, locust: Command) -> None:
-        self.bench = bench
-        self.locust = locust
-        self.url = f"http://127.0.0.1:{port}"
-
-    def is_up(self) -> bool:
-        try:
-            with urllib.request.urlopen(self.url, timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    def post(self, path: str, **fields: str) -> dict[str, Any]:
-        body = urllib.parse.urlencode(fields).encode()
-        with urllib.request.urlopen(f"{self.url}{path}", body, timeout=60) as answer:
-            content: dict[str, Any] = json.load(answer)
-        return content
-
-    def start(self, **fields: str) -> dict[str, Any]:
-        return self.post("/swarm", **{"user_count": "1", "spawn_rate": "1", **fields})
-
-    def stop(self) -> None:
-        assert self.post("/stop")["success"]
-
-
-@pytest.fixture
-def form(bench: Workbench, request: pytest.FixtureRequest) -> Iterator[Form]:
-    """The form, of a Locust with the options that the test gives as parameter."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    locust = bench.start(
-        "locust",
-        f"--locustfile={LOCUSTFILE}",
-        f"--web-port={port}",
-        "--interval=0.2",
-        "--no-report",
-        *getattr(request, "param", ()),
-    )
-    web = Form(bench, port, locust)
-    eventually(web.is_up)
-    yield web
-    locust.signal(signal.SIGTERM)
-    assert "Traceback" not in locust.wait().err
-    bench.expect_nothing_left()
 
 
 @pytest.mark.long
@@ -143,21 +88,6 @@ def test_the_web_ui_listens_on_loopback_alone(form: Form) -> None:
 
 
 # In a real browser
-
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
-    if PROGRAM is None:
-        missing = "there is no Chromium: apt-get install chromium"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    with chromium(tmp_path / "chromium") as browser:
-        yield browser
-
-
-def says(page: Page, *words: str) -> bool:
-    return any(word in page.text.upper() for word in words)
 
 
 @pytest.mark.long

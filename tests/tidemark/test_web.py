@@ -36,6 +36,7 @@ class Puppet:
     started: list[tuple[int, float]] = field(default_factory=list)
     dropped: int = 0
     is_busy: bool = False
+    keeps_rate: bool = True
 
     def expect_idle(self) -> None:
         if self.is_busy:
@@ -115,6 +116,9 @@ ROUTES = [
     ("GET", "/login"),
     ("POST", "/user"),
     ("GET", "/worker-count"),
+    ("GET", "/tidemark/form.json"),
+    ("GET", "/tidemark/form.js"),
+    ("GET", "/tidemark/form.css"),
     ("GET", "/nowhere"),
 ]
 
@@ -410,3 +414,81 @@ def test_any_form_is_answered_in_one_line_and_starts_what_it_should_or_nothing(
         assert page.prepared == (said["success"] or page.dropped), form
         assert page.is_busy == said["success"], form
         assert not page.options["results"].startswith("/"), form
+
+
+# The start form
+
+
+def test_the_page_brings_the_form_and_its_parts(page: Puppet) -> None:
+    text = page.client.get("/", base_url=OWN).text
+    for name in ("form.js", "form.css"):
+        assert f'"./tidemark/{name}"' in text
+        answer = page.client.get(f"/tidemark/{name}", base_url=OWN)
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "no-store"
+    for name in ("form.py", "..%2f__init__.py", "page"):
+        assert page.client.get(f"/tidemark/{name}", base_url=OWN).status_code == 404
+    assert "tidemark" not in page.client.get("/stats/report", base_url=OWN).text
+
+
+def test_the_form_is_as_the_last_run_was(page: Puppet) -> None:
+    assert page.post(**GOOD, rate="40", host=EMBEDDED_HOST, run_time="1m")["success"]
+    form = page.client.get("/tidemark/form.json", base_url=OWN).json
+    assert form["service"] == "shared"
+    first = {field["name"]: field["value"] for field in form["groups"][0]["fields"]}
+    assert first == {"host": "", "rate": "40", "run_time": "1m"}
+
+
+def test_what_the_form_may_not_set_is_not_in_it(page: Puppet) -> None:
+    form = page.client.get("/tidemark/form.json", base_url=OWN).json
+    names = {field["name"] for group in form["groups"] for field in group["fields"]}
+    assert names.isdisjoint({"results", "kafka_config", "broker_option", "allow_kafka_plugins"})
+    assert {"rate", "kafka_option", "bootstrap"} <= names
+
+
+def test_all_that_the_form_says_untouched_is_a_good_form(page: Puppet) -> None:
+    form = page.client.get("/tidemark/form.json", base_url=OWN).json
+    said = {
+        field["name"]: str(field.get("untouched", field["value"])).replace("True", "true")
+        for group in form["groups"]
+        for field in group["fields"]
+        if field["needs"] != "running"
+    }
+    (chosen,) = (one for one in form["services"] if one["name"] == form["service"])
+    assert page.post(**{**said, **chosen["posts"]})["success"]
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        ({"rate": "0"}, "rate"),
+        ({"user_count": "0"}, "user_count"),
+        ({"run_time": "soon"}, "run_time"),
+        ({"strategy": "nope"}, "strategy"),
+        ({"kafka_option": "ssl.ca.location=/x"}, "kafka_option"),
+        ({"results": "/tmp"}, ""),
+    ],
+)
+def test_an_error_names_its_field(page: Puppet, form: dict[str, str], field: str) -> None:
+    assert page.post(**{**GOOD, **form})["field"] == field
+
+
+def test_the_form_asks_for_locusts_login_and_stands_below_its_path() -> None:
+    environment = Environment()
+    environment.parsed_options = get_parser().parse_args([])
+    environment.parsed_options.stats_history_enabled = False
+    runner = environment.create_local_runner()
+    web_ui = WebUI(
+        environment, "127.0.0.1", 0, delayed_start=True, web_login=True, web_base_path="/load"
+    )
+    assert web_ui.app
+    web_ui.app.secret_key = "s3cret"
+    web_ui.login_manager.user_loader(lambda _: None)
+    WebPage(environment, web_ui, Puppet(web_ui.app.test_client(), environment, runner)).install()
+    client = web_ui.app.test_client()
+    for path in ("/load/", "/load/tidemark/form.json", "/load/tidemark/form.js"):
+        answer = client.get(path, base_url=OWN)
+        assert answer.status_code == 302, path
+        assert answer.headers["Location"].startswith("/load/login")
+    assert client.get("/tidemark/form.json", base_url=OWN).status_code == 404
+    runner.greenlet.kill(block=False)

@@ -2,9 +2,12 @@
 
 from importlib.resources import files
 
+from tidemark.charts.parts import PARTS, part
+
 PAGE = "index.html"
 KINDS = {
     PAGE: "text/html; charset=utf-8",
+    "scheme.js": "text/javascript; charset=utf-8",
     "live.js": "text/javascript; charset=utf-8",
     "charts.js": "text/javascript; charset=utf-8",
     "live.css": "text/css; charset=utf-8",
@@ -29,4 +32,10 @@ HEADERS = {
 
 def contents() -> dict[str, bytes]:
     """What stands in each of them."""
-    return {name: files("tidemark.live").joinpath("page", name).read_bytes() for name in KINDS}
+    return {name: _read(name) for name in KINDS}
+
+
+def _read(name: str) -> bytes:
+    if name in PARTS:
+        return part(name).encode()
+    return files("tidemark.live").joinpath("page", name).read_bytes()

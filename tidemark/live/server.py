@@ -52,7 +52,7 @@ def make_app(watched: Watched, token: str = "") -> Flask:
         return Response(content[PAGE], content_type=KINDS[PAGE])
 
     @app.get("/page/<name>")
-    def part(name: str) -> Response:
+    def page_part(name: str) -> Response:
         if name not in KINDS:
             abort(404)
         return Response(content[name], content_type=KINDS[name])

@@ -24,7 +24,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import IO, Any
 
 from tidemark.record.process import signal_name
@@ -80,6 +80,7 @@ class Companion:
         self._address: Address | None = None
         self._is_told = Event()  # that it listens, or that it never will
         self._is_stopped = Event()
+        self._changing = Lock()  # one is not started while another is being stopped
         self._process: subprocess.Popen[bytes] | None = None
         self._thread: Thread | None = None
 
@@ -109,11 +110,18 @@ class Companion:
 
     def start(self) -> None:
         """Start it; returns at once. Does nothing while it is there, or once it is given up."""
-        if self._thread is None or self._is_stopped.is_set():
-            self._is_stopped.clear()
-            self._is_told.clear()
-            self._thread = Thread(target=self._keep, name="companion", daemon=True)
-            self._thread.start()
+        with self._changing:
+            if self._thread is None or self._is_stopped.is_set():
+                self._is_stopped.clear()
+                self._is_told.clear()
+                self._thread = Thread(target=self._keep, name="companion", daemon=True)
+                self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and is neither stopped nor given up."""
+        is_there = self._thread is not None and self._thread.is_alive()
+        return is_there and not self._is_stopped.is_set()
 
     @property
     def is_given_up(self) -> bool:
@@ -128,14 +136,15 @@ class Companion:
 
     def stop(self) -> None:
         """End it and wait for that; safe to call again. `start` starts another one."""
-        self._is_stopped.set()
-        if self._process:
-            self._process.terminate()
-        if self._thread:
-            self._thread.join(END_S)
-        if self._process and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        with self._changing:
+            self._is_stopped.set()
+            if self._process:
+                self._process.terminate()
+            if self._thread:
+                self._thread.join(END_S)
+            if self._process and self._process.poll() is None:
+                self._process.kill()
+                self._process.wait()
 
     # -- the child -------------------------------------------------------------------------------
 

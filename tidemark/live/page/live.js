@@ -2,7 +2,8 @@
 // Asks once a second for what is new of the run, and shows it. A reload begins with all of it.
 
 const EVERY_MS = 1000;
-const AT_REST_MS = 10000;
+const OF_LOCUST = document.documentElement.dataset.of === "locust"; // a tab of its page
+const AT_REST_MS = OF_LOCUST ? 2000 : 10000; // another run may begin there
 const MOST_LINES = 8;
 const SIGNS = { fail: "✖", unknown: "?", doubt: "?", pass: "✔", note: "✔", none: "…" };
 const STATES = ["established", "syn_sent", "fin_wait1", "fin_wait2", "time_wait", "close_wait", "last_ack", "closing"];
@@ -38,6 +39,7 @@ function merged(before, change) {
 
 function take(answer) {
   if (answer.is_whole) Object.assign(run, { targets: {}, requests: { time: [], series: {} } });
+  if (answer.key !== run.key) shown.looked = null; // another run: at another time
   const nothing = { time: [], series: {} };
   for (const [name, change] of Object.entries(answer.targets)) {
     const before = run.targets[name] || {};
@@ -56,16 +58,39 @@ async function ask() {
   let pause = EVERY_MS - (Date.now() % EVERY_MS) + 150; // soon after the sampler's tick
   try {
     const answer = await fetch(`live.json?since=${run.key}.${run.revision}`, { cache: "no-store" });
-    if (!answer.ok) throw new Error(`${answer.status}`);
-    take(await answer.json());
-    say("");
-    show();
-    if (run.facts.is_final) pause = AT_REST_MS;
+    if (answer.redirected) throw new Refused("log in again, in Locust's page");
+    if (!answer.ok) throw new Refused((await answer.text()).slice(0, 300));
+    const told = await answer.json();
+    if (told.why) wait(told.why);
+    else {
+      take(told);
+      say("");
+      show();
+      if (run.facts.is_final) pause = AT_REST_MS;
+    }
   } catch (error) {
-    say(error instanceof TypeError ? "tidemark watch has gone: what stands here is what it said last" : `cannot be shown: ${error.message}`);
-    if (!(error instanceof TypeError)) console.error(error);
+    const who = OF_LOCUST ? "Locust" : "tidemark watch";
+    say(error instanceof TypeError ? `${who} has gone: what stands here is what it said last` : `cannot be shown: ${error.message}`);
+    if (!(error instanceof TypeError || error instanceof Refused)) console.error(error);
   }
-  setTimeout(() => (document.hidden ? document.addEventListener("visibilitychange", ask, { once: true }) : ask()), pause);
+  setTimeout(() => whenSeen(ask), pause);
+}
+
+class Refused extends Error {}
+
+// Nothing is asked for that nobody sees: the page, or the tab that it is in.
+function whenSeen(go) {
+  const frame = window.frameElement;
+  const isSeen = !document.hidden && !(frame && frame.parentElement.hidden);
+  if (isSeen) go();
+  else document.addEventListener("visibilitychange", () => whenSeen(go), { once: true });
+}
+
+// There is nothing to show yet.
+function wait(why) {
+  document.title = "Tidemark";
+  put(by("state"), why);
+  document.body.classList.toggle("empty", !run.facts);
 }
 
 // -- what is shown --------------------------------------------------------------------------
@@ -83,6 +108,7 @@ function put(element, text) {
 
 function show() {
   const facts = run.facts;
+  document.body.classList.remove("empty");
   document.title = `${facts.verdict} · ${facts.name}`;
   put(by("name"), facts.strategy && facts.strategy !== facts.name ? `${facts.name} (${facts.strategy})` : facts.name);
   put(by("state"), facts.state);
@@ -318,7 +344,7 @@ function begin() {
     input.addEventListener("change", () => { shown.span = Number(input.value); shared.look(null); });
   }
   by("target").addEventListener("change", (event) => { shown.target = event.target.value; drawCharts(); });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  document.addEventListener("scheme", () => {
     for (const chart of Object.values(charts)) chart.names = "";
     if (run.facts) drawCharts();
   });

@@ -5,8 +5,10 @@
 const DASHES = [[], [8, 4], [2, 3], [12, 3, 2, 3], [5, 2], [1, 4], [14, 5], [6, 2, 1, 2, 1, 2]];
 const GAP = 5; // so many usual distances without a figure are a gap
 const HEIGHT = 220;
+const NAMES_HEIGHT = 20; // for what is marked, above each chart
 const NARROWEST_S = 2;
-const LEAST_MARGIN = { count: 1, bytes: 65536, rate: 0.5 }; // a level line is drawn as one
+const NEAR_LIMIT = 1 / 3; // a limit is in sight once the figures come to this share of it
+const LEAST_MARGIN = { count: 1, bytes: 65536, mib: 1 / 16, rate: 0.5, ms: 0.5, percent: 0.5 }; // a level line is drawn as one
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const three = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
@@ -17,15 +19,22 @@ const formats = {
     const unit = [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]].find(([, size]) => Math.abs(value) >= size);
     return unit ? `${three.format(value / unit[1])} ${unit[0]}` : `${whole.format(value)} B`;
   },
+  mib: (value) => formats.bytes(value * 2 ** 20),
   rate: (value) => `${three.format(value)}/s`,
+  ms: (value) => (Math.abs(value) < 1000 ? `${three.format(value)} ms` : `${three.format(value / 1000)} s`),
+  percent: (value) => `${three.format(value)} %`,
 };
 
 // Distances between the figures on an axis, in which they are round.
 const decades = [1, 2, 5].flatMap((one) => [1, 10, 100].map((ten) => one * ten)).sort((a, b) => a - b);
+const fractions = Array.from({ length: 36 }, (_, i) => [1, 2, 5][i % 3] * 10 ** (Math.floor(i / 3) - 3));
 const steps = {
   count: Array.from({ length: 30 }, (_, i) => [1, 2, 5][i % 3] * 10 ** Math.floor(i / 3)),
   bytes: [0, 1, 2, 3, 4].flatMap((unit) => decades.map((one) => one * 1024 ** unit)),
-  rate: Array.from({ length: 36 }, (_, i) => [1, 2, 5][i % 3] * 10 ** (Math.floor(i / 3) - 3)),
+  mib: fractions,
+  rate: fractions,
+  ms: fractions,
+  percent: fractions,
 };
 
 function colour(name) {
@@ -48,6 +57,13 @@ function clock(time, step = 1) {
   return `${two(date.getHours())}:${two(date.getMinutes())}${seconds}`;
 }
 
+// How moments are told: by the clock, unless a page tells them otherwise.
+const byClock = {
+  isTime: true, // uPlot finds the distances between the figures on the axis
+  axis: (splits, step) => splits.map((time) => clock(time, step)),
+  told: (time) => clock(time),
+};
+
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted.length ? sorted[sorted.length >> 1] : 0;
@@ -65,8 +81,8 @@ function known(times, values) {
 }
 
 // Times and lines with an empty place in each hole, which a line would bridge otherwise.
-function withHoles(times, lines) {
-  const longest = GAP * usualDistance(times);
+function withHoles(times, lines, gap) {
+  const longest = gap * usualDistance(times);
   const holes = [];
   for (let i = 1; i < times.length; i++) if (times[i] - times[i - 1] > longest) holes.push(i);
   if (!holes.length) return [times, lines];
@@ -93,6 +109,29 @@ function withHoles(times, lines) {
   ];
 }
 
+function isPower(value) {
+  const power = Math.log10(value || NaN);
+  return Math.abs(power - Math.round(power)) < 1e-9;
+}
+
+// A forecast as a line and the two edges of its band.
+function paths(forecast, end = Infinity) {
+  if (forecast.middle) return forecast;
+  const to = (at) => [[forecast.made, at], [forecast.level, forecast.limit]];
+  return { middle: to(forecast.at), low: to(forecast.low), high: to(forecast.high ?? end) };
+}
+
+// How high a path comes between two moments.
+function reached([times, heights], from, to) {
+  const last = times.length - 1;
+  if (times[0] > to || times[last] < from) return -Infinity;
+  let i = 0;
+  while (i < last && times[i + 1] <= to) i++;
+  if (i === last) return heights[last];
+  const span = times[i + 1] - times[i];
+  return heights[i] + (span ? (to - times[i]) / span : 1) * (heights[i + 1] - heights[i]);
+}
+
 // One chart: `draw` takes what there is to draw, and draws it.
 class Chart {
   constructor(parent, id, title, format, shared) {
@@ -103,11 +142,14 @@ class Chart {
     this.element = document.createElement("section");
     this.element.className = "chart";
     this.element.id = id;
-    this.heading = document.createElement("h2");
+    this.when = shared.when || byClock;
+    this.heading = document.createElement(shared.heading || "h2");
     const name = document.createElement("span");
     name.id = `${id}-title`;
     name.textContent = title;
-    this.heading.append(name);
+    this.moment = document.createElement("span"); // when the cursor is
+    this.moment.className = "moment";
+    this.heading.append(name, " ", this.moment);
     this.element.setAttribute("aria-labelledby", name.id);
     this.plot = document.createElement("div");
     this.plot.className = "plot";
@@ -128,12 +170,15 @@ class Chart {
     this.lines = [];
   }
 
-  // what: {times, lines: [{name, last, low, high}], limit, limitText, forecast, marks, note}
+  // what: {times, lines: [{name, last, low, high}], limit, limitText, fit, forecast, marks, spans, note, isLog, gap}
+  // forecast: {made, level, limit, at, low, high}, or its paths {middle, low, high}; fit: a path.
+  // A path is [times, heights].
   draw(what) {
-    const [times, lines] = withHoles(what.times, what.lines);
+    const gap = what.gap || GAP;
+    const [times, lines] = withHoles(what.times, what.lines, gap);
     this.what = { ...what, times, lines };
     this.lines = lines;
-    this.longest = lines.map((line) => GAP * usualDistance(known(times, line.last)));
+    this.longest = lines.map((line) => gap * usualDistance(known(times, line.last)));
     this.note.textContent = what.note || (times.length ? "" : "nothing recorded yet");
     const names = JSON.stringify(lines.map((line) => line.name));
     const data = [times, ...lines.map((line) => line.last)];
@@ -153,16 +198,25 @@ class Chart {
       width: this.width(),
       height: HEIGHT,
       legend: { show: false },
+      padding: [NAMES_HEIGHT, null, null, null],
       cursor: {
         y: false,
         drag: { x: true, y: false, setScale: false },
-        sync: { key: "run", scales: ["x", null] },
+        sync: { key: this.shared.key || "run", scales: ["x", null] },
         points: { size: 7 },
       },
-      scales: { x: { time: true, range: () => this.range() }, y: { range: () => this.heights() } },
+      scales: {
+        x: { time: this.when.isTime, range: () => this.range() },
+        y: { range: () => this.heights(), ...(this.what.isLog ? { distr: 3 } : {}) },
+      },
       axes: [
-        { ...axis, space: 70, values: (u, splits, i, space, step) => splits.map((t) => clock(t, step)) },
-        { ...axis, size: 76, incrs: this.steps, values: (u, splits) => splits.map((value) => this.format(value)) },
+        {
+          ...axis, space: 70, values: (u, splits, i, space, step) => this.when.axis(splits, step),
+          ...(this.when.steps ? { incrs: this.when.steps } : {}),
+        },
+        this.what.isLog
+          ? { ...axis, size: 76, values: (u, splits) => splits.map((value) => (isPower(value) ? this.format(value) : "")) }
+          : { ...axis, size: 76, incrs: this.steps, values: (u, splits) => splits.map((value) => this.format(value)) },
       ],
       series: [
         {},
@@ -215,17 +269,19 @@ class Chart {
   heights() {
     const [from, to] = this.range();
     let low = Infinity, high = -Infinity;
-    const { times, limit, forecast } = this.what;
+    const { times, limit, forecast, isLog } = this.what;
     for (const line of this.lines) {
       for (let i = 0; i < times.length; i++) {
         if (times[i] < from || times[i] > to || line.last[i] === null || line.last[i] === undefined) continue;
-        low = Math.min(low, line.low ? line.low[i] : line.last[i]);
+        const least = line.low ? line.low[i] : line.last[i];
+        if (!isLog || least > 0) low = Math.min(low, least);
         high = Math.max(high, line.high ? line.high[i] : line.last[i]);
       }
     }
+    if (isLog) return low > high ? [1, 10] : [low / 1.5, high * 1.6];
     if (low > high) return [0, limit || 1];
-    const isMet = forecast && forecast.at <= to && forecast.at >= from;
-    if (limit && (isMet || high > 0.25 * limit)) high = Math.max(high, limit);
+    if (forecast) high = Math.max(high, reached(paths(forecast).middle, from, to));
+    if (limit && high >= NEAR_LIMIT * limit) high = Math.max(high, limit);
     const margin = Math.max(0.08 * (high - low), 0.02 * high, this.margin);
     low = low < 0.5 * high ? 0 : Math.max(0, low - margin);
     return [low, high + margin];
@@ -234,25 +290,37 @@ class Chart {
   drawBelow(u) {
     this.clipped(u, (context, x, y) => {
       this.lines.forEach((line, i) => line.low && this.shade(context, x, y, line, colour(`--line-${i % 8}`)));
-      const forecast = this.what.forecast;
-      if (!forecast) return;
-      const end = u.scales.x.max + (u.scales.x.max - u.scales.x.min); // where the band has no end
-      const made = [x(forecast.made), y(forecast.level)];
-      context.fillStyle = context.strokeStyle = colour("--band");
-      context.globalAlpha = 0.25;
-      context.beginPath();
-      context.moveTo(...made);
-      context.lineTo(x(forecast.low), y(forecast.limit));
-      context.lineTo(x(forecast.high === null ? end : forecast.high), y(forecast.limit));
-      context.fill();
-      context.globalAlpha = 1;
-      context.lineWidth = 2 * devicePixelRatio;
-      context.setLineDash([3, 3].map((part) => part * devicePixelRatio));
-      context.beginPath();
-      context.moveTo(...made);
-      context.lineTo(x(forecast.at), y(forecast.limit));
-      context.stroke();
+      for (const { from, to } of this.what.spans || []) {
+        context.fillStyle = colour("--faint");
+        context.globalAlpha = 0.18;
+        context.fillRect(x(from), u.bbox.top, x(to) - x(from), u.bbox.height);
+        context.globalAlpha = 1;
+      }
+      if (this.what.forecast) this.drawForecast(context, x, y, u.scales.x);
+      if (this.what.fit) this.stroke(context, x, y, this.what.fit, colour("--ink"), [2, 3], 1.5);
     });
+  }
+
+  drawForecast(context, x, y, seen) {
+    const end = seen.max + (seen.max - seen.min); // where the band has no end
+    const { middle, low, high } = paths(this.what.forecast, end);
+    context.fillStyle = colour("--band");
+    context.globalAlpha = 0.25;
+    context.beginPath();
+    for (let i = 0; i < low[0].length; i++) context.lineTo(x(low[0][i]), y(low[1][i]));
+    for (let i = high[0].length - 1; i >= 0; i--) context.lineTo(x(high[0][i]), y(high[1][i]));
+    context.fill();
+    context.globalAlpha = 1;
+    this.stroke(context, x, y, middle, colour("--band"), [3, 3], 2);
+  }
+
+  stroke(context, x, y, [times, heights], ink, dashes, width) {
+    context.strokeStyle = ink;
+    context.lineWidth = width * devicePixelRatio;
+    context.setLineDash(dashes.map((part) => part * devicePixelRatio));
+    context.beginPath();
+    for (let i = 0; i < times.length; i++) context.lineTo(x(times[i]), y(heights[i]));
+    context.stroke();
   }
 
   shade(context, x, y, line, fill) {
@@ -287,7 +355,9 @@ class Chart {
       context.fillStyle = context.strokeStyle = colour("--ink");
       context.lineWidth = scale;
       const { limit, limitText } = this.what;
-      if (limit) {
+      if (limit && limit > u.scales.y.max) {
+        context.fillText(`↑ ${limitText}, above the chart`, left + 4 * scale, top + 3 * scale);
+      } else if (limit) {
         context.setLineDash([10 * scale, 5 * scale]);
         context.beginPath();
         context.moveTo(left, y(limit));
@@ -295,23 +365,38 @@ class Chart {
         context.stroke();
         context.fillText(limitText, left + 4 * scale, y(limit) + 3 * scale);
       }
-      let free = -Infinity;
       for (const mark of this.what.marks) {
-        const at = x(mark.time);
-        if (at < left || at > left + width) continue;
-        context.setLineDash([2 * scale, 4 * scale]);
+        context.strokeStyle = colour(mark.loud ? "--fail" : "--ink");
+        context.setLineDash(mark.loud ? [] : [2 * scale, 4 * scale]);
         context.beginPath();
-        context.moveTo(at, top);
-        context.lineTo(at, top + u.bbox.height);
+        context.moveTo(x(mark.time), top);
+        context.lineTo(x(mark.time), top + u.bbox.height);
         context.stroke();
-        const wide = context.measureText(mark.text).width;
-        const from = Math.min(at + 3 * scale, left + width - wide - 2 * scale);
-        if (from > free) {
-          context.fillText(mark.text, from, top + 18 * scale);
-          free = from + wide + 6 * scale;
-        }
       }
     });
+    this.drawNames(u);
+  }
+
+  // What is marked and shaded, above the chart as far as there is room: what is loud goes first.
+  drawNames(u) {
+    const scale = devicePixelRatio, { left, top, width } = u.bbox, context = u.ctx;
+    const spans = (this.what.spans || []).map(({ from, text }) => ({ time: from, text }));
+    const named = [...this.what.marks, ...spans].filter((one) => one.text);
+    named.sort((a, b) => Boolean(b.loud) - Boolean(a.loud) || a.time - b.time);
+    context.font = `${12 * scale}px system-ui, sans-serif`;
+    context.textBaseline = "bottom";
+    context.textAlign = "left";
+    const taken = [];
+    for (const { time, text, loud } of named) {
+      const at = u.valToPos(time, "x", true);
+      if (at < left - 1 || at > left + width + 1) continue;
+      const wide = context.measureText(text).width;
+      const from = Math.max(left, Math.min(at, left + width - wide)), to = from + wide + 8 * scale;
+      if (from + wide > left + width + 1 || taken.some(([begin, end]) => from < end && to > begin)) continue;
+      taken.push([from, to]);
+      context.fillStyle = colour(loud ? "--fail" : "--faint");
+      context.fillText(text, from, top - 2 * scale);
+    }
   }
 
   clipped(u, draw) {
@@ -343,9 +428,11 @@ class Chart {
       item.querySelector("span").textContent = name;
       item.querySelector("b").textContent = value === null ? "" : this.format(value);
     });
-    if (index !== undefined && index !== null && document.activeElement === this.plot) {
+    const isAt = index !== undefined && index !== null;
+    this.moment.textContent = isAt ? this.when.told(times[index]) : "";
+    if (isAt && document.activeElement === this.plot) {
       const said = items.filter((one) => one[2] !== null).map(([name, , value]) => `${name} ${this.format(value)}`);
-      this.heard.textContent = `${clock(times[index])}: ${said.join(", ")}`;
+      this.heard.textContent = `${this.when.told(times[index])}: ${said.join(", ")}`;
     }
   }
 
