@@ -103,7 +103,8 @@ class FullFromStart(Case):
             if code == 2 and "No space left on device" not in said:
                 wrong.append("it does not say that the disk is full")
             if code != 2:
-                if not re.search(r"No space left on device", said):
+                is_told = {"disk_full", "run_ended"} & events_of(bench.run)
+                if not is_told and "No space left on device" not in said:
                     wrong.append("it does not say that the disk is full")
                 judged = self.judged(bench, code, [])
                 wrong += [judged.wrong] if judged.wrong else []
@@ -126,8 +127,8 @@ DISKS: tuple[Case, ...] = (
          _fill_and_kill, codes=frozenset({0}), checks=frozenset({0, 3}), needs=no_root,
          events=frozenset({"run_resumed"}), disk=SMALL_DISK, then=_clear_and_resume),
     FullFromStart("full-from-start", "a disk that is full from the start, but for 0 to 280 KiB", 10,
-         fill, codes=frozenset({0, 3}), checks=frozenset({2, 3}), needs=no_root, disk=SMALL_DISK,
-         outcomes=frozenset({"completed", "aborted"})),
+         fill, codes=frozenset({0, 3}), checks=frozenset({0, 2, 3}), needs=no_root, disk=SMALL_DISK,
+         outcomes=frozenset({"completed", "aborted", None})),
     Case("full-agent", "the agent's disk fills up", 10, _fill_agent, bench=AgentBench,
          codes=frozenset({0, 3}), checks=frozenset({3}), events=RECORDED, needs=no_root,
          disk=SMALL_DISK, also=(goes_on,)),
