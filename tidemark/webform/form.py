@@ -157,7 +157,8 @@ def field_of(message: str, names: Collection[str]) -> str:
 def without_aliases(extra_options: Mapping[str, dict[str, Any]]) -> None:
     """Offer each choice once in Locust's own form too, where it is shown after all."""
     for name, said in extra_options.items():
-        if said.get("choices") and (option := _BY_NAME.get(name)):
+        option = _BY_NAME.get(name)
+        if option and option.choices:  # those that are but suggested are no aliases
             said["choices"] = [one for one in said["choices"] if option.parse(one) == one]
 
 
