@@ -173,8 +173,8 @@ RECORD = Group(
         Field(
             "retain",
             "Thin what grows old",
-            hint="for runs of days: 6h@1s,7d@10s keeps every tick of the last six hours, and one in "
-            "ten seconds before that; left empty, all is kept",
+            hint="for runs of days: 6h@1s,7d@10s keeps every tick of the last six hours, and one "
+            "in ten seconds before that; left empty, all is kept",
         ),
         Field("run_name", "Name of the run", hint="left empty, time and strategy"),
         Field("no_report", "Write no report at the end"),
