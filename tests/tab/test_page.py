@@ -22,7 +22,15 @@ with pytest.MonkeyPatch.context() as patch:
     from locust.env import Environment
     from locust.web import WebUI
 
-ROUTES = ["", "live.json", "runs.json", "page/live.js", "page/tab.js", "runs/x/report.html"]
+ROUTES = [
+    "",
+    "live.json",
+    "metrics",
+    "runs.json",
+    "page/live.js",
+    "page/tab.js",
+    "runs/x/report.html",
+]
 
 
 class Companion:
@@ -397,3 +405,22 @@ def test_what_is_no_file_of_the_run_is_not_served(site, run, tmp_path, what):
         run.symlink_to(secret)
     answer = site.get(f"runs/{run.name}/report.png")
     assert answer.status_code == 404
+
+
+def test_a_prometheus_server_reads_the_run_of_the_companion(site, there, run):
+    url, asked = there
+    companion = Companion(Address(url, "T"))
+    site.tab.begin(run, companion)
+    answer = site.get("metrics")
+    assert (answer.status_code, answer.data) == (200, b'{"facts":1}'), "as it is"
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert (companion.starts, asked) == (1, [("/metrics", "T")])
+
+
+def test_there_is_nothing_to_read_before_a_run_and_while_it_is_being_read(site, run):
+    empty = Site()
+    assert (empty.get("metrics").status_code, empty.get("metrics").data) == (200, b"")
+    site.tab.begin(run, Companion())
+    assert (site.get("metrics").status_code, site.get("metrics").data) == (200, b"")
+    site.tab.begin(run, Companion(Address("http://127.0.0.1:1/", "T")))
+    assert site.get("metrics").status_code == 503

@@ -1,7 +1,7 @@
 """The last tick as a page of Prometheus, under the names that client libraries use.
 
-Format: https://prometheus.io/docs/instrumenting/exposition_formats/ (text, 0.0.4). A process is
-told by labels; `tidemark import prometheus` and the sampler's own `--metrics-url` know the names.
+A process is told by labels; `tidemark import prometheus` and the sampler's own `--metrics-url` know
+the names.
 """
 
 import csv
@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tidemark.agent.shelf import Shelf
+from tidemark.record.exposition import family, labels
 from tidemark.record.layout import KERNEL_PID, SAMPLES
 from tidemark.record.metrics import TCP_STATES
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _TAIL_BYTES = 64 * 1024
 _MOST_TAIL_BYTES = 1 << 20
@@ -55,11 +54,11 @@ def metrics_page(shelf: Shelf, answered: Mapping[int, int]) -> str:
     """
     ticks = _ticks(shelf)
     rows = _last(ticks)
-    lines = [line for family in _OF_A_PROCESS for line in _family(family, rows)]
+    lines = [line for one in _OF_A_PROCESS for line in _of_each(one, rows)]
     # Connections are dear to read where there are many, and not read with every tick.
     lines += _connections(_last([row for row in ticks if row[TCP_STATES[0]]]))
     if rows:
-        lines += _plain(
+        lines += family(
             "tidemark_last_sample_timestamp_seconds",
             "Unix time of the last tick.",
             "gauge",
@@ -67,43 +66,32 @@ def metrics_page(shelf: Shelf, answered: Mapping[int, int]) -> str:
         )
     counts = [f'{{code="{code}"}} {count}' for code, count in sorted(answered.items())]
     name, text = "tidemark_agent_http_requests_total", "Requests answered, by status."
-    lines += _plain(name, text, "counter", counts)
-    lines += _plain("tidemark_agent_time_seconds", "Unix time here.", "gauge", (f" {time.time()}",))
+    lines += family(name, text, "counter", counts)
+    lines += family("tidemark_agent_time_seconds", "Unix time here.", "gauge", (f" {time.time()}",))
     return "\n".join(lines) + "\n"
 
 
-def _family(family: _Family, rows: Sequence[Row]) -> Iterator[str]:
+def _of_each(metric: _Family, rows: Sequence[Row]) -> Iterator[str]:
     told = [
-        f"{{{_labels(row)}}} {row[family.column]}"
+        f"{_labels(row)} {row[metric.column]}"
         for row in rows
-        if row[family.column] and row["pid"] != str(KERNEL_PID)
+        if row[metric.column] and row["pid"] != str(KERNEL_PID)
     ]
-    yield from _plain(family.name, family.help, family.kind, told)
+    yield from family(metric.name, metric.help, metric.kind, told)
 
 
 def _connections(rows: Sequence[Row]) -> Iterator[str]:
     told = [
-        f'{{{_labels(row)},state="{state}"}} {row[state]}'
+        f"{_labels(row, state=state)} {row[state]}"
         for row in rows
         for state in TCP_STATES
         if row[state]
     ]
-    yield from _plain(_STATES, "TCP connections that count, by state.", "gauge", told)
+    yield from family(_STATES, "TCP connections that count, by state.", "gauge", told)
 
 
-def _plain(name: str, text: str, kind: str, told: Sequence[str]) -> Iterator[str]:
-    if told:
-        yield f"# HELP {name} {text}"
-        yield f"# TYPE {name} {kind}"
-        yield from (name + one for one in told)
-
-
-def _labels(row: Row) -> str:
-    return ",".join(f'{name}="{_escaped(row[name])}"' for name in ("target", "pid", "process"))
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def _labels(row: Row, **more: str) -> str:
+    return labels({name: row[name] for name in ("target", "pid", "process")} | more)
 
 
 def _ticks(shelf: Shelf) -> list[Row]:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tidemark.agent.errors import Refusal
-from tidemark.agent.exporting import CONTENT_TYPE, metrics_page
+from tidemark.agent.exporting import metrics_page
 from tidemark.agent.guard import Guard
 from tidemark.agent.http import Answer, Request, refused
 from tidemark.agent.shelf import MOST_BYTES, Shelf
+from tidemark.record.exposition import CONTENT_TYPE
 from tidemark.record.layout import RUN_JSON
 from tidemark.record.objects import parse_object
 

@@ -14,10 +14,12 @@ from typing import Any
 from flask import Flask, Response, abort, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from tidemark.live.exporting import metrics_page
 from tidemark.live.pages import HEADERS, KINDS, PAGE, contents
 from tidemark.live.watching import Watched
 from tidemark.record.callers import why_refused
 from tidemark.record.errors import OptionError
+from tidemark.record.exposition import CONTENT_TYPE
 
 ADDRESS = "127.0.0.1"
 TOKEN_HEADER = "X-Tidemark-Token"  # noqa: S105 - its name
@@ -63,6 +65,11 @@ def make_app(watched: Watched, token: str = "") -> Flask:
         answer = snapshot(watched, request.args.get("since", ""))
         text = json.dumps(answer, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return Response(text, content_type="application/json")
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        watched.demand.looked()
+        return Response(metrics_page(watched), content_type=CONTENT_TYPE)
 
     return app
 

@@ -3,6 +3,7 @@
     tidemark/                   the page, the same as that of `tidemark watch --web`
     tidemark/page/NAME          what it is drawn with
     tidemark/live.json          what is new of the run: passed on from its companion
+    tidemark/metrics            the run for a Prometheus server: passed on from the same
     tidemark/runs.json          the runs since Locust was started
     tidemark/runs/RUN/FILE      the report of a run that has ended, made when it is first opened
 
@@ -20,6 +21,7 @@ from flask import Blueprint, Response, request
 from locust.web import WebUI
 
 from tidemark.live import pages
+from tidemark.record.exposition import CONTENT_TYPE
 from tidemark.record.layout import REPORT_HTML
 from tidemark.run.companion import Companion
 from tidemark.run.reporting import Reports
@@ -89,6 +91,7 @@ class Tab:
             "/": self.page,
             "/page/<name>": self.part,
             "/live.json": self.live,
+            "/metrics": self.metrics,
             "/runs.json": self.runs,
             "/runs/<run>/<name>": self.file,
         }
@@ -121,6 +124,13 @@ class Tab:
         """What is new of the run."""
         try:
             return _answer(self._shown.ask(request.args.get("since", "")), "application/json")
+        except UnansweredError as error:
+            return _told(str(error), 503)
+
+    def metrics(self) -> Response:
+        """The run for a Prometheus server."""
+        try:
+            return _answer(self._shown.metrics(), CONTENT_TYPE)
         except UnansweredError as error:
             return _told(str(error), 503)
 

@@ -23,10 +23,25 @@ def ask_live(address: Address, since: str) -> bytes:
     Raises:
         UnansweredError: There is none within a few seconds.
     """
+    return _ask(address, f"/live.json?since={quote(since[:40], safe='')}")
+
+
+def ask_metrics(address: Address) -> bytes:
+    """The answer to `metrics`, as it is.
+
+    Args:
+        address: Where the companion is.
+
+    Raises:
+        UnansweredError: There is none within a few seconds.
+    """
+    return _ask(address, "/metrics")
+
+
+def _ask(address: Address, path: str) -> bytes:
     there = urlsplit(address.url)
     connection = http.client.HTTPConnection(there.hostname or "", there.port, timeout=TIMEOUT_S)
     try:
-        path = f"/live.json?since={quote(since[:40], safe='')}"
         connection.request("GET", path, headers={"X-Tidemark-Token": address.token})
         answer = connection.getresponse()
         body = answer.read(MOST_BYTES)

@@ -3,8 +3,8 @@
 import time
 from threading import Event, Thread
 
-from tidemark.run.companion import Companion
-from tidemark.tab.relay import UnansweredError, ask_live
+from tidemark.run.companion import Address, Companion
+from tidemark.tab.relay import UnansweredError, ask_live, ask_metrics
 
 IDLE_S = 120.0
 """So long after the last time that somebody asked, the companion is kept."""
@@ -39,18 +39,29 @@ class Shown:
         Raises:
             UnansweredError: The companion does not answer.
         """
-        companion = self._companion
-        if companion is None:
+        if self._companion is None:
             return b'{"why":"no run yet: start one"}'
+        address = self._looked_at(self._companion)
+        return ask_live(address, since) if address else b'{"why":"the run is being read"}'
+
+    def metrics(self) -> bytes:
+        """What a Prometheus server reads of it; empty where there is nothing to show.
+
+        Raises:
+            UnansweredError: The companion does not answer.
+        """
+        address = self._looked_at(self._companion) if self._companion else None
+        return ask_metrics(address) if address else b""
+
+    def _looked_at(self, companion: Companion) -> Address | None:
+        """Where the companion is, which is started if it is not there; None: nowhere yet."""
         self._asked_s = time.monotonic()
         if not companion.is_running:
             self._start(companion)
         address = companion.address(_UP_WITHIN_S)
-        if address:
-            return ask_live(address, since)
-        if companion.is_given_up:
+        if address is None and companion.is_given_up:
             raise UnansweredError("what shows the run ended too often; the run is not concerned")
-        return b'{"why":"the run is being read"}'
+        return address
 
     def _start(self, companion: Companion) -> None:
         companion.start()
