@@ -50,19 +50,22 @@ class PrometheusServer:
         folder: For its configuration and its data.
         targets: `host:port` of what it scrapes, as the job `JOB`.
         scrape_s: Seconds between scrapes.
+        page: The path of what it scrapes.
 
     Attributes:
         url: Where it answers.
     """
 
-    def __init__(self, folder: Path, targets: Sequence[str], scrape_s: float) -> None:
+    def __init__(
+        self, folder: Path, targets: Sequence[str], scrape_s: float, page: str = "/metrics"
+    ) -> None:
         program = shutil.which("prometheus")
         if program is None:
             raise SystemExit("prometheus is not installed (Debian: apt-get install prometheus)")
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         config = folder / "prometheus.yml"
-        config.write_text(_config(targets, scrape_s))
+        config.write_text(_config(targets, scrape_s, page))
         command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
         command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
         self._log = folder / "prometheus.log"
@@ -84,9 +87,10 @@ class PrometheusServer:
         end(self._process)
 
 
-def _config(targets: Sequence[str], scrape_s: float) -> str:
+def _config(targets: Sequence[str], scrape_s: float, page: str) -> str:
     """A configuration; JSON is YAML."""
-    scraped = {"job_name": JOB, "static_configs": [{"targets": list(targets)}]}
+    static = [{"targets": list(targets)}]
+    scraped = {"job_name": JOB, "metrics_path": page, "static_configs": static}
     every = f"{round(scrape_s * 1000)}ms"
     usual = {"scrape_interval": every, "scrape_timeout": every}
     return json.dumps({"global": usual, "scrape_configs": [scraped]})
