@@ -1,6 +1,7 @@
 """`tidemark watch`: see a run that is under way, whoever writes it."""
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import click
@@ -35,12 +36,13 @@ LINE_EVERY_S = 5.0
     metavar="N",
     help="port of --web; 0: any free one",
 )
-def watch(directory: Path, *, web: bool, port: int) -> None:
+@click.option("--otlp-endpoint", metavar="URL", help="send metrics there, by OTLP over HTTP")
+def watch(directory: Path, *, web: bool, port: int, otlp_endpoint: str | None) -> None:
     """Show a run that is under way, whoever writes it: in the terminal or the browser."""
     _expect_one_run(directory)
     watched = Watched(directory)
     console = make_console()
-    with terminate_as_interrupt(), watched.followed():
+    with terminate_as_interrupt(), _sent(watched, otlp_endpoint), watched.followed():
         try:
             if web:
                 _serve(watched, port)
@@ -66,6 +68,15 @@ def _expect_one_run(directory: Path) -> None:
         names = ", ".join(run.name for run in held)
         what = f"holds {several(len(held), 'run')}, and is none itself: {names}"
         raise UnusableRunError(directory, what, f"name one of them, as in {held[-1]}")
+
+
+def _sent(watched: Watched, endpoint: str | None) -> AbstractContextManager[None]:
+    """Send its metrics to a collector, if one is named."""
+    if endpoint is None:
+        return nullcontext()
+    from tidemark.live.otlp import sending  # noqa: PLC0415 (needs packages of an extra)
+
+    return sending(watched, endpoint)
 
 
 def _serve(watched: Watched, port: int) -> None:

@@ -1,4 +1,4 @@
-"""A run under way as a page of Prometheus: what it holds, what is said of it so far.
+"""A run under way as metrics of Prometheus: what it holds, what is said of it so far.
 
 What is not known is absent, never 0; before the first verdict there is none of its metrics.
 """
@@ -72,22 +72,29 @@ class Exported:
     read: Callable[[Snapshot], Told]
     kind: str = "gauge"
 
+    def known(self, now: Snapshot) -> Iterator[tuple[Labels, float]]:
+        """Labels and values, of what is known."""
+        for about, value in self.read(now):
+            if value is not None and math.isfinite(value):
+                yield about, value
+
     def lines(self, now: Snapshot) -> Iterator[str]:
         """As they stand on the page."""
-        told = [
-            f"{labels(about)} {number(value)}"
-            for about, value in self.read(now)
-            if value is not None and math.isfinite(value)
-        ]
+        told = [f"{labels(about)} {number(value)}" for about, value in self.known(now)]
         return family(self.name, self.help, self.kind, told)
+
+
+def snapshot(watched: Watched) -> Snapshot:
+    """What there is to tell in this moment."""
+    with watched.run.lock:
+        run = watched.run
+        sampled_s = None if run.origin_s is None else run.origin_s + run.elapsed_s
+        return Snapshot(watched.facts(), watched.judge.judged, sampled_s)
 
 
 def metrics_page(watched: Watched) -> str:
     """The page, of this moment."""
-    with watched.run.lock:
-        run = watched.run
-        sampled_s = None if run.origin_s is None else run.origin_s + run.elapsed_s
-        now = Snapshot(watched.facts(), watched.judge.judged, sampled_s)
+    now = snapshot(watched)
     return "".join(f"{line}\n" for metric in EXPORTED for line in metric.lines(now))
 
 
