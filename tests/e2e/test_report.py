@@ -174,3 +174,21 @@ def test_a_comparison_fits_a_phone(page: Page, comparison: str) -> None:
     lines = page.evaluate("views['all-charts'].charts.fds.lines.map(one => one.name).join()")
     assert lines == "per-request-leaked,per-request-closed"
     assert page.complaints == []
+
+
+def test_a_logarithmic_axis_is_named_at_round_figures(page: Page, report: str) -> None:
+    opened(page, report)
+    charts = f"{VIEW}.data.charts"
+    key = page.evaluate(f"Object.keys({charts}).find(key => {charts}[key].isLog)")
+    assert key, "a death makes response times so different"
+    page.evaluate(f"document.querySelector('.slot[data-key={key}]').scrollIntoView()")
+    eventually(lambda: page.evaluate(f"!!{VIEW}.charts.{key}"), "the chart")
+    axis = f"{VIEW}.charts.{key}.uplot.axes[1]"
+    eventually(lambda: page.evaluate(f"!!{axis}._values"), "its axis")
+    names = page.evaluate(f"{axis}._values.filter(Boolean)")
+    assert names
+    assert all(
+        name.split()[0] in {"1", "2", "5", "10", "20", "50", "100", "200", "500"} for name in names
+    )
+    few = page.evaluate("named([20, 30, 40, 50, 60, 70, 80, 90]).join()")
+    assert few == "true,false,false,true,false,false,false,false"

@@ -109,9 +109,18 @@ function withHoles(times, lines, gap) {
   ];
 }
 
-function isPower(value) {
-  const power = Math.log10(value || NaN);
-  return Math.abs(power - Math.round(power)) < 1e-9;
+// The power of ten that a value is at or above.
+function powerBelow(value) {
+  return 10 ** Math.floor(Math.log10(value) + 1e-9);
+}
+
+// Which places of a logarithmic axis have a name: the powers of ten, and 2 and 5 times these where
+// they are few.
+function named(places) {
+  const times = places.map((value) => (value > 0 ? value / powerBelow(value) : NaN));
+  const is = (i, ...factors) => factors.some((factor) => Math.abs(times[i] - factor) < 1e-6);
+  const areMany = times.filter((_, i) => is(i, 1)).length > 1;
+  return places.map((_, i) => is(i, 1) || (!areMany && is(i, 2, 5)));
 }
 
 // A forecast as a line and the two edges of its band.
@@ -215,7 +224,7 @@ class Chart {
           ...(this.when.steps ? { incrs: this.when.steps } : {}),
         },
         this.what.isLog
-          ? { ...axis, size: 76, values: (u, splits) => splits.map((value) => (isPower(value) ? this.format(value) : "")) }
+          ? { ...axis, size: 76, values: (u, splits) => named(splits).map((isNamed, i) => (isNamed ? this.format(splits[i]) : "")) }
           : { ...axis, size: 76, incrs: this.steps, values: (u, splits) => splits.map((value) => this.format(value)) },
       ],
       series: [
@@ -278,7 +287,12 @@ class Chart {
         high = Math.max(high, line.high ? line.high[i] : line.last[i]);
       }
     }
-    if (isLog) return low > high ? [1, 10] : [low / 1.5, high * 1.6];
+    if (isLog) {
+      if (low > high) return [1, 10];
+      // Its places are counted from the lowest, so that has to be a round one.
+      const power = powerBelow(low / 1.5);
+      return [Math.floor(low / 1.5 / power + 1e-9) * power, high * 1.6];
+    }
     if (low > high) return [0, limit || 1];
     if (forecast) high = Math.max(high, reached(paths(forecast).middle, from, to));
     if (limit && high >= NEAR_LIMIT * limit) high = Math.max(high, limit);
