@@ -64,7 +64,12 @@ def try_one(seed: int, number: int, folder: Path) -> Found:
     return Found(number, made, f"status {status}", wrong)
 
 
-def _refuse(options: RunOptions, host: str | None = None, lasts_s: float | None = 0.0) -> NoReturn:
+def _refuse(
+    options: RunOptions,
+    host: str | None = None,
+    lasts_s: float | None = 0.0,
+    past: object = None,  # noqa: ARG001 - none is gone on with here
+) -> NoReturn:
     """In place of a run: what is checked before anything is started, and no more."""
     Plan.of(options, host, lasts_s)
     raise WouldStartError(FOUND_GOOD)
