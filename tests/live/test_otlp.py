@@ -84,6 +84,7 @@ def test_the_command_sends_them(ended, collector):
     assert points(got[-1][1])["tidemark_run_under_way"] == 0
 
 
+@pytest.mark.long
 def test_a_collector_that_is_not_there_is_one_line(ended, capfd):
     with sending(Watched(ended), "http://127.0.0.1:9"):
         pass

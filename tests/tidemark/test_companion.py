@@ -75,6 +75,7 @@ def test_it_says_what_it_knows_and_judges_nothing_that_nobody_wants(started):
     assert plain.facts["verdict"] == "no verdict yet"
 
 
+@pytest.mark.long
 def test_one_that_is_killed_is_started_again_and_that_is_said_once(started, monkeypatch, capsys):
     monkeypatch.setattr(module, "PAUSE_S", 0.01)
     companion = started(facts_every_s=0.2)
@@ -91,6 +92,7 @@ def test_one_that_is_killed_is_started_again_and_that_is_said_once(started, monk
     assert not companion.is_given_up
 
 
+@pytest.mark.long
 def test_one_that_cannot_work_is_given_up_and_says_why(started, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(module, "PAUSE_S", 0.01)
     monkeypatch.setattr(module, "MOST_STARTS", 2)
@@ -119,6 +121,7 @@ def test_one_that_is_stopped_before_it_is_up_leaves_nothing(started):
     assert process.returncode is not None
 
 
+@pytest.mark.long
 def test_one_that_was_stopped_can_be_started_again(started):
     companion = started()
     first = companion.address(SLOW_S)

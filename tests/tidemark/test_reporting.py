@@ -20,6 +20,7 @@ def reports(monkeypatch):
     reporting.NURSERY.close()
 
 
+@pytest.mark.long
 def test_a_report_is_made_beside_the_run_and_nothing_is_printed(reports, tmp_path, capfd):
     path = write_run(tmp_path)
     reports.want(path)
@@ -30,6 +31,7 @@ def test_a_report_is_made_beside_the_run_and_nothing_is_printed(reports, tmp_pat
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.long
 def test_why_one_could_not_be_made_is_told_once(reports, tmp_path):
     reports.want(tmp_path)
     eventually(lambda: not reports.is_making(tmp_path), "that it has ended", SLOW_S)
