@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.eventually import eventually
@@ -115,6 +116,13 @@ def _running(root: Path, folder: str) -> Iterator[Container]:
         yield Container(identifier, f"http://{address}", podman)
     finally:
         _told(*podman, "rm", "--force", "--time=0", identifier)
+        # What watched the container tidies up after it, in the folder that is removed next.
+        eventually(lambda: not _is_used(folder), "that the engine has tidied up")
+
+
+def _is_used(folder: str) -> bool:
+    processes = psutil.process_iter(["cmdline"])
+    return any(folder in " ".join(process.info["cmdline"] or ()) for process in processes)
 
 
 def _answers(address: str) -> bool:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+
+from tests.eventually import eventually
 
 from .workshop import REQUESTS, WARM_UP, Growth, compared, goroutines, port_of, toolchain
 
@@ -29,6 +33,18 @@ def expected(strategy: str, brokers: int) -> tuple[int, int]:
     return (connections, connections + 1) if strategy == "broken" else (0, 0)
 
 
+def at_rest(profile: Callable[[], dict[str, int]]) -> dict[str, int]:
+    """The goroutines, once those of a client that was closed have ended."""
+    last: dict[str, int] = {}
+
+    def same() -> dict[str, int] | None:
+        nonlocal last
+        former, last = last, profile()
+        return last if last == former else None
+
+    return eventually(same, "that the goroutines are at rest")
+
+
 def measured(sarama, strategy: str, bootstrap: list[str]) -> tuple[Growth, dict[str, float]]:
     with sarama.started(strategy, ",".join(bootstrap)) as service:
 
@@ -36,9 +52,9 @@ def measured(sarama, strategy: str, bootstrap: list[str]) -> tuple[Growth, dict[
             return goroutines(service.get("/debug/pprof/goroutine?debug=1", service.port2)[1])
 
         service.expect_written("/interface.php")
-        before = profile()
+        before = at_rest(profile)
         growth = service.growth({port_of(address) for address in bootstrap})
-        after = profile()
+        after = at_rest(profile)
     posted = WARM_UP + REQUESTS
     names = ("total", RECEIVER, UPDATER)
     return growth, {name: (after.get(name, 0) - before.get(name, 0)) / posted for name in names}
