@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.analysis.rundirs import write_run
+from tests.eventually import eventually
+from tidemark.live.watching import Watched
 
 TABLES = ("samples.csv", "composition.csv", "endpoints.csv", "requests.csv", "events.jsonl")
 
@@ -55,3 +57,16 @@ def writer(tmp_path: Path) -> Writer:
     """Writes a run that leaks: 1,024 descriptors are used up within a minute."""
     source = write_run(tmp_path / "source", strategy="per-request-leaked", outcome="completed")
     return Writer(source, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    """A run under way, followed and judged."""
+    source = write_run(tmp_path_factory.mktemp("source"), strategy="per-request-leaked")
+    writer = Writer(source, source.parent / "run")
+    writer.begin()
+    writer.write_until(12)
+    watched = Watched(writer.path)
+    with watched.followed():
+        eventually(lambda: watched.judge.judged, "a verdict", timeout_s=90)
+        yield watched

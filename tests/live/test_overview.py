@@ -5,27 +5,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from tests.analysis.rundirs import write_run
-from tests.eventually import eventually
 from tidemark.live.overview import Entry, overview
-from tidemark.live.watching import Watched
-
-from .conftest import Writer
 
 NAMES = ("per-request-leaked", "per-request-closed", "per-request-unflushed", "pooled", "shared")
-
-
-@pytest.fixture(scope="module")
-def watched(tmp_path_factory):
-    """A run under way, followed and judged."""
-    source = write_run(tmp_path_factory.mktemp("source"), strategy="per-request-leaked")
-    writer = Writer(source, source.parent / "run")
-    writer.begin()
-    writer.write_until(12)
-    watched = Watched(writer.path)
-    with watched.followed():
-        eventually(lambda: watched.judge.judged, "a verdict", timeout_s=90)
-        yield watched
 
 
 @pytest.fixture
