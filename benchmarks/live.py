@@ -3,9 +3,10 @@
     python -m benchmarks.live              # p99 of `shared` with the page open and without
     python -m benchmarks.live --page       # the page of a run of 72 hours, in Chromium
 
-The runs alternate, and their order does in every other pair. The page that is open is a client
-that asks for what Locust's page with the tab in it asks for, as often: what a browser draws costs
-a processor too, but not one of the load generator's.
+The page is opened and closed again and again during one run: two runs one after the other differ by
+more than what is to be measured, and the first answers of a fresh service are slower than all that
+follow. The page that is open is a client that asks for what Locust's page with the tab in it asks
+for, as often: what a browser draws costs a processor too, but not one of the load generator's.
 """
 
 from __future__ import annotations
@@ -20,18 +21,31 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
+import pandas as pd
+
+from benchmarks.latencies import VARIABLE
 from benchmarks.live_page import measure_page
+from tidemark.live.demand import LOOKS_FOR_S
 from tidemark.record import layout
+from tidemark.record.process import bound_to_this_process
 
-LOCUSTFILE = Path(__file__).parents[1] / "locustfiles" / "ingest.py"
+LOCUSTFILES = (
+    Path(__file__).parents[1] / "locustfiles" / "ingest.py",
+    Path(__file__).with_name("latencies.py"),
+)
 MOST_RATIO = 1.10
 ASKED_EVERY_S = {"tidemark/live.json": 1.0, "stats/requests": 2.0, "tidemark/runs.json": 3.0}
-_START_S = 90.0
+WARM_UP_S = 10.0
+SETTLED_S = LOOKS_FOR_S + 1.0
+"""So long after the page was closed the run is still judged for it: this belongs to neither."""
+_START_S = 60.0
 
 
 @dataclass
@@ -66,19 +80,31 @@ class Looker:
 
     def _ask(self, path: str) -> None:
         query = f"?since={self._since}" if path.endswith("live.json") else ""
-        try:
-            with urllib.request.urlopen(f"{self.url}{path}{query}", timeout=10) as answer:  # noqa: S310
-                body = answer.read()
-        except (urllib.error.HTTPError, OSError):
-            return  # Locust is not up yet, or ends
+        with urllib.request.urlopen(f"{self.url}{path}{query}", timeout=10) as answer:  # noqa: S310
+            body = answer.read()
         told = json.loads(body) if query else {}
         if "key" in told:
             self._since = f"{told['key']}.{told['revision']}"
             self.answers.append(len(body))
 
 
-def run_once(folder: Path, rate: int, lasts_s: int, *, is_seen: bool) -> tuple[float, list[int]]:
-    """The p99 of a run, milliseconds, and the answers that the page got.
+@dataclass(frozen=True)
+class Span:
+    """A part of the run, wall-clock seconds, with the page open or without."""
+
+    from_s: float
+    until_s: float
+    is_seen: bool
+
+    def p99_ms(self, latencies: pd.DataFrame) -> float:
+        """The 99th percentile of what was answered in it."""
+        is_in = latencies["time_s"].between(self.from_s, self.until_s)
+        return float(latencies["latency_ms"][is_in].quantile(0.99))
+
+
+@contextmanager
+def under_load(folder: Path, rate: int, lasts_s: float) -> Iterator[str]:
+    """A run of `shared`; gives the address of Locust's page once the load has begun.
 
     Raises:
         SystemExit: The run has failed.
@@ -86,56 +112,88 @@ def run_once(folder: Path, rate: int, lasts_s: int, *, is_seen: bool) -> tuple[f
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [
-        *(sys.executable, "-m", "locust", f"--locustfile={LOCUSTFILE}", f"--web-port={port}"),
-        *("--autostart", "--autoquit=0", f"--run-time={lasts_s}s", "--users=1"),
-        *("--strategy=shared", f"--rate={rate}", f"--results={folder}", "--no-report"),
+        *(sys.executable, "-m", "locust", f"--locustfile={','.join(map(str, LOCUSTFILES))}"),
+        *(f"--web-port={port}", "--autostart", "--autoquit=0", f"--run-time={lasts_s:.0f}s"),
+        *("--users=1", "--strategy=shared", f"--rate={rate}", f"--results={folder}"),
+        "--no-report",
     ]
-    looker = Looker(f"http://127.0.0.1:{port}/") if is_seen else None
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=lasts_s + _START_S,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    with (folder / "locust.log").open("w") as log:
+        process = subprocess.Popen(
+            bound_to_this_process(command),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, VARIABLE: str(folder / "latencies.csv")},
         )
+    try:
+        _await_load(folder, process)
+        yield f"http://127.0.0.1:{port}/"
+        process.wait(_START_S)
     finally:
-        if looker:
-            looker.stop()
-    run = max(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    about = json.loads((run / layout.RUN_JSON).read_text())
+        process.terminate()
+        process.wait()
+    (about,) = (json.loads(file.read_text()) for file in folder.glob(f"*/{layout.RUN_JSON}"))
     if about["outcome"] != "completed":
-        raise SystemExit(f"{run}: {about['outcome']}: {done.stderr[-2000:]}")
-    return float(about["latency_ms"]["p99"]), looker.answers if looker else []
+        _give_up(folder, about["outcome"])
 
 
-def compare(pairs: int, rate: int, lasts_s: int) -> bool:
-    """Measure pairs of runs and print them; whether the bar is met."""
-    found: dict[bool, list[float]] = {False: [], True: []}
-    answers: list[int] = []
-    print(f"shared at {rate} requests/s, {lasts_s} s a run; load average {os.getloadavg()[0]:.1f}")
-    with tempfile.TemporaryDirectory(prefix="tidemark-live-") as folder:
-        for pair in range(pairs):
-            for is_seen in (False, True) if pair % 2 == 0 else (True, False):
-                p99_ms, got = run_once(Path(folder), rate, lasts_s, is_seen=is_seen)
-                found[is_seen].append(p99_ms)
-                answers += got[1:]
-            without, seen = found[False][-1], found[True][-1]
-            print(
-                f"  {pair + 1}: p99 {without:6.2f} ms, with the page open {seen:6.2f} ms: "
-                f"{seen / without:.2f}; load average {os.getloadavg()[0]:.1f}",
-                flush=True,
-            )
-    ratios = [seen / without for without, seen in zip(found[False], found[True], strict=True)]
-    ratio = statistics.median(found[True]) / statistics.median(found[False])
+def _await_load(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    give_up_s = time.monotonic() + _START_S
+    while not any(file.read_text().count("\n") > 2 for file in folder.glob("*/requests.csv")):
+        if process.poll() is not None or time.monotonic() > give_up_s:
+            _give_up(folder, "the load did not begin")
+        time.sleep(0.1)
+
+
+def _give_up(folder: Path, why: str) -> NoReturn:
+    raise SystemExit(f"{why}: {(folder / 'locust.log').read_text()[-2000:]}")
+
+
+def look_and_look_away(url: str, pairs: int, lasts_s: float) -> tuple[list[Span], list[int]]:
+    """Open the page and close it, `pairs` times; gives both kinds of span and the answers."""
+    spans, answers = [], []
+    time.sleep(WARM_UP_S)
+    for _ in range(pairs):
+        looker = Looker(url)
+        begun_s = time.time()
+        time.sleep(lasts_s)
+        looker.stop()
+        answers += looker.answers[1:]
+        spans.append(Span(begun_s, time.time(), is_seen=True))
+        time.sleep(SETTLED_S)
+        begun_s = time.time()
+        time.sleep(lasts_s)
+        spans.append(Span(begun_s, time.time(), is_seen=False))
+    return spans, answers
+
+
+def compare(pairs: int, rate: int, lasts_s: float) -> bool:
+    """Measure pairs of spans of one run and print them; whether the bar is met."""
+    whole_s = WARM_UP_S + pairs * (2 * lasts_s + SETTLED_S) + 5.0
+    print(
+        f"shared at {rate} requests/s for {whole_s:.0f} s, the page open for {lasts_s:g} s "
+        f"{pairs} times; load average {os.getloadavg()[0]:.1f}",
+        flush=True,
+    )
+    with tempfile.TemporaryDirectory(prefix="tidemark-live-") as name:
+        folder = Path(name)
+        with under_load(folder, rate, whole_s) as url:
+            spans, answers = look_and_look_away(url, pairs, lasts_s)
+        latencies = pd.read_csv(folder / "latencies.csv", names=["time_s", "latency_ms"])
+    p99_ms = {
+        is_seen: [span.p99_ms(latencies) for span in spans if span.is_seen is is_seen]
+        for is_seen in (True, False)
+    }
+    ratios = [seen / without for seen, without in zip(p99_ms[True], p99_ms[False], strict=True)]
+    for seen, without, ratio in zip(p99_ms[True], p99_ms[False], ratios, strict=True):
+        print(f"  p99 with the page open {seen:6.2f} ms, without {without:6.2f} ms: {ratio:.2f}")
+    ratio = statistics.median(p99_ms[True]) / statistics.median(p99_ms[False])
     is_good = ratio <= MOST_RATIO
     print(
-        f"medians: {statistics.median(found[False]):.2f} ms and "
-        f"{statistics.median(found[True]):.2f} ms: {ratio:.2f} (bar {MOST_RATIO:.2f}); of the "
+        f"medians: {statistics.median(p99_ms[True]):.2f} ms and "
+        f"{statistics.median(p99_ms[False]):.2f} ms: {ratio:.2f} (bar {MOST_RATIO:.2f}); of the "
         f"pairs: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}); "
-        f"an update: {statistics.median(answers) / 1000:.1f} kB"
-        f"{'' if is_good else '  TOO MUCH'}"
+        f"an update: {statistics.median(answers) / 1000:.1f} kB; load average "
+        f"{os.getloadavg()[0]:.1f}{'' if is_good else '  TOO MUCH'}"
     )
     return is_good
 
@@ -143,9 +201,9 @@ def compare(pairs: int, rate: int, lasts_s: int) -> bool:
 def main() -> int:
     """Measure; the exit code says whether the bars are met."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--pairs", type=int, default=10, help="how often the page is opened")
     parser.add_argument("--rate", type=int, default=200)
-    parser.add_argument("--seconds", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long it stays so")
     parser.add_argument("--page", action="store_true", help="measure the page in Chromium instead")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long --page looks")
     parser.add_argument("--runs", type=Path, default=Path("results/bench-scale"))
