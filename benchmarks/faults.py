@@ -20,8 +20,9 @@ from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from benchmarks.faults_bench import NotBegunError
 from benchmarks.faults_broken import CASES as FIRST_CASES
-from benchmarks.faults_broken import Case, NotBegunError, Outcome
+from benchmarks.faults_case import Case, Outcome
 from benchmarks.faults_disk import DISKS
 from benchmarks.faults_parts import PARTS
 

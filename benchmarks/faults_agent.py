@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.faults_asked import TAG
-from benchmarks.faults_broken import INTERVAL_S, LEAKING, ROOT, Bench, small
+from benchmarks.faults_bench import INTERVAL_S, ROOT, Bench, small
+from benchmarks.faults_case import LEAKING
 
 SERVICE = ROOT / "tests" / "e2e" / "leaky_service.py"
 

@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 import re
 import time
 from pathlib import Path
 
 from benchmarks.faults_agent import AgentBench
-from benchmarks.faults_broken import (
-    FILLING,
-    KILL,
-    PATIENCE_S,
-    PAUSE_S,
-    RATE,
-    RUN_TIME_S,
-    SMALL_DISK,
-    Bench,
-    Case,
-    Outcome,
-    events_of,
-    fill,
-    fill_up,
-    itself,
-    no_root,
-    send,
-)
+from benchmarks.faults_bench import PATIENCE_S, RATE, RUN_TIME_S, Bench
+from benchmarks.faults_broken import KILL, PAUSE_S, itself, send
+from benchmarks.faults_case import Case, Outcome, events_of
 from benchmarks.faults_parts import resume
 
+SMALL_DISK = "1m"
+FILLING = "filling"
+"""What takes the room on a small disk."""
 LEFT_KIB = (0, 4, 16, 64, 96, 128, 160, 200, 240, 280)
 """Room that is left where a disk is full from the start: for some of the files, or for none."""
 LEAST_SENT = 0.7
 _AGGREGATED = re.compile(r"^ +Aggregated +(\d+) +(\d+)\(", re.MULTILINE)
+
+
+def _fill(bench: Bench, _: random.Random) -> None:
+    """Write until there is no room."""
+    fill_up(bench.results)
+
+
+def fill_up(folder: Path, leave_bytes: int = 0) -> None:
+    """Fill the file system of a folder but for so much."""
+    filling = folder / FILLING
+    with contextlib.suppress(OSError), filling.open("ab", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+    if leave_bytes:
+        os.truncate(filling, max(filling.stat().st_size - leave_bytes, 0))
+
+
+def _no_root() -> str:
+    """What is missing to make a small file system."""
+    return "" if os.geteuid() == 0 else "a small file system needs root"
 
 
 def goes_on(bench: Bench) -> str:
@@ -114,22 +124,22 @@ class FullFromStart(Case):
 
 RECORDED = frozenset({"disk_full"})
 DISKS: tuple[Case, ...] = (
-    Case("full-disk", "a disk that fills up", 10, fill,
-         codes=frozenset({0, 3}), checks=frozenset({0, 3}), events=RECORDED, needs=no_root,
+    Case("full-disk", "a disk that fills up", 10, _fill,
+         codes=frozenset({0, 3}), checks=frozenset({0, 3}), events=RECORDED, needs=_no_root,
          disk=SMALL_DISK, outcomes=frozenset({"completed"}), also=(goes_on,)),
     Case("full-disk-kept", "the same, and something else takes whatever room there is", 10,
          _keep_filling, codes=frozenset({0, 3}), checks=frozenset({0, 3}), events=RECORDED,
-         needs=no_root, disk=SMALL_DISK, outcomes=frozenset({"completed"}), also=(goes_on,)),
+         needs=_no_root, disk=SMALL_DISK, outcomes=frozenset({"completed"}), also=(goes_on,)),
     Case("full-disk-cleared", "the same, with room again after 3 s", 10, _fill_and_clear,
-         codes=frozenset({0, 3}), checks=frozenset({0, 3}), needs=no_root, disk=SMALL_DISK,
+         codes=frozenset({0, 3}), checks=frozenset({0, 3}), needs=_no_root, disk=SMALL_DISK,
          also=(goes_on, _tells_of_room)),
     Case("full-disk-resumed", "the same, killed while it was full, room made, `--resume`", 10,
-         _fill_and_kill, codes=frozenset({0}), checks=frozenset({0, 3}), needs=no_root,
+         _fill_and_kill, codes=frozenset({0}), checks=frozenset({0, 3}), needs=_no_root,
          events=frozenset({"run_resumed"}), disk=SMALL_DISK, then=_clear_and_resume),
     FullFromStart("full-from-start", "a disk that is full from the start, but for 0 to 280 KiB", 10,
-         fill, codes=frozenset({0, 3}), checks=frozenset({0, 2, 3}), needs=no_root, disk=SMALL_DISK,
-         outcomes=frozenset({"completed", "aborted", None})),
+         _fill, codes=frozenset({0, 3}), checks=frozenset({0, 2, 3}), needs=_no_root,
+         disk=SMALL_DISK, outcomes=frozenset({"completed", "aborted", None})),
     Case("full-agent", "the agent's disk fills up", 10, _fill_agent, bench=AgentBench,
-         codes=frozenset({0, 3}), checks=frozenset({3}), events=RECORDED, needs=no_root,
+         codes=frozenset({0, 3}), checks=frozenset({3}), events=RECORDED, needs=_no_root,
          disk=SMALL_DISK, also=(goes_on,)),
 )  # fmt: skip

@@ -11,17 +11,9 @@ import psutil
 
 from benchmarks.faults_agent import AgentBench, free_port
 from benchmarks.faults_asked import LOCUSTFILE
-from benchmarks.faults_broken import (
-    GOES_ON,
-    KILL,
-    RATE,
-    RUN_TIME_S,
-    TICK_S,
-    Bench,
-    Case,
-    itself,
-    send,
-)
+from benchmarks.faults_bench import RATE, RUN_TIME_S, Bench
+from benchmarks.faults_broken import GOES_ON, KILL, TICK_S, itself, send
+from benchmarks.faults_case import Case
 from tidemark.record.layout import REQUESTS, SAMPLES
 
 LEAST_SENT = 0.7

@@ -15,7 +15,7 @@ from locust.web import WebUI
 
 from benchmarks.fuzz_case import Found, run
 from benchmarks.fuzz_options import FOUND_GOOD, HOSTS, VALUES, WouldStartError, started_nothing
-from tidemark.plugin import Plugin
+from tidemark.plugin.process import LocustProcess
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.run.plan import Plan
 from tidemark.run.session import Session
@@ -84,6 +84,6 @@ def _page() -> tuple[Any, Any]:
     environment.parsed_options.autostart = False
     runner = environment.create_local_runner()
     web_ui = WebUI(environment, "127.0.0.1", 0, delayed_start=True)
-    Plugin(environment, runner, web_ui).install()
+    LocustProcess(environment, runner, web_ui).install()
     assert web_ui.app is not None
     return web_ui.app.test_client(), runner

@@ -13,7 +13,8 @@ from tidemark.record import layout
 from tidemark.record.appender import CsvAppender, LineAppender
 from tidemark.record.clock import Instant
 from tidemark.record.errors import RunDirectoryError, UnusableRunError
-from tidemark.record.events import Event, Recorded, decode, encode
+from tidemark.record.event_lines import decode, encode
+from tidemark.record.events import Event, Recorded
 from tidemark.record.files import (
     PRIVATE,
     SHARED,
@@ -202,7 +203,7 @@ class RunDirectory:
         return parse_metadata(path, read_regular(path, MOST_METADATA_BYTES))
 
     def events_writer(self) -> LineAppender:
-        """Opens `events.jsonl` for appending lines made by `tidemark.record.events.encode`."""
+        """Opens `events.jsonl` for appending lines made by `tidemark.record.event_lines.encode`."""
         return LineAppender(self.file(layout.EVENTS_JSONL))
 
     def append_event(self, instant: Instant, event: Event) -> None:

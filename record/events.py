@@ -1,22 +1,16 @@
-"""What happens in a run: one type per event, written and read here.
+"""What happens in a run: one type per event.
 
-An event is a line of `events.jsonl`: `time_s`, `elapsed_s`, `event`, and the fields of its type
-that are known. A field that was not recorded is None; an event that this version does not know
-is an `Unknown`, and keeps its fields.
+A field that was not recorded is None; an event that this version does not know is an `Unknown`,
+and keeps its fields. How they are written and read stands in `event_lines.py`.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Generic, TypeVar
-
-from tidemark.record.clock import Instant
-from tidemark.record.objects import parse_object
 
 LARGEST = 1e15
 """No figure of a run is larger: counts, bytes and Unix times stay exact in a float below it."""
@@ -404,51 +398,3 @@ def told_of(event: Event, target: str) -> Event:
     if getattr(event, "target", target) is not None:
         return event
     return KINDS[event.name](**{**vars(event), "target": target})
-
-
-def encode(instant: Instant, event: Event) -> bytes:
-    """One line of `events.jsonl`, without its newline."""
-    times = {"time_s": round(instant.time_s, 6), "elapsed_s": round(instant.elapsed_s, 6)}
-    record = {**times, "event": event.name, **event.details()}
-    return json.dumps(record, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def decode(line: bytes) -> Recorded[Event]:
-    """Read one line of `events.jsonl`.
-
-    Raises:
-        ValueError: It is no event, or a field of it is not what the event's type wants; the
-            message says which.
-    """
-    given = parse_object(line) or {}
-    time_s, elapsed_s, name = (given.pop(key, None) for key in ("time_s", "elapsed_s", "event"))
-    if not (_is_time(time_s) and _is_time(elapsed_s) and isinstance(name, str)):
-        raise ValueError("is not an event (an object with time_s, elapsed_s and event)")
-    event = _typed(name, given) if name in KINDS else Unknown(name, given)
-    return Recorded(float(time_s), float(elapsed_s), event)
-
-
-def _is_time(value: Any) -> typing.TypeGuard[float]:
-    return _fits(value, float) and 0 <= value <= LARGEST
-
-
-def _typed(event: str, given: Mapping[str, Any]) -> Event:
-    """The event of that name; fields that its type does not have are left out."""
-    wanted = _types(event)
-    for name, types in wanted.items():
-        if not _fits(given.get(name), types):
-            raise ValueError(f"is an event {event} whose {name} cannot be read")
-    return KINDS[event](**{name: given.get(name) for name in wanted})
-
-
-@cache
-def _types(event: str) -> dict[str, Any]:
-    """Field of the events of a name -> what it takes."""
-    return typing.get_type_hints(KINDS[event])
-
-
-def _fits(value: object, types: Any) -> bool:
-    """Whether a value has one of these types; a bool is no number, an integer will do for float."""
-    if isinstance(value, bool) or (isinstance(value, float) and abs(value) > LARGEST):
-        return False
-    return isinstance(value, types) or (isinstance(value, int) and isinstance(0.0, types))

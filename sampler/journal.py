@@ -10,7 +10,8 @@ from tidemark.record.appender import CsvAppender
 from tidemark.record.clock import Instant
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import DiskFullError
-from tidemark.record.events import DiskFull, DiskHasRoom, Event, encode
+from tidemark.record.event_lines import encode
+from tidemark.record.events import DiskFull, DiskHasRoom, Event
 from tidemark.record.files import reserve
 from tidemark.record.layout import COMPOSITION, ENDPOINTS, REQUESTS, SAMPLES, TIME_COLUMNS
 from tidemark.record.retention import Retention

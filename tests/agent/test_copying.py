@@ -5,7 +5,8 @@ import pytest
 from tidemark.agent.clocks import ClockEstimate, Exchange
 from tidemark.agent.copying import RowCopier, RunTime, copied_event
 from tidemark.record.clock import Instant, RunClock
-from tidemark.record.events import ClockSet, Gap, LimitsRead, TargetExited, encode
+from tidemark.record.event_lines import encode
+from tidemark.record.events import ClockSet, Gap, LimitsRead, TargetExited
 from tidemark.record.layout import SAMPLES
 
 BEGAN_S, AHEAD_S, RUN_S = 5000.0, 1000.0, 4010.0

@@ -17,7 +17,8 @@ from tidemark.analysis.verdict.assessment import assess
 from tidemark.analysis.verdict.judge import judge
 from tidemark.record.clock import Instant
 from tidemark.record.errors import UnusableRunError
-from tidemark.record.events import RunStarted, SamplerLost, TargetExited, encode
+from tidemark.record.event_lines import encode
+from tidemark.record.events import RunStarted, SamplerLost, TargetExited
 
 TEXTS = ("run.json", "samples.csv", "requests.csv", "composition.csv", "endpoints.csv")
 

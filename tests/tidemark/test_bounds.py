@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from tidemark.plugin import exit_code
+from tidemark.plugin.aftermath import exit_code
 from tidemark.record.directory import RunDirectory
 from tidemark.record.errors import OptionError
 from tidemark.record.events import Event, LevelReached

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 
 from tidemark.agent.clocks import ClockEstimate
 from tidemark.record.clock import Instant, RunClock
+from tidemark.record.event_lines import decode
 from tidemark.record.events import (
     ClockSet,
     Event,
@@ -16,7 +17,6 @@ from tidemark.record.events import (
     RuntimeSeen,
     SamplerStarted,
     Unknown,
-    decode,
 )
 from tidemark.record.layout import Table
 

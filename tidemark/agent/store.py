@@ -16,7 +16,8 @@ from typing import Any
 from tidemark.record.clock import Instant
 from tidemark.record.directory import RunDirectory, write_file
 from tidemark.record.errors import DiskFullError
-from tidemark.record.events import Event, encode
+from tidemark.record.event_lines import encode
+from tidemark.record.events import Event
 from tidemark.record.layout import COMPOSITION, ENDPOINTS, SAMPLES
 from tidemark.record.objects import parse_object
 from tidemark.record.retention import Retention

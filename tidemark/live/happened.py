@@ -5,15 +5,8 @@ from typing import Any
 
 from tidemark.analysis.figures.events import MARKED, told
 from tidemark.live.tail import FileTail
-from tidemark.record.events import (
-    BrokerDown,
-    BrokerUp,
-    Event,
-    FaultEnded,
-    FaultStarted,
-    Recorded,
-    decode,
-)
+from tidemark.record.event_lines import decode
+from tidemark.record.events import BrokerDown, BrokerUp, Event, FaultEnded, FaultStarted, Recorded
 
 MOST_EVENTS = 100
 MOST_MARKS = 100

@@ -6,6 +6,9 @@ A fault is written `KIND@START[+DURATION]`, in seconds since the load began: `ou
 import itertools
 import re
 from dataclasses import dataclass
+from typing import Any
+
+from tidemark.record.options import Option, several
 
 DEFAULT_DURATION_S = 10.0
 
@@ -80,3 +83,20 @@ def check_apart(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
         if later.start_s < earlier.start_s + earlier.duration_s:
             raise ValueError(f"{later} begins before {earlier} is over")
     return ordered
+
+
+def _faults(given: Any) -> tuple[Fault, ...]:
+    each = given if isinstance(given, tuple) else several(given)
+    return check_apart(
+        tuple(one if isinstance(one, Fault) else parse_fault(str(one)) for one in each)
+    )
+
+
+FAULT = Option(
+    "fault",
+    _faults,
+    (),
+    f"{', '.join(KINDS)}: seconds into the load, and for how long; repeatable",
+    "KIND@START[+DURATION]",
+    is_repeatable=True,
+)

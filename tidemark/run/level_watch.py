@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tidemark.record.events import LevelReached, LimitsRead, decode
+from tidemark.record.event_lines import decode
+from tidemark.record.events import LevelReached, LimitsRead
 from tidemark.record.layout import EVENTS_JSONL, KERNEL_PID, ONLY_TARGET, SAMPLES
 from tidemark.record.metadata import ABORTED, COMPLETED
 from tidemark.record.metrics import Metric

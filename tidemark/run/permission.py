@@ -1,15 +1,47 @@
 """Whom load may be put on: this machine, and what was named; much of it if that is meant."""
 
 from collections.abc import Collection
+from typing import Any
 from urllib.parse import urlsplit
 
-from tidemark.record.endpoints import is_loopback
+from tidemark.record import options as value
+from tidemark.record.endpoints import is_host, is_loopback
 from tidemark.record.errors import TidemarkError
+from tidemark.record.options import Option
 
 MOST_RATE = 100.0
 """Requests a second that another host gets without further asking."""
 LONGEST_S = 3600.0
 """Seconds that they last without further asking."""
+
+
+def _hosts(given: Any) -> tuple[str, ...]:
+    """Names and addresses of hosts, without brackets."""
+    found = tuple(one.strip("[]") for one in value.several(given))
+    for one in found:
+        if not is_host(one):
+            raise ValueError(f"must be the name or the address of a host, not {value.shown(one)}")
+    return found
+
+
+ALLOW_HOST = Option(
+    "allow_host",
+    _hosts,
+    (),
+    "a host beside this machine's loopback that load may be put on; repeatable",
+    "HOST",
+    is_repeatable=True,
+    in_form=False,
+)
+YES = Option(
+    "yes",
+    value.flag,
+    False,
+    f"put more than {MOST_RATE:g} requests a second, or load for more than "
+    f"{LONGEST_S / 60:g} minutes, on a host that is not this machine's loopback",
+    is_flag=True,
+    in_form=False,
+)
 
 
 def host_of(url: str) -> str:
