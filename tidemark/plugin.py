@@ -17,7 +17,7 @@ from locust.user.task import filter_tasks_by_tags
 from locust.web import WebUI
 
 from tidemark.clients import count_requests
-from tidemark.defaults import offered
+from tidemark.defaults import LOOPBACK, offered, set_defaults_of_locust
 from tidemark.distributed.forks import Forks
 from tidemark.distributed.master import Master
 from tidemark.distributed.worker import Worker
@@ -49,7 +49,6 @@ WATCH_INTERVAL_S = 0.1
 EXIT_FAILED, EXIT_UNUSABLE, EXIT_CANNOT_TELL = 1, 2, 3
 INTERRUPTED = Ending(ABORTED, "interrupted")
 USERS = Option("users", integer(1), 1, "users, which Locust takes unchecked")
-LOOPBACK = "127.0.0.1"
 FORKS = Forks()
 BY_NAME = {option.name: option for option in OPTIONS}
 
@@ -57,9 +56,7 @@ BY_NAME = {option.name: option for option in OPTIONS}
 @events.init_command_line_parser.add_listener
 def add_options(parser: Any) -> None:
     """Add the options of a run to Locust's own, in the help and in the web form."""
-    # Locust listens on all interfaces and cuts requests in flight off unless told otherwise.
-    parser.set_defaults(web_host=LOOPBACK, master_bind_host=LOOPBACK, stop_timeout="6")
-    parser.set_defaults(expect_workers_max_wait=60, enable_rebalancing=True)
+    set_locust_defaults(parser)
     parser.add_argument(
         "--help-all",
         action="help",
