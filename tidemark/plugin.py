@@ -56,7 +56,7 @@ BY_NAME = {option.name: option for option in OPTIONS}
 @events.init_command_line_parser.add_listener
 def add_options(parser: Any) -> None:
     """Add the options of a run to Locust's own, in the help and in the web form."""
-    set_locust_defaults(parser)
+    set_defaults_of_locust(parser)
     parser.add_argument(
         "--help-all",
         action="help",

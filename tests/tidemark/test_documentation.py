@@ -1,4 +1,4 @@
-"""Every command and option has its place in the docs, and every link between pages leads somewhere."""
+"""Every command and option has its place in the docs, and links between pages lead somewhere."""
 
 import re
 from collections.abc import Iterator
