@@ -12,6 +12,30 @@ from tidemark.record.options import Option, integer, shown
 from tidemark.run.options import OPTIONS
 
 DAYS = Option("run_time", integer(0, 366), 0, "days")
+LOOPBACK = "127.0.0.1"
+OF_LOCUST = {
+    "--web-host": (LOOPBACK, "address that the web interface listens on [default: 127.0.0.1]"),
+    "--master-bind-host": (
+        LOOPBACK,
+        "with --master: address that it listens on, as 10.0.0.1 [default: 127.0.0.1]",
+    ),
+    "--stop-timeout": (
+        "6",
+        "seconds that requests under way have at the end of a run [default: 6]",
+    ),
+    "--expect-workers-max-wait": (
+        60,
+        "seconds that a headless master waits for its workers; 0: for ever [default: 60]",
+    ),
+    "--enable-rebalancing": (
+        True,
+        "deal the users out anew when a worker comes or goes [default: on]",
+    ),
+}
+"""Options of Locust's that are otherwise with the plugin: their defaults, and what their help says.
+
+Locust listens on all interfaces and cuts requests in flight off unless told otherwise.
+"""
 _of_runs: dict[str, str] = {}
 _of_locust: dict[str, Any] = {}
 
@@ -33,6 +57,14 @@ def set_defaults(**values: Any) -> None:
             _of_runs[name] = given
         else:
             _of_locust[name] = given
+
+
+def set_defaults_of_locust(parser: Any) -> None:
+    """Let Locust's own options be as they are with the plugin, and its help say so."""
+    for flag, (value, text) in OF_LOCUST.items():
+        action = parser._option_string_actions[flag]
+        parser.set_defaults(**{action.dest: value})
+        action.help = text
 
 
 def offered(parser: Any) -> Iterator[Option]:

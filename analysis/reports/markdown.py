@@ -119,7 +119,7 @@ def _change(change: ResourceChange) -> tuple[str, ...]:
 
 
 def _bullet(finding: Finding) -> str:
-    return f"- **{finding.kind.value}**, {escape(finding.title)}: {escape(finding.reason)}"
+    return f"- **{finding.kind.value}**, {escape(finding.statement)}"
 
 
 def _row(found: ResourceVerdict) -> tuple[str, ...]:

@@ -86,6 +86,12 @@ class Finding:
         return title if self.route is None else f"{title} of {self.route}"
 
     @property
+    def statement(self) -> str:
+        """The reason under its title, which some reasons begin with already."""
+        named = self.reason.startswith((self.title, self.phrase))
+        return self.reason if named else f"{self.title}: {self.reason}"
+
+    @property
     def phrase(self) -> str:
         """The same as a sentence goes on with it."""
         return self.title[0].lower() + self.title[1:]

@@ -11,6 +11,7 @@ from tidemark.analysis.reports.markdown import escape, render
 from tidemark.analysis.run import load_run
 from tidemark.analysis.verdict.assessment import weigh
 from tidemark.analysis.verdict.baseline import ResourceChange
+from tidemark.analysis.verdict.findings import Finding, Kind, Severity
 from tidemark.analysis.verdict.model import Interval, ResourceVerdict, Verdict
 from tidemark.record.metadata import COMPLETED
 
@@ -35,6 +36,27 @@ def test_a_verdict_is_a_heading_a_reason_and_a_table(run):
     assert rows[2][0].strip() == "File descriptors"
     assert rows[2][2].strip() == "7.8 (7.75 to 7.84)"
     assert text.endswith("\n")
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("File descriptors: level at 9", "File descriptors: level at 9"),
+        ("file descriptors: growth of 0.1", "file descriptors: growth of 0.1"),
+        ("level at 9", "File descriptors: level at 9"),
+        ("", "File descriptors: "),
+    ],
+)
+def test_a_finding_names_its_resource_once(reason, said):
+    finding = Finding(Kind.THRESHOLD, "fds", Severity.PASS, reason)
+    assert finding.statement == said
+
+
+def test_a_bullet_names_its_resource_once(run):
+    text = render(clean_assessment(run))
+    bullets = [line for line in text.splitlines() if line.startswith("- ")]
+    assert bullets
+    assert not [line for line in bullets if re.search(r"([A-Z][\w ]+): \1:", line, re.IGNORECASE)]
 
 
 def test_several_verdicts_begin_with_an_overview(run):

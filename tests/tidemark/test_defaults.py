@@ -36,6 +36,19 @@ def test_what_is_no_time_is_one_line(text: str) -> None:
         defaults.seconds_of(text)
 
 
+def test_the_help_of_locust_says_what_is_so_with_the_plugin() -> None:
+    parser = parser_of_locust()
+    defaults.set_defaults_of_locust(parser)
+    text = " ".join(parser.format_help().split())  # type: ignore[attr-defined]
+    assert "all interfaces" not in text
+    assert "all available interfaces" not in text
+    assert text.count("[default: 127.0.0.1]") == 2
+    options = parser.parse_args([])  # type: ignore[attr-defined]
+    assert (options.web_host, options.master_bind_host) == ("127.0.0.1", "127.0.0.1")
+    assert (options.stop_timeout, options.expect_workers_max_wait) == (6, 60)
+    assert options.enable_rebalancing is True
+
+
 def test_a_locustfile_has_defaults_of_its_own() -> None:
     defaults.set_defaults(shape="day-night", only_summary=True)
     parser = parser_of_locust()

@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,22 @@ def test_the_line_shows_the_process_nearest_to_its_limit(view: RunView) -> None:
     (view.path / REQUESTS.file).write_text("elapsed_s,requests,failures\n1.0,4,0\n2.0,1234,5\n")
     assert "descriptors 300 of 1,024" in view.line()
     assert "1,234 requests, 5 failed" in view.line()
+
+
+def test_a_slow_start_is_not_taken_for_the_load(
+    view: RunView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began_s = time.monotonic()
+    header = "elapsed_s,requests,failures\n"
+    for after_s, rows, wanted in (
+        (40.0, "40.0,1,0\n", "40 s of about 70 s"),
+        (60.0, "60.0,200,0\n", "60 s of about 70 s"),
+        (75.0, "70.0,300,0\n", "75 s, finishing"),
+    ):
+        monkeypatch.setattr(time, "monotonic", lambda now_s=began_s + after_s: now_s)
+        (view.path / REQUESTS.file).write_text(header + rows)
+        header += rows
+        assert wanted in view.line()
 
 
 def test_a_torn_line_is_not_read(view: RunView) -> None:

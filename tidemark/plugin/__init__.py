@@ -12,11 +12,11 @@ from locust.env import Environment
 from locust.runners import LocalRunner, MasterRunner, Runner, WorkerRunner
 from locust.web import WebUI
 
-from tidemark.defaults import offered
+from tidemark.defaults import offered, set_defaults_of_locust
 from tidemark.distributed.forks import Forks
 from tidemark.distributed.worker import Worker
 from tidemark.plugin.aftermath import EXIT_UNUSABLE
-from tidemark.plugin.process import LOOPBACK, LocustProcess
+from tidemark.plugin.process import LocustProcess
 from tidemark.record.command_line import add_option
 from tidemark.record.errors import TidemarkError
 from tidemark.record.options import check_flags_of_environment
@@ -31,9 +31,7 @@ FORKS = Forks()
 @events.init_command_line_parser.add_listener
 def add_options(parser: Any) -> None:
     """Add the options of a run to Locust's own, in the help and in the web form."""
-    # Locust listens on all interfaces and cuts requests in flight off unless told otherwise.
-    parser.set_defaults(web_host=LOOPBACK, master_bind_host=LOOPBACK, stop_timeout="6")
-    parser.set_defaults(expect_workers_max_wait=60, enable_rebalancing=True)
+    set_defaults_of_locust(parser)
     parser.add_argument(
         "--help-all",
         action="help",

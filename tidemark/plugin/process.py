@@ -13,6 +13,7 @@ from locust.runners import LocalRunner, MasterRunner
 from locust.web import WebUI
 
 from tidemark.clients import count_requests
+from tidemark.defaults import LOOPBACK
 from tidemark.distributed.master import Master
 from tidemark.plugin.aftermath import EXIT_FAILED, EXIT_UNUSABLE, Aftermath, exit_code
 from tidemark.plugin.asked import Asked
@@ -31,7 +32,6 @@ from tidemark.web import EMBEDDED_HOST, RUNNING_STATES, WebPage
 
 WATCH_INTERVAL_S = 0.1
 INTERRUPTED = Ending(ABORTED, "interrupted")
-LOOPBACK = "127.0.0.1"
 
 
 class LocustProcess:

@@ -43,6 +43,8 @@ class RunView:
         self.name = name
         self.duration_s = duration_s
         self._began_s = time.monotonic()
+        self._start_took_s = 0.0
+        self._has_load = False
         self._requests: Tick = (RowStream(path, REQUESTS), [])
         self._samples: Tick = (RowStream(path, SAMPLES), [])
 
@@ -53,8 +55,12 @@ class RunView:
             width: columns that it may take; None for as many as it needs.
             over: the run has ended.
         """
+        requested = _brought_up_to_date(self._requests)
+        if requested and not self._has_load:
+            self._has_load = True
+            self._start_took_s = time.monotonic() - self._began_s
         told = [self._elapsed(over=over)]
-        for row in _brought_up_to_date(self._requests):
+        for row in requested:
             requests = several(int(row["requests"]), "request")
             told.append(f"{requests}, {int(row['failures']):,} failed")
         if fullest := self._fullest_process():
@@ -73,8 +79,9 @@ class RunView:
         elapsed_s = time.monotonic() - self._began_s
         if over:
             return f"{elapsed_s:5.0f} s"
-        late = elapsed_s > self.duration_s
-        rest = "finishing" if late else f"of about {self.duration_s:.0f} s"
+        lasts_s = self._start_took_s + self.duration_s
+        late = elapsed_s > lasts_s
+        rest = "finishing" if late else f"of about {lasts_s:.0f} s"
         return f"{elapsed_s:5.0f} s{',' if late else ''} {rest}"
 
     def _fullest_process(self) -> tuple[int, int] | None:
