@@ -225,7 +225,10 @@ class Plugin:
         if options.num_users is not None:
             USERS.read(options.num_users)
         if options.run_time == 0:
-            raise TidemarkError("--run-time: must be longer than 0 s; leave it out for no limit")
+            raise TidemarkError(
+                "--run-time: must be longer than 0 s; leave it out for no limit",
+                about=["run_time"],
+            )
         for user in self.environment.user_classes:
             filter_tasks_by_tags(user, _as_set(options.tags), _as_set(options.exclude_tags))
             if not user.tasks:
