@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -88,6 +89,12 @@ def add_option(
     parser.add_argument(option.flag, required=option.default is REQUIRED, **given)
 
 
+PARENT = "TIDEMARK_PARENT"
+"""The variable in which whoever reads this process's standard output has left its process id."""
+ABOUT = "about"
+"""The fact that an end before it was ready concerns options, and which."""
+
+
 def announce(**facts: object) -> None:
     """Tell whoever started this process, in one line of JSON on stdout, that it is ready."""
     sys.stdout.write(json.dumps(facts) + "\n")
@@ -95,7 +102,12 @@ def announce(**facts: object) -> None:
 
 
 def fail(program: str, error: TidemarkError) -> NoReturn:
-    """Say in one line what is wrong, and leave with the error's exit code."""
+    """Say in one line what is wrong, and leave with the error's exit code.
+
+    Whoever has started this process and reads its standard output learns there what it concerns.
+    """
     with contextlib.suppress(OSError):  # on a full disk there is no room for a log either
         sys.stderr.write(f"{program}: error: {error}\n")
+        if error.about and os.environ.get(PARENT) == str(os.getppid()):
+            announce(**{ABOUT: error.about})
     sys.exit(error.exit_code)

@@ -3,6 +3,7 @@
 What concerns one room alone stands in that room's `errors`, under the same root.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,9 +13,20 @@ class TidemarkError(Exception):
 
     The message is one line: what is wrong, where, and what to do. Caught once, by the command
     line, which leaves with the exit code.
+
+    Args:
+        message: The line.
+        about: The names of the options that it concerns, the one to mend first; `fds_limit`.
+
+    Attributes:
+        about: The same; none where it concerns no option.
     """
 
     exit_code: ClassVar[int] = 2
+
+    def __init__(self, message: str = "", *, about: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.about = tuple(about)
 
 
 class RunDirectoryError(TidemarkError):

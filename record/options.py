@@ -117,7 +117,7 @@ class Option:
             return self.parse(value)
         except (ValueError, TypeError, TidemarkError) as error:
             message = shown_text(f"{self.shown}: {error}", LONGEST_MESSAGE)
-            raise OptionError(message) from error
+            raise OptionError(message, about=[self.name]) from error
 
     def as_text(self, value: Any) -> str:
         """A value as it stands in a form or on a command line."""
@@ -158,7 +158,7 @@ def read_all(options: Sequence[Option], values: Mapping[str, Any]) -> dict[str, 
         if value is None or (option.is_repeatable and not value):
             value = option.default
         if value is REQUIRED:
-            raise OptionError(f"{option.shown} must be given")
+            raise OptionError(f"{option.shown} must be given", about=[option.name])
         found[option.name] = None if value is None else option.read(value)
     return found
 

@@ -104,7 +104,8 @@ def limit_descriptors(limit: int) -> None:
     except (ValueError, OSError) as error:
         raise ResourceLimitError(
             f"a limit of {limit} descriptors is not allowed here ({error}): "
-            f"the hard limit is {hard}; ask for less or raise it (ulimit -Hn)"
+            f"the hard limit is {hard}; ask for less or raise it (ulimit -Hn)",
+            about=["fds_limit"],
         ) from error
 
 

@@ -80,7 +80,8 @@ class Retention:
         if first.spacing_s > interval_s:
             raise OptionError(
                 f"--retain: {first} keeps less than every tick of {interval_s:g} s: "
-                f"record less often with --interval {first.spacing_s:g}"
+                f"record less often with --interval {first.spacing_s:g}",
+                about=["retain", "interval"],
             )
 
 

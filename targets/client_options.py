@@ -107,7 +107,8 @@ def client_options(values: Mapping[str, Any]) -> Mapping[str, str]:
         if runs_code(key, value) and not values["allow_kafka_plugins"]:
             raise ClientError(
                 f"{key}: as it is set, librdkafka would load a library or run a command: "
-                "allow that with --allow-kafka-plugins, or leave it out"
+                "allow that with --allow-kafka-plugins, or leave it out",
+                about=["kafka_option"],
             )
     return MappingProxyType(settings)
 
@@ -127,7 +128,8 @@ def check_from_form(value: Any) -> None:
     for key, _ in map(_split, pairs(value)):
         if _OF_THE_HOST.search(key):
             raise ClientError(
-                f"--kafka-option {key}: can be set on the command line only, not in the form"
+                f"--kafka-option {key}: can be set on the command line only, not in the form",
+                about=["kafka_option"],
             )
 
 

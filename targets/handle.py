@@ -23,7 +23,8 @@ def start_handle(config: KafkaConfig) -> confluent_kafka.Producer:
         for key, value in config.options.items():
             if is_secret(key) and value:
                 reason = reason.replace(str(value), "(secret)")
-        raise ClientError(f"librdkafka could not start: {reason}") from None
+        about = ["kafka_option"] if config.options else ()
+        raise ClientError(f"librdkafka could not start: {reason}", about=about) from None
 
 
 class DeliveryReports:

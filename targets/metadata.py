@@ -57,7 +57,8 @@ def ensure_topic(config: KafkaConfig) -> None:
         if topic.error.code() not in _IN_THE_MAKING or time.monotonic() > deadline:
             raise OutOfBrokersError(
                 f"topic {config.topic!r} cannot be written to at {config.bootstrap}: "
-                f"{topic.error.str()}; create it first"
+                f"{topic.error.str()}; create it first",
+                about=["topic", "bootstrap"],
             )
         time.sleep(_LOOK_INTERVAL_S)
 
@@ -71,6 +72,7 @@ def _list_topics(config: KafkaConfig, timeout_s: float, topic: str | None) -> Cl
     except confluent_kafka.KafkaException as error:
         raise OutOfBrokersError(
             f"no Kafka broker answers at {config.bootstrap} within {timeout_s:g} s "
-            f"({error.args[0].str()}): start one (tidemark broker) or name another"
+            f"({error.args[0].str()}): start one (tidemark broker) or name another",
+            about=["bootstrap"],
         ) from error
     return metadata

@@ -11,7 +11,7 @@ import json
 import os
 import time
 import traceback
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tidemark.record.process import count_open_descriptors, die_with_parent
 from tidemark.targets.client import Client
@@ -57,13 +57,13 @@ def rehearse(server: TargetServer, kafka: KafkaConfig) -> int:
         raise TargetError(f"the worker ended with code {code} while it was tried out")
     outcome = json.loads(report)
     if "error" in outcome:
-        raise TargetError(outcome["error"])
+        raise TargetError(outcome["error"], about=outcome["about"])
     return int(outcome["descriptors"])
 
 
 def _perform(server: TargetServer, kafka: KafkaConfig, writer: int) -> NoReturn:
     """The child's whole life: report to `writer`, and end without any of the parent's exits."""
-    outcome: dict[str, int | str] = {}
+    outcome: dict[str, Any] = {}
     try:
         parent = os.getppid()
         die_with_parent(parent)
@@ -75,7 +75,8 @@ def _perform(server: TargetServer, kafka: KafkaConfig, writer: int) -> NoReturn:
         # The pipe to the parent is this child's alone.
         outcome = {"descriptors": worker.descriptors - 1}
     except (TargetError, OSError) as error:
-        outcome = {"error": str(error)}
+        about = error.about if isinstance(error, TargetError) else ()
+        outcome = {"error": str(error), "about": about}
     finally:
         if outcome:
             os.write(writer, json.dumps(outcome).encode())

@@ -72,7 +72,8 @@ def serve(values: Mapping[str, Any]) -> None:
     if values["fds_limit"] < needed:
         raise TargetError(
             f"a limit of {values['fds_limit']} descriptors is too low: the target needs "
-            f"{needed} to start and answer one request; raise --fds-limit"
+            f"{needed} to start and answer one request; raise --fds-limit",
+            about=["fds_limit"],
         )
     limit_descriptors(values["fds_limit"])
     server.run()
@@ -89,7 +90,8 @@ def _listen(bind: str) -> socket.socket:
         listener.listen(_BACKLOG)
     except (OSError, ValueError, OverflowError) as error:
         raise TargetError(
-            f"cannot listen on {bind!r} ({error}): choose another port, or port 0 for any free one"
+            f"cannot listen on {bind!r} ({error}): choose another port, or port 0 for any free one",
+            about=["bind"],
         ) from error
     return listener
 

@@ -29,8 +29,9 @@ from tidemark.record.options import Option
 from tidemark.run.children import say
 from tidemark.run.options import OPTIONS, RunOptions
 from tidemark.targets.client_options import check_from_form
-from tidemark.webform.form import StartForm, field_of, without_aliases
+from tidemark.webform.form import StartForm, without_aliases
 from tidemark.webform.page import FormPage
+from tidemark.webform.services import OF_SERVICE
 
 EMBEDDED_HOST = "embedded target"  # what the form shows as host when nobody gave one
 RUNNING_STATES = (STATE_SPAWNING, STATE_RUNNING)
@@ -104,7 +105,8 @@ class WebForm:
             # Locust sets whatever it knows, the file of its own report included.
             if name in vars(self._environment.parsed_options) and name not in self._allowed:
                 flag = "--" + name.replace("_", "-")
-                raise OptionError(f"{flag}: can be set on the command line only, not in the form")
+                message = f"{flag}: can be set on the command line only, not in the form"
+                raise OptionError(message, about=[name])
         self._check_load(form)
         self._check_host(form.get("host", EMBEDDED_HOST))
         changed = {
@@ -133,12 +135,12 @@ class WebForm:
         options = vars(self._environment.parsed_options)
         return StartForm(page, options, host, EMBEDDED_HOST, keeps_rate=keeps_rate)
 
-    def field_of(self, message: str) -> str:
-        """The field that an error is about; empty if it is about none."""
-        return field_of(message, self._allowed)
+    def fields_of(self, error: TidemarkError) -> list[str]:
+        """The fields that an error is about, the one to mend first; none if it is about none."""
+        return [name for name in error.about if name in self._allowed or name in OF_SERVICE]
 
     @contextmanager
-    def taken(self, changed: Mapping[str, str], host: str | None) -> Iterator[None]:
+    def taken(self, changed: Mapping[str, Any], host: str | None) -> Iterator[None]:
         """Take over what has been checked; not if the run cannot be started with it."""
         parsed = vars(self._environment.parsed_options)
         before = {name: parsed[name] for name in changed}, self._environment.host
@@ -167,7 +169,10 @@ class WebForm:
             except (ValueError, OverflowError):
                 is_good = False
             if not is_good:
-                raise OptionError("--run-time: must be 20, 20s, 3m, 2h, 1h20m, 72h or the like")
+                raise OptionError(
+                    "--run-time: must be 20, 20s, 3m, 2h, 1h20m, 72h or the like",
+                    about=["run_time"],
+                )
 
     def _check_host(self, host: str) -> None:
         """No form sends load to another machine than the command line did."""
@@ -177,7 +182,8 @@ class WebForm:
         if not is_http or not is_loopback(name_in(authority(host))):
             raise OptionError(
                 "--host: the form takes a service on this machine only, http://127.0.0.1:PORT; "
-                "name another one on the command line"
+                "name another one on the command line",
+                about=["host"],
             )
 
     def _check_brokers(self, brokers: Collection[str]) -> None:
@@ -186,7 +192,8 @@ class WebForm:
             if broker not in given and not is_loopback(parse_endpoint(broker)[0]):
                 raise OptionError(
                     f"--bootstrap: the form takes brokers on this machine only, not {broker}; "
-                    "name others on the command line"
+                    "name others on the command line",
+                    about=["bootstrap"],
                 )
 
 
@@ -264,17 +271,17 @@ class WebPage:
             if self._runner and self._runner.state in RUNNING_STATES:
                 return None  # only the number of users is being changed
             self._runs.expect_idle()
-            with self._form.taken(changed, form.get("host")):
+            # Locust reads it after us, and does not forget a former one where there is none.
+            run_time = parse_timespan(form["run_time"]) if form.get("run_time") else None
+            with self._form.taken({**changed, "run_time": run_time}, form.get("host")):
                 self._runs.prepare()
-            if not form.get("run_time"):  # Locust ignores a former one, but does not forget it
-                vars(self._environment.parsed_options)["run_time"] = None
             g.has_prepared = True
         except TidemarkError as error:
             reason = textwrap.shorten(str(error), _LONGEST_REASON)
             say(reason)
-            field = self._form.field_of(reason)
+            fields = self._form.fields_of(error)
             host = self._environment.host
-            return jsonify(success=False, message=reason, field=field, host=host)
+            return jsonify(success=False, message=reason, fields=fields, host=host)
         return None
 
     def _after_request(self, response: Response) -> Response:

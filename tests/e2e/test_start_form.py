@@ -160,6 +160,64 @@ def test_an_error_stands_beside_its_field(form: Form, browser: Browser) -> None:
     assert errors(page) == {"": "no broker"}
 
 
+def fold(page: Page) -> None:
+    page.evaluate(f"{OURS}.querySelectorAll('details').forEach(one => one.open = false)")
+
+
+def invalid(page: Page) -> dict[str, str]:
+    """The fields that are marked, and what a screen reader says is wrong with each."""
+    told = (
+        "one.getAttribute('aria-describedby').split(' ').map(id => document.getElementById(id))"
+        ".filter(it => it.classList.contains('tidemark-error') && it.checkVisibility())"
+        ".map(it => it.innerText).join()"
+    )
+    found = f"[...{OURS}.querySelectorAll('[aria-invalid]')].filter(one => one.checkVisibility())"
+    return dict(page.evaluate(f"{found}.map(one => [one.name, {told}])"))
+
+
+def test_what_does_not_go_together_is_said_once_and_marked_at_each_field(
+    form: Form, browser: Browser
+) -> None:
+    page = opened(browser, form.url)
+    fill(page, "run_time", "20s")
+    fill(page, "settle", "20")
+    fold(page)
+    assert page.click("START")
+    eventually(lambda: errors(page), "an error")
+    assert list(errors(page)) == ["settle"], "in a group that was folded, which is opened"
+    assert "leaves nothing to judge" in errors(page)["settle"]
+    assert invalid(page) == dict.fromkeys(("run_time", "settle"), errors(page)["settle"])
+    assert page.evaluate("document.activeElement.name") == "settle"
+    assert grave(page, ".tidemark-form") == []
+
+    fill(page, "settle", "0")
+    choose(page, "tidemark_service", "other")
+    fill(page, "host", "http://127.0.0.1:8")
+    fill(page, "target_pid", "12")
+    assert page.evaluate(f"{OURS}.elements.no_target.click()") is None
+    fold(page)
+    assert page.click("START")
+    eventually(lambda: "no_target" in errors(page), "the next error")
+    assert errors(page) == {
+        "no_target": "--no-target and --target-pid contradict each other: leave out one"
+    }
+    assert set(invalid(page)) == {"no_target", "target_pid"}
+
+    fill(page, "target_pid", "0")
+    assert page.click("START")
+    eventually(lambda: "host" in errors(page), "that nobody answers there")
+    assert errors(page)["host"].startswith("nobody answers at 127.0.0.1 port 8")
+
+    choose(page, "tidemark_service", "shared")
+    fill(page, "fds_limit", "12")
+    fold(page)
+    assert page.click("START")
+    eventually(lambda: "fds_limit" in errors(page), "what its process has said", 60)
+    assert errors(page)["fds_limit"].startswith("a limit of 12 descriptors is too low")
+    assert invalid(page) == errors(page), "and what was wrong before is no more"
+    assert not page.complaints
+
+
 def test_by_keyboard_from_the_form_to_a_run_and_to_the_next(form: Form, browser: Browser) -> None:
     page = opened(browser, form.url)
     page.evaluate(f"{OURS}.elements.tidemark_service.focus()")

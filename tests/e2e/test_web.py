@@ -1,6 +1,7 @@
 """The web UI: each start is a run of its own, and the form is checked like a command line."""
 
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -64,6 +65,25 @@ def test_the_form_refuses_what_the_command_line_refuses(
     assert form.locust.process.poll() is None  # the web UI itself goes on
     assert len(form.bench.left()) == 1, "and nothing else"
     assert all(metadata(run)["outcome"] == "aborted" for run in form.bench.runs())
+
+
+@pytest.mark.long
+def test_what_keeps_a_process_from_coming_up_is_told_with_its_field(form: Form) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = f"127.0.0.1:{closed.getsockname()[1]}"
+        given = {
+            "fds_limit": "12",
+            "kafka_option": "linger.mss=5",
+            "target_port": str(taken.getsockname()[1]),
+            "host": f"http://{nobody}",
+            "bootstrap": nobody,
+        }
+        for field, value in given.items():
+            answer = form.start(**{"strategy": "shared", field: value})
+            assert answer["fields"] == [field], answer["message"]
+    assert form.start(strategy="shared")["success"], "none of them was taken over"
+    form.stop()
 
 
 def test_of_four_starts_at_once_one_is_taken(form: Form) -> None:

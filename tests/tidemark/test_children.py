@@ -43,6 +43,24 @@ def test_a_child_that_does_not_come_up_says_why(start: Callable[[str], Child]) -
         child.wait_ready(20.0)
 
 
+def test_what_a_child_says_that_it_concerns_is_handed_on(start: Callable[[str], Child]) -> None:
+    code = (
+        "from tidemark.record.command_line import fail; "
+        "from tidemark.record.errors import TidemarkError; "
+        "fail('thing', TidemarkError('too low', about=['fds_limit', 'threads']))"
+    )
+    with pytest.raises(ChildError, match=r"^too low$") as raised:
+        start(code).wait_ready(20.0)
+    assert raised.value.about == ("fds_limit", "threads")
+
+    grandchild = (
+        f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {code!r}]))"
+    )
+    with pytest.raises(ChildError, match=r"^too low$") as raised:
+        start(grandchild).wait_ready(20.0)
+    assert raised.value.about == (), "only who is asked answers"
+
+
 def test_a_silent_end_is_told_with_its_code(start: Callable[[str], Child]) -> None:
     with pytest.raises(ChildError, match="the thing exited with code 3 and said nothing"):
         start("raise SystemExit(3)").wait_ready(20.0)

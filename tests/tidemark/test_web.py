@@ -459,18 +459,69 @@ def test_all_that_the_form_says_untouched_is_a_good_form(page: Puppet) -> None:
 
 
 @pytest.mark.parametrize(
-    ("form", "field"),
+    ("form", "fields"),
     [
-        ({"rate": "0"}, "rate"),
-        ({"user_count": "0"}, "user_count"),
-        ({"run_time": "soon"}, "run_time"),
-        ({"strategy": "nope"}, "strategy"),
-        ({"kafka_option": "ssl.ca.location=/x"}, "kafka_option"),
-        ({"results": "/tmp"}, ""),
+        ({"rate": "0"}, ["rate"]),
+        ({"user_count": "0"}, ["user_count"]),
+        ({"spawn_rate": ""}, ["spawn_rate"]),
+        ({"run_time": "soon"}, ["run_time"]),
+        ({"run_time": "0"}, ["run_time"]),
+        ({"strategy": "nope"}, ["strategy"]),
+        ({"kafka_option": "ssl.ca.location=/x"}, ["kafka_option"]),
+        ({"kafka_option": "sasl.password=x"}, ["kafka_option"]),
+        ({"kafka_option": "acks"}, ["kafka_option"]),
+        ({"bootstrap": "kafka.example.com:9092"}, ["bootstrap"]),
+        ({"bootstrap": "9092"}, ["bootstrap"]),
+        ({"host": "http://example.com"}, ["host"]),
+        ({"host": "http://me:hunter2@127.0.0.1:8"}, ["host"]),
+        ({"fault": "outage@3 outage@4"}, ["fault"]),
+        ({"retain": "6h@10s,7d@60s"}, ["retain", "interval"]),
+        ({"stop_at": "fds"}, ["stop_at"]),
+        ({"target_pid": "x"}, ["target_pid"]),
+        ({"results": "/tmp"}, []),
     ],
 )
-def test_an_error_names_its_field(page: Puppet, form: dict[str, str], field: str) -> None:
-    assert page.post(**{**GOOD, **form})["field"] == field
+def test_an_error_names_its_fields(page: Puppet, form: dict[str, str], fields: list[str]) -> None:
+    assert page.post(**{**GOOD, **form})["fields"] == fields
+
+
+def test_a_run_is_prepared_for_as_long_as_its_own_form_says(
+    page: Puppet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned: list[float | None] = []
+
+    def prepare() -> None:
+        planned.append(vars(page.environment.parsed_options)["run_time"])
+        raise TidemarkError("it cannot")
+
+    monkeypatch.setattr(page, "prepare", prepare)
+    vars(page.environment.parsed_options)["run_time"] = 7
+    for given in ({"run_time": "1m30s"}, {"run_time": ""}, {}):
+        assert page.post(**{**GOOD, **given})["message"] == "it cannot"
+    assert planned == [90, None, None]
+    assert vars(page.environment.parsed_options)["run_time"] == 7, "and was not taken over"
+
+
+@pytest.mark.parametrize(
+    ("about", "fields"),
+    [
+        (["batch_size", "payload_bytes"], ["batch_size", "payload_bytes"]),
+        (["target_pid", "pid_file"], ["target_pid"]),  # a file is named on the command line alone
+        (["pid_file"], []),
+        (["service"], ["service"]),  # whose field is the choice of what is put under load
+        ([], []),
+    ],
+)
+def test_what_keeps_a_run_from_starting_names_its_fields_too(
+    page: Puppet, monkeypatch: pytest.MonkeyPatch, about: list[str], fields: list[str]
+) -> None:
+    def prepare() -> None:
+        raise TidemarkError("it cannot, for --rate is no matter here", about=about)
+
+    monkeypatch.setattr(page, "prepare", prepare)
+    answer = page.post(**GOOD)
+    assert answer["message"] == "it cannot, for --rate is no matter here"
+    assert answer["fields"] == fields
 
 
 def test_the_form_asks_for_locusts_login_and_stands_below_its_path() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tidemark.run.options import OPTIONS
 from tidemark.targets.strategies import ALIASES, STRATEGIES
-from tidemark.webform.form import StartForm, field_of, without_aliases
+from tidemark.webform.form import StartForm, without_aliases
 from tidemark.webform.groups import REST
 from tidemark.webform.groups import STRATEGIES as WORDS
 
@@ -152,17 +152,3 @@ def test_options_of_somebody_elses_locustfile_come_last() -> None:
 def test_where_locust_picks_classes_its_own_form_stays() -> None:
     assert described()["is_ours"]
     assert not described(page={"show_userclass_picker": True})["is_ours"]
-
-
-@pytest.mark.parametrize(
-    ("message", "field"),
-    [
-        ("--rate: must be a number greater than 0, not 0", "rate"),
-        ("--settle 20: leaves nothing to judge of --run-time 20 s", "settle"),
-        ("--kafka-option ssl.ca.location: can be set on the command line only", "kafka_option"),
-        ("leave out --results or mend --rate", "rate"),
-        ("another run is being started or ended: wait until that is done", ""),
-    ],
-)
-def test_an_error_is_about_the_first_field_that_it_names(message: str, field: str) -> None:
-    assert field_of(message, {"rate", "settle", "run_time", "kafka_option"}) == field

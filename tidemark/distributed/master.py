@@ -166,7 +166,8 @@ class Master:
         if far and is_loopback(urlsplit(url).hostname or ""):
             raise TidemarkError(
                 f"{url} is reached from this machine alone, and a worker is on {far[0]}: drive a "
-                "service that both reach, with --host"
+                "service that both reach, with --host",
+                about=["host"],
             )
 
     def _ready(self) -> list[Hand]:

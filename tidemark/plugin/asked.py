@@ -69,7 +69,10 @@ class Asked:
         if given["num_users"] is not None:
             USERS.read(given["num_users"])
         if given["run_time"] == 0:
-            raise TidemarkError("--run-time: must be longer than 0 s; leave it out for no limit")
+            raise TidemarkError(
+                "--run-time: must be longer than 0 s; leave it out for no limit",
+                about=["run_time"],
+            )
         for user in self._environment.user_classes:
             filter_tasks_by_tags(user, _as_set(given["tags"]), _as_set(given["exclude_tags"]))
             if not user.tasks:

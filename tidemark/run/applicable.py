@@ -41,7 +41,10 @@ def check_applicable(values: Mapping[str, Any], *, has_host: bool) -> None:
     if has_host:
         _refuse(values, _OF_SOMETHING_STARTED, "a service that is there already (--host)")
     if was_given(values.get("service")) and was_given(values.get("command")):
-        raise OptionError("--service and --command contradict each other: leave out one")
+        raise OptionError(
+            "--service and --command contradict each other: leave out one",
+            about=["service", "command"],
+        )
 
 
 def check_service(
@@ -74,4 +77,5 @@ def check_service(
 def _refuse(values: Mapping[str, Any], names: Iterable[str], where: str) -> None:
     for name in names:
         if was_given(values.get(name)):
-            raise OptionError(f"{_FLAGS[name]}: has no effect on {where}: leave it out")
+            message = f"{_FLAGS[name]}: has no effect on {where}: leave it out"
+            raise OptionError(message, about=[name])

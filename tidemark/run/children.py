@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
+from tidemark.record.command_line import ABOUT, PARENT
 from tidemark.record.files import explained, open_appending
 from tidemark.record.process import before_exec, signal_name
 from tidemark.run.errors import ChildError
@@ -95,6 +96,7 @@ class Child:
         # A file, not a pipe: nothing blocks on it, whoever forgets to read.
         self._stdout = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._log_offset = log.stat().st_size if log.exists() else 0
+        own_id = str(os.getpid())
         with explained(log), open_appending(log) as stderr:
             self._process = NURSERY.start(
                 arguments,
@@ -102,7 +104,7 @@ class Child:
                 stdout=self._stdout,
                 stderr=stderr,
                 start_new_session=True,
-                env=environment,
+                env={**(os.environ if environment is None else environment), PARENT: own_id},
                 pass_fds=held,
             )
 
@@ -120,15 +122,17 @@ class Child:
         """Wait for the ready line and return it.
 
         Raises:
-            ChildError: it ended or stayed silent; the message carries its own last line.
+            ChildError: it ended or stayed silent; the message carries its own last line, and the
+                error the options that it says are concerned.
         """
         ready = self._next_line(timeout_s)
-        if ready is not None:
+        if ready is not None and ABOUT not in ready:
             return ready
         late = f"the {self.name} was not ready within {timeout_s:g} s; see {self.log}"
-        is_silent = self.returncode is None
+        is_silent = ready is None and self.returncode is None
         self.stop()
-        raise ChildError(late if is_silent else self.last_words())
+        about = ready[ABOUT] if ready else ()
+        raise ChildError(late if is_silent else self.last_words(), about=about)
 
     def ask(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         """Write one line of JSON to its standard input and return the line that it answers with.

@@ -223,7 +223,8 @@ def unknown_service(name: str, configuration: Configuration | None) -> ServiceEr
         where = f"{configuration.path} has {', '.join(inside) or 'none'}"
     builtin = ", ".join(BUILTIN_NAMES)
     return ServiceError(
-        f"there is no service {shown(name)}: {meant}{where}; built in are {builtin}"
+        f"there is no service {shown(name)}: {meant}{where}; built in are {builtin}",
+        about=["service"],
     )
 
 

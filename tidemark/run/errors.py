@@ -21,6 +21,7 @@ class OtherListenerError(TidemarkError):
     def __init__(self, who: str, instead_of: str) -> None:
         super().__init__(
             f"--target-pid: {who}, not by {instead_of}: "
-            "name the process that serves it, or with --host the port of this one"
+            "name the process that serves it, or with --host the port of this one",
+            about=["target_pid", "host"],
         )
         self.who = who

@@ -41,6 +41,11 @@ class Clue:
     option: str
     find: Callable[[], Iterable[int]]
 
+    @property
+    def name(self) -> str:
+        """The option's name, of which `option` is the flag, and maybe the value."""
+        return self.option.partition(" ")[0].removeprefix("--").replace("-", "_")
+
     def processes(self) -> list[int]:
         """All that are meant, and descend from no other one; in the order of their ids.
 
@@ -49,7 +54,9 @@ class Clue:
         """
         roots = roots_of(self.find(), parents_of_all())
         if not roots:
-            raise TidemarkError(f"{self.option}: no process matches; is the service running?")
+            raise TidemarkError(
+                f"{self.option}: no process matches; is the service running?", about=[self.name]
+            )
         return sorted(roots)
 
     def process(self) -> int:
@@ -64,7 +71,8 @@ class Clue:
             more = f" and {len(roots) - MOST_NAMED} more" if len(roots) > MOST_NAMED else ""
             raise TidemarkError(
                 f"{self.option}: {len(roots)} processes match: {shown}{more}: "
-                "name one of them with --target-pid, or watch each with --all-targets"
+                "name one of them with --target-pid, or watch each with --all-targets",
+                about=["target_pid", "all_targets"],
             )
         return roots[0]
 
@@ -103,7 +111,7 @@ def watched_processes(options: RunOptions, host: str) -> tuple[Watched, ...]:
     try:
         roots = named([root for root, _ in found])
     except ValueError as error:
-        raise TidemarkError(f"--target-pid: {error}") from error
+        raise TidemarkError(f"--target-pid: {error}", about=["target_pid"]) from error
     are_alike = options.all_targets or len(options.target_pid) > 1
     return tuple(
         Watched(root.target, root.pid, its_clue, is_only=not are_alike)
@@ -121,7 +129,8 @@ def _named(options: RunOptions, host: str) -> list[tuple[Root, Clue]]:
         if root.pid not in apart:
             raise TidemarkError(
                 f"--target-pid: process {root.pid} descends from another one of them, with which "
-                "it is watched: leave it out"
+                "it is watched: leave it out",
+                about=["target_pid"],
             )
     return [(root, by_likeness(root.pid)) for root in roots]
 

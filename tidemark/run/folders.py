@@ -34,5 +34,6 @@ def new_folder(results: Path, name: str, label: str, *, shared: bool = False) ->
             ) from error
         return results / candidate
     raise RunDirectoryError(
-        f"--run-name: {results / names[-1]} is there already; choose another name"
+        f"--run-name: {results / names[-1]} is there already; choose another name",
+        about=["run_name"],
     )

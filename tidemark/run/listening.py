@@ -71,7 +71,8 @@ def who_answers(url: str) -> IPAddress:
         reason = getattr(error, "strerror", None) or str(error)
         raise TidemarkError(
             f"--host: nobody answers at {host} port {port} ({reason}): "
-            "start the service first, or name the port that it listens on"
+            "start the service first, or name the port that it listens on",
+            about=["host"],
         ) from error
 
 
@@ -85,10 +86,15 @@ def expect_process(pid: int) -> None:
         status = procfs.read_text(pid, "status")
         identify(pid)
     except SamplerError as error:
-        raise TidemarkError(f"--target-pid: there is no process {pid}; check the PID") from error
+        raise TidemarkError(
+            f"--target-pid: there is no process {pid}; check the PID", about=["target_pid"]
+        ) from error
     leader = next(line.split()[1] for line in status.splitlines() if line.startswith("Tgid:"))
     if leader != str(pid):
-        raise TidemarkError(f"--target-pid: {pid} is a thread of process {leader}: name that one")
+        raise TidemarkError(
+            f"--target-pid: {pid} is a thread of process {leader}: name that one",
+            about=["target_pid"],
+        )
 
 
 def doubt_of(url: str, pid: int) -> str | None:
@@ -187,7 +193,8 @@ def holders_of(url: str) -> list[int]:
     if _namespace_of(address, os.getpid()) is None:
         raise TidemarkError(
             f"--host: {address} is not an address of this machine: say --no-target to drive it "
-            "without watching a process"
+            "without watching a process",
+            about=["no_target"],
         )
     return _seen_holding(_listening(os.getpid(), address, port), port)
 
@@ -209,18 +216,22 @@ def holders_of_port(port: int) -> list[int]:
 def _seen_holding(inodes: set[int], port: int) -> list[int]:
     """The processes that hold a listening socket, which must not all be hidden or fronts."""
     if not inodes:
-        raise TidemarkError(f"nobody listens on port {port} here: start the service first")
+        raise TidemarkError(
+            f"nobody listens on port {port} here: start the service first", about=["target_port"]
+        )
     found = holders_of_sockets(inodes, parents_of_all())
     if not found:
         raise TidemarkError(
             f"which process listens on port {port} cannot be seen: run as its owner or root, "
-            "or name it with --target-pid"
+            "or name it with --target-pid",
+            about=["target_pid"],
         )
     front = next((pid for pid in found if _is_front(pid)), None)
     if front is not None:
         raise TidemarkError(
             f"port {port} is served by {shown_process(front)}, which may pass requests on: "
-            "name the process of the service with --target-pid"
+            "name the process of the service with --target-pid",
+            about=["target_pid"],
         )
     return found
 

@@ -66,7 +66,8 @@ def expect_allowed(url: str, allowed: Collection[str]) -> None:
     if not is_loopback(host) and host not in {one.lower() for one in allowed}:
         raise TidemarkError(
             f"{host} is not this machine's loopback: if you may put load on it, say so with "
-            f"--allow-host {host}, or with allow_host of [load] in tidemark.toml"
+            f"--allow-host {host}, or with allow_host of [load] in tidemark.toml",
+            about=["host"],
         )
 
 
@@ -85,11 +86,13 @@ def expect_meant(url: str, rate: float, lasts_s: float | None, *, is_agreed: boo
     if is_agreed or is_loopback(host_of(url)):
         return
     if rate > MOST_RATE:
-        what = f"{rate:g} requests a second, more than {MOST_RATE:g},"
+        what, about = f"{rate:g} requests a second, more than {MOST_RATE:g},", "rate"
     elif lasts_s is None:
-        what = "load without an end"
+        what, about = "load without an end", "run_time"
     elif lasts_s > LONGEST_S:
-        what = f"load for {lasts_s:,.0f} s, longer than {LONGEST_S:,.0f} s,"
+        what, about = f"load for {lasts_s:,.0f} s, longer than {LONGEST_S:,.0f} s,", "run_time"
     else:
         return
-    raise TidemarkError(f"{what} on {host_of(url)}: say --yes if that is meant")
+    raise TidemarkError(
+        f"{what} on {host_of(url)}: say --yes if that is meant", about=[about, "host"]
+    )

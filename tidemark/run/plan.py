@@ -8,9 +8,10 @@ from typing import Self
 
 from tidemark.agent.named import check_agents, check_pair
 from tidemark.record.directory import RunDirectory
-from tidemark.record.errors import TidemarkError
+from tidemark.record.errors import RunDirectoryError, TidemarkError
 from tidemark.record.options import url_without_login
 from tidemark.run.configuration import file_of, routes_of, service_of
+from tidemark.run.errors import OtherListenerError
 from tidemark.run.faults import KINDS
 from tidemark.run.finding import CLUES, Watched, watched_processes
 from tidemark.run.folders import new_folder
@@ -138,11 +139,19 @@ class Plan:
         """
         with _called(self.name):
             if self.host and self.watched:
-                doubts = doubts_of(self.host, [one.pid for one in self.watched])
+                doubts = self._doubts(self.host)
                 return [(one, doubts[one.pid]) for one in self.watched if one.pid in doubts]
             if self.host:
                 who_answers(self.host)
         return []
+
+    def _doubts(self, host: str) -> dict[int, str]:
+        try:
+            return doubts_of(host, [one.pid for one in self.watched])
+        except OtherListenerError as error:
+            given = (name for name in ("target_port", *CLUES) if getattr(self.options, name))
+            error.about = (*given, "host")
+            raise
 
     def make_directory(self) -> RunDirectory:
         """Make the run directory: named by the user, or by the time and what is run.
@@ -157,7 +166,11 @@ class Plan:
         )
         label = self.strategy or "service"
         folder = results / name if name else new_folder(results, "", label, shared=shared)
-        return RunDirectory.create(folder, shared=shared)
+        try:
+            return RunDirectory.create(folder, shared=shared)
+        except RunDirectoryError as error:
+            error.about = ("run_name",) if name else ()
+            raise
 
 
 @contextmanager
@@ -169,7 +182,7 @@ def _called(name: str) -> Iterator[None]:
         if not name:
             raise
         message = str(error).removeprefix("--host: ")
-        raise TidemarkError(f"service {name}: {message}") from error
+        raise TidemarkError(f"service {name}: {message}", about=error.about) from error
 
 
 def _check(options: RunOptions, host: str | None) -> None:
@@ -181,31 +194,39 @@ def _check(options: RunOptions, host: str | None) -> None:
         flag = "--" + given[0].replace("_", "-")
         raise TidemarkError(
             f"{flag} needs --host, or a service of tidemark.toml that runs already: "
-            "this one is started here"
+            "this one is started here",
+            about=[given[0], "host"],
         )
     if options.fault and (host or options.bootstrap):
         raise TidemarkError(
             "--fault needs the embedded brokers and a target that is started here: "
-            "leave out --host and --bootstrap, and services that run already"
+            "leave out --host and --bootstrap, and services that run already",
+            about=["fault", "host" if host else "bootstrap"],
         )
     if options.ramp and options.shape.startswith("ramp:"):
-        raise TidemarkError(f"--ramp and --shape {options.shape} say the same: leave out one")
+        message = f"--ramp and --shape {options.shape} say the same: leave out one"
+        raise TidemarkError(message, about=["ramp", "shape"])
     if options.fail_on and options.no_target and not options.metrics_url:
-        raise TidemarkError("--fail-on: no process is watched that could be judged (--no-target)")
+        raise TidemarkError(
+            "--fail-on: no process is watched that could be judged (--no-target)",
+            about=["no_target", "fail_on"],
+        )
     if options.broker_option and options.broker != "kafka":
-        raise TidemarkError("--broker-option needs --broker kafka")
+        raise TidemarkError("--broker-option needs --broker kafka", about=["broker"])
     routes = options.routes
     if options.verify_messages and routes and not any(route.sends_batches for route in routes):
         raise TidemarkError(
             "--verify-messages needs a route that sends the run's own messages, body {batch}: "
-            "leave it out"
+            "leave it out",
+            about=["verify_messages"],
         )
     body_bytes = options.batch_size * (options.payload_bytes + len('"", '))
     if body_bytes > MOST_BODY_BYTES:
         raise TidemarkError(
             f"--batch-size {options.batch_size} times --payload-bytes {options.payload_bytes} "
             f"makes requests of {body_bytes / 2**20:,.0f} MiB: "
-            f"ask for {MOST_BODY_BYTES / 2**20:.0f} MiB at most"
+            f"ask for {MOST_BODY_BYTES / 2**20:.0f} MiB at most",
+            about=["batch_size", "payload_bytes"],
         )
 
 
@@ -215,12 +236,14 @@ def _check_service(options: RunOptions, service: Service) -> None:
     if not has_brokers and any(KINDS[fault.kind] for fault in options.fault):
         raise TidemarkError(
             f"--fault: service {service.name} needs no brokers that could fail: "
-            "give it {bootstrap}, or leave out all but target-kill"
+            "give it {bootstrap}, or leave out all but target-kill",
+            about=["fault"],
         )
     if options.verify_messages and not (has_brokers and _has_known_topic(options, service)):
         raise TidemarkError(
             f"--verify-messages: where service {service.name} writes to is not known: "
-            "give it {bootstrap} and {topic}, or name its topic with --topic"
+            "give it {bootstrap} and {topic}, or name its topic with --topic",
+            about=["verify_messages", "topic"],
         )
 
 
@@ -231,9 +254,15 @@ def _has_known_topic(options: RunOptions, service: Service) -> bool:
 def _check_targets(options: RunOptions, watched: Sequence[Watched]) -> None:
     """Check what depends on how many targets there are."""
     if not watched and len(options.target_port) > 1:
-        raise TidemarkError("--target-port: a service that is started here has one port: name one")
+        raise TidemarkError(
+            "--target-port: a service that is started here has one port: name one",
+            about=["target_port"],
+        )
     if len(watched) > 1 and options.metrics_url:
-        raise TidemarkError("--metrics-url is the page of one process: name one target alone")
+        raise TidemarkError(
+            "--metrics-url is the page of one process: name one target alone",
+            about=["target_pid", "all_targets"],
+        )
 
 
 def _check_agents(options: RunOptions) -> None:
@@ -251,15 +280,18 @@ def _check_host(options: RunOptions, host: str) -> None:
     try:
         url_without_login(host)
     except ValueError as error:
-        raise TidemarkError(f"--host: {error}") from error
+        raise TidemarkError(f"--host: {error}", about=["host"]) from error
     _check_agents(options)
     ways = ("no_target", "target_port", *CLUES, "agent")
-    given = ["--" + name.replace("_", "-") for name in ways if getattr(options, name)]
+    given = [name for name in ways if getattr(options, name)]
+    flags = ["--" + name.replace("_", "-") for name in given]
     if placeholders_in(options.metrics_url):
         raise TidemarkError(
             "--metrics-url: no port is chosen for a service that runs already: write it"
         )
     if len(given) > 1:
-        raise TidemarkError(f"{given[0]} and {given[1]} contradict each other: leave out one")
+        message = f"{flags[0]} and {flags[1]} contradict each other: leave out one"
+        raise TidemarkError(message, about=given)
     if options.all_targets and (options.target_pid or options.no_target or options.agent):
-        raise TidemarkError(f"--all-targets: has no effect beside {given[0]}: leave it out")
+        message = f"--all-targets: has no effect beside {flags[0]}: leave it out"
+        raise TidemarkError(message, about=["all_targets", *given])

@@ -24,6 +24,7 @@ from tidemark.record.layout import (
 from tidemark.record.secrets import without_secrets
 from tidemark.run.agents import OF_AGENTS, AgentFetcher
 from tidemark.run.children import Child, python_module
+from tidemark.run.concerning import concerning
 from tidemark.run.errors import ChildError
 from tidemark.run.journal import Journal
 from tidemark.run.kept import KeptChild, wait_until_up
@@ -98,11 +99,14 @@ class Processes:
         Raises:
             TidemarkError: one line that says what is wrong and what to do.
         """
-        broker, brokers = self._cluster()
+        with concerning(self._options, ["broker"] if self._options.broker == "kafka" else ()):
+            broker, brokers = self._cluster()
         # Asked for while the target starts: a Kafka client takes its time.
         reader = self._begin_reading("offsets", brokers) if self._plan.has_ledger else None
-        url, target = self._service(brokers)
-        offsets = reader.wait_ready(READY_TIMEOUT_S) if reader else None
+        is_of_others = self._plan.service is not None and not self._plan.service.announces
+        with concerning(self._options, ["service"] if is_of_others else ()):
+            url, target = self._service(brokers)
+            offsets = reader.wait_ready(READY_TIMEOUT_S) if reader else None
         for one in self._plan.watched:
             self._tell_pid(one.target)
             self._journal.target_watched(one.target, one.pid)
@@ -267,7 +271,8 @@ class Processes:
         if url and (holder := taken_by(url)):
             raise ChildError(
                 f"service {service.name}: {without_secrets(url)} is taken by "
-                f"{start.redacted(holder)}: end that first, or choose another port"
+                f"{start.redacted(holder)}: end that first, or choose another port",
+                about=["target_port"] if self._options.port else (),
             )
         target = self._keep("target", start.command, start, TARGET_LOG)
         return wait_until_up(target, url, service.ready, service.ready_timeout), target

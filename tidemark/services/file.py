@@ -149,7 +149,8 @@ def _located(path: Path, lines: Mapping[KeyPath, int], keys: KeyPath, message: s
     known = (keys[:length] for length in range(len(keys), 0, -1))
     line = next((lines[one] for one in known if one in lines), None)
     where = f"{path}:{line}" if line else str(path)
-    return ServiceError(shown_text(f"{where}: {message}", LONGEST_MESSAGE))
+    about = keys[:1] if keys[:1] == (SERVICE,) else ()
+    return ServiceError(shown_text(f"{where}: {message}", LONGEST_MESSAGE), about=about)
 
 
 class _Reader:

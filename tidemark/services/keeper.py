@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tidemark.record.command_line import announce, fail
+from tidemark.record.command_line import PARENT, announce, fail
 from tidemark.record.errors import ResourceLimitError, TidemarkError
 from tidemark.record.process import (
     before_exec,
@@ -138,6 +138,11 @@ def _send(pids: set[int], *signals: signal.Signals) -> None:
                 break
 
 
+def _own_environment() -> dict[str, str]:
+    """Ours, without what is between us and who started us."""
+    return {name: value for name, value in os.environ.items() if name != PARENT}
+
+
 def _start(order: Mapping[str, Any]) -> subprocess.Popen[bytes]:
     limit = order["fds_limit"]
     bound = before_exec()
@@ -152,7 +157,7 @@ def _start(order: Mapping[str, Any]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             order["arguments"],
             cwd=order["directory"],
-            env={**os.environ, **order["environment"]},
+            env={**_own_environment(), **order["environment"]},
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno(),
             stderr=sys.stderr.fileno(),
@@ -162,7 +167,8 @@ def _start(order: Mapping[str, Any]) -> subprocess.Popen[bytes]:
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         raise ResourceLimitError(
             f"a limit of {limit} descriptors is not allowed here: "
-            f"the hard limit is {hard}; ask for less or raise it (ulimit -Hn)"
+            f"the hard limit is {hard}; ask for less or raise it (ulimit -Hn)",
+            about=["fds_limit"],
         ) from error
     except OSError as error:
         if not os.path.isdir(order["directory"]):  # noqa: PTH112 - it is a text

@@ -126,7 +126,8 @@ def check_variables(name: str, variables: Iterable[str], environment: Mapping[st
     if missing:
         raise ServiceError(
             f"service {name}: ${{{missing[0]}}} is not set in the environment: "
-            f"set it ($${{ is no variable)"
+            f"set it ($${{ is no variable)",
+            about=["service"],
         )
 
 

@@ -1,7 +1,7 @@
 """The start form as the page's script is told of it."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tidemark.record.options import Option
@@ -24,7 +24,6 @@ from tidemark.webform.groups import (
 _BY_NAME = {option.name: option for option in OPTIONS if option.in_form}
 _LOCUSTS = {"host", "run_time", "user_count", "spawn_rate"}
 _WHOLE = re.compile(r"\d+\.0", re.ASCII)
-_FLAG = re.compile(r"--([a-z][a-z0-9-]*)")
 
 
 class StartForm:
@@ -62,6 +61,7 @@ class StartForm:
             "note": self._note(),
             "services": offered,
             "service": services.chosen(self._options, offered, self._given_host),
+            "of_service": services.OF_SERVICE,
             "groups": [self._group(group) for group in (self._first(), *self._folded())],
             "users": self._group(Group("", (_always(USERS), _always(SPAWN_RATE)))),
             "users_note": self._users_note(),
@@ -146,12 +146,6 @@ class StartForm:
             told |= {"kind": "choice", "choices": [[str(one), str(one)] for one in choices]}
             told["is_multiple"] = bool(said.get("is_multiple"))
         return told
-
-
-def field_of(message: str, names: Collection[str]) -> str:
-    """The field that an error is about: the first that it names; empty if none."""
-    flags = (match[1].replace("-", "_") for match in _FLAG.finditer(message))
-    return next((name for name in flags if name in names), "")
 
 
 def without_aliases(extra_options: Mapping[str, dict[str, Any]]) -> None:

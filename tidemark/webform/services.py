@@ -9,6 +9,8 @@ from tidemark.webform.groups import BUILTIN, RUNNING, STARTED, STRATEGIES
 
 OTHER = "other"
 """The choice of a service whose address is typed in."""
+OF_SERVICE = ("strategy", "service", "command", "url", "host")
+"""The options that the choice stands for, where a field of their own does not."""
 
 
 def choices(options: Mapping[str, Any], given_host: str, embedded: str) -> list[dict[str, Any]]:

@@ -232,7 +232,8 @@ class RunOptions:
         if lasts_s and self.settle >= lasts_s:
             raise TidemarkError(
                 f"--settle {self.settle:g}: leaves nothing to judge of {option} {lasts_s:g} s: "
-                "let the load last longer"
+                "let the load last longer",
+                about=["settle", option.removeprefix("--").replace("-", "_")],
             )
 
     @property

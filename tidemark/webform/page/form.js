@@ -43,7 +43,8 @@
       this.hint.hidden = !said.hint;
       this.error = make("p", { class: "tidemark-error", id: `${id}-error`, hidden: true });
       const unit = said.unit ? make("span", { class: "tidemark-unit", id: `${id}-unit` }, said.unit) : null;
-      this.holder.setAttribute("aria-describedby", [unit && unit.id, this.hint.id, this.error.id].filter(Boolean).join(" "));
+      this.describing = [unit && unit.id, this.hint.id].filter(Boolean);
+      this.describe(this.error.id);
       const parts = said.kind === "flag"
         ? [make("label", { for: id }, this.holder, make("span", {}, said.label))]
         : [make("label", { for: id }, said.label), make("div", { class: "tidemark-entry" }, this.holder, unit)];
@@ -66,11 +67,19 @@
       return isUntouched ? [this.said.untouched] : this.texts;
     }
 
-    complain(message) {
-      this.error.textContent = message;
-      this.error.hidden = !message;
+    // What is wrong with it; beside it, or where another field says so that it does not go with.
+    complain(message, beside = this) {
+      this.error.textContent = beside === this ? message : "";
+      this.error.hidden = !message || beside !== this;
       if (message) this.holder.setAttribute("aria-invalid", "true");
       else this.holder.removeAttribute("aria-invalid");
+      this.describe(beside.error.id);
+      const details = message && this.element.closest("details");
+      if (details) details.open = true;
+    }
+
+    describe(error) {
+      this.holder.setAttribute("aria-describedby", [...this.describing, error].join(" "));
     }
   }
 
@@ -165,7 +174,7 @@
         if (!answer.ok || answer.redirected) throw new Error(`${answer.status} ${(await answer.text()).slice(0, 200)}`);
         const said = await answer.json();
         if (said.success) return location.reload(); // Locust's page shows a run from its beginning
-        this.complain(said.message || "Locust has refused it", said.field);
+        this.complain(said.message || "Locust has refused it", said.fields);
       } catch (error) {
         this.complain(`No answer that could be understood: load the page again (${error.message})`);
       }
@@ -178,17 +187,23 @@
       else this.button.removeAttribute("aria-disabled");
     }
 
-    complain(message, name) {
+    // The field that stands for an option now; undefined if none that is shown does.
+    fieldOf(name) {
+      const own = this.fields.find((one) => one.said.name === name && one.isShown);
+      return own || (this.said.of_service.includes(name) ? this.service : undefined);
+    }
+
+    // Says what is wrong beside the first field that it is about, or above the button.
+    complain(message, names = []) {
       for (const field of [...this.fields, ...(this.service ? [this.service] : [])]) field.complain("");
-      const named = name && (name === "strategy" ? this.service : this.fields.find((one) => one.said.name === name && one.isShown));
-      this.trouble.textContent = named ? "" : message;
-      this.trouble.hidden = !message || Boolean(named);
-      if (!named) return;
-      const flag = `--${name.replaceAll("_", "-")}: `;
-      named.complain(message.startsWith(flag) ? message.slice(flag.length) : message);
-      const details = named.element.closest("details");
-      if (details) details.open = true;
-      named.holder.focus();
+      const [first, ...others] = new Set(names.map((name) => this.fieldOf(name)).filter(Boolean));
+      this.trouble.textContent = first ? "" : message;
+      this.trouble.hidden = !message || Boolean(first);
+      if (!first) return;
+      const flag = names.map((name) => `--${name.replaceAll("_", "-")}: `).find((one) => message.startsWith(one)) || "";
+      first.complain(message.slice(flag.length));
+      for (const other of others) other.complain(message, first);
+      first.holder.focus();
     }
 
     // Takes its place beside Locust's, which React goes on to own.
