@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -130,7 +131,7 @@ def test_the_verdict_on_each_is_its_own(watched):
 @pytest.mark.parametrize("is_seen", [True, False], ids=["the kernel has rows", "no rows at all"])
 def test_one_that_has_ended_holds_nothing_and_dies_no_more(writer, watched, is_seen):
     assert watched.facts().outlook.startswith("dies in about ")
-    end(writer, BAD, keep_kernel=is_seen)
+    end(writer, keep_kernel=is_seen)
     writer.write_until(14)
     caught_up(watched)
     facts = watched.facts()
@@ -147,9 +148,33 @@ def test_one_that_has_ended_holds_nothing_and_dies_no_more(writer, watched, is_s
     assert not [name for name, _ in found if name.startswith("tidemark_exhaustion")]
 
 
-def end(writer, target, *, keep_kernel):
-    """Let a target end at 10 s: what was to be written of it is not."""
-    quoted = '"b""a\\d"' if target == BAD else target
+def test_one_that_was_started_again_has_no_forecast_before_it_is_judged_again(writer, watched):
+    tell(writer, "target_exited", pid=100)
+    tell(writer, "target_restarted", pid=200, former_pid=100)
+    writer.write_until(14)
+    caught_up(watched)
+    facts = watched.facts()
+    assert {one.target: one.fds > 0 for one in facts.levels} == {BAD: True, GOOD: True}
+    assert facts.outlook == ""
+    assert [one["forecast"] for one in facts.resources] == [None] * len(facts.resources)
+    found = series(metrics_page(watched))
+    assert not [name for name, _ in found if name.startswith("tidemark_exhaustion")]
+    watched.judge.judged = replace(watched.judge.judged, until_s=10.4)
+    assert watched.facts().outlook.startswith("dies in about ")
+    found = series(metrics_page(watched))
+    assert of(found, BAD, "tidemark_exhaustion_seconds", resource="fds") > 0
+
+
+def tell(writer, event, **fields):
+    """Something happened to the one that leaks, at 10.2 s."""
+    told = {"time_s": 1.0, "elapsed_s": 10.2, "event": event, "target": BAD, **fields}
+    with (writer.path / "events.jsonl").open("a") as file:
+        file.write(json.dumps(told) + "\n")
+
+
+def end(writer, *, keep_kernel):
+    """Let the one that leaks end at 10 s: what was to be written of it is not."""
+    quoted = '"b""a\\d"'
     for name in ("samples.csv", "composition.csv", "endpoints.csv"):
         path = writer.source / name
         lines = path.read_text().splitlines(keepends=True)
@@ -163,6 +188,4 @@ def end(writer, target, *, keep_kernel):
             or (keep_kernel and ",0,kernel," in line)
         ]
         path.write_text("".join(kept))
-    told = {"event": "target_exited", "pid": 100, "process": "gunicorn", "target": target}
-    with (writer.path / "events.jsonl").open("a") as file:
-        file.write(json.dumps({"time_s": 1.0, "elapsed_s": 10.2, **told}) + "\n")
+    tell(writer, "target_exited", pid=100)

@@ -121,9 +121,8 @@ def _left(read: Callable[[ResourceVerdict], float | None]) -> Callable[[Snapshot
     def left(now: Snapshot) -> Told:
         if now.facts.moment.has_ended:
             return
-        gone = {one.target for one in now.facts.levels if one.processes == 0}
         for about, found in now.resources:
-            at_s = None if about["target"] in gone else read(found)
+            at_s = None if about["target"] in now.facts.unforeseen else read(found)
             yield about, None if at_s is None else max(at_s - now.facts.moment.elapsed_s, 0.0)
 
     return left

@@ -79,6 +79,7 @@ class Facts:
         outlook_in_short: The same in a few words.
         resources: What is said of each resource: its title, the verdict, how it grows.
         trouble: What is wrong with the run's files, or with its writer; empty if nothing is.
+        unforeseen: The targets of which no forecast holds any more.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Facts:
     outlook_in_short: str
     resources: tuple[dict[str, Any], ...]
     trouble: str
+    unforeseen: frozenset[str] = frozenset()
 
     @property
     def foremost(self) -> list[Level]:
@@ -110,7 +112,8 @@ class Facts:
 
     def to_json(self) -> dict[str, Any]:
         """As the page gets it."""
-        return {name: value for name, value in asdict(self).items() if name != "levels"} | {
+        withheld = ("levels", "unforeseen")
+        return {name: value for name, value in asdict(self).items() if name not in withheld} | {
             "levels": {one.target: asdict(one) for one in self.levels}
         }
 
@@ -119,6 +122,7 @@ def gather(run: Follower, judge: Judge) -> Facts:
     """What there is to say of a run; hold its lock."""
     now = Moment(round(run.now_s, 2), run.origin_s, run.has_ended)
     judged = judge.judged
+    unforeseen = frozenset() if judged is None else run.unforeseen(judged.until_s)
     return Facts(
         name=run.name,
         strategy=run.metadata.strategy or "",
@@ -137,10 +141,11 @@ def gather(run: Follower, judge: Judge) -> Facts:
         verdict=words.verdict_word(judged),
         severity="none" if judged is None else judged.assessment.gravest.name.lower(),
         reason=words.verdict_reason(judged, judge.why_not),
-        outlook=words.outlook(judged, now, gone=run.gone),
-        outlook_in_short=words.outlook(judged, now, gone=run.gone, in_short=True),
-        resources=tuple(_resources(judged, run.gone)),
+        outlook=words.outlook(judged, now, unforeseen),
+        outlook_in_short=words.outlook(judged, now, unforeseen, in_short=True),
+        resources=tuple(_resources(judged, unforeseen)),
         trouble=_trouble(run, judge),
+        unforeseen=unforeseen,
     )
 
 
@@ -199,9 +204,9 @@ def _trouble(run: Follower, judge: Judge) -> str:
     return f"not judged again: {judge.why_not}" if judge.judged and judge.why_not else ""
 
 
-def _resources(judged: Judged | None, gone: Collection[str]) -> Iterable[dict[str, Any]]:
+def _resources(judged: Judged | None, unforeseen: Collection[str]) -> Iterable[dict[str, Any]]:
     if judged is not None:
-        ahead = words.forecasts(judged, gone)
+        ahead = words.forecasts(judged, unforeseen)
         for name, found in judged.assessment.verdict.resources.items():
             yield _told(found, ahead.get(name))
 

@@ -1,5 +1,6 @@
 """A run directory that somebody writes, followed: what there is to show of it at any moment."""
 
+import math
 import time
 import uuid
 from collections import deque
@@ -170,12 +171,24 @@ class Follower:
         found = frozenset(filter(self._is_empty, self.targets))
         return frozenset() if self.has_ended and len(found) == len(self.targets) else found
 
+    def unforeseen(self, judged_s: float) -> frozenset[str]:
+        """The targets of which a forecast that was made at a moment says nothing any more.
+
+        They are gone, or have ended since: what took their place begins anew.
+        """
+        if self.has_ended:
+            return self.gone
+        return self.gone | {one for one in self.targets if self._ended_s(one) > judged_s}
+
     def _is_empty(self, target: str) -> bool:
         levels = self.targets[target].levels
         if levels.latest("processes") == 0:
             return True
-        ended_s = max(self.happened.exits.get(target, {}).values(), default=-np.inf)
-        return len(levels) > 0 and ended_s > levels.time_s[-1]
+        return len(levels) > 0 and self._ended_s(target) > float(levels.time_s[-1])
+
+    def _ended_s(self, target: str) -> float:
+        """When a target has last ended."""
+        return max(self.happened.exits.get(target, {}).values(), default=-math.inf)
 
     def rates(self) -> tuple[float, float] | None:
         """Requests and failures a second of late; None where nobody counts."""

@@ -32,8 +32,8 @@ class Moment:
 def outlook(
     judged: Judged | None,
     now: Moment,
+    unforeseen: Collection[str] = (),
     *,
-    gone: Collection[str] = (),
     in_short: bool = False,
 ) -> str:
     """When the run dies of what it leaks; empty where that is not known or nothing leaks.
@@ -41,7 +41,7 @@ def outlook(
     Args:
         judged: The verdict so far.
         now: Now.
-        gone: The targets that are no more: they do not die again.
+        unforeseen: The targets of which no forecast holds any more.
         in_short: Without the interval and the limit.
     """
     if judged is None:
@@ -50,7 +50,7 @@ def outlook(
     if verdict.exhausted is not None:
         what = verdict.resources[verdict.exhausted.resource].metric.phrase
         return f"{what} ran out at {clock(verdict.exhausted.elapsed_s, now)}"
-    ahead = forecasts(judged, gone)
+    ahead = forecasts(judged, unforeseen)
     if not ahead:
         return ""
     resource, forecast = min(ahead.items(), key=lambda pair: pair[1].elapsed_s)
@@ -66,13 +66,13 @@ def outlook(
     return f"dies in about {_about(left_s)}, at {at}{limit}"
 
 
-def forecasts(judged: Judged, gone: Collection[str] = ()) -> dict[str, Forecast]:
-    """By resource, when the first target reaches its limit of those that are still there."""
+def forecasts(judged: Judged, unforeseen: Collection[str] = ()) -> dict[str, Forecast]:
+    """By resource, when the first target reaches its limit of those that a forecast holds of."""
     assessment = judged.assessment
-    if not gone:
+    if not unforeseen:
         verdicts: list[Verdict] = [assessment.verdict]
     else:
-        verdicts = [one.found for one in assessment.targets if one.id not in gone]
+        verdicts = [one.found for one in assessment.targets if one.id not in unforeseen]
     ahead: dict[str, Forecast] = {}
     for verdict in verdicts:
         for name, found in verdict.resources.items():
