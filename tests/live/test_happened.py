@@ -52,6 +52,17 @@ def test_an_end_that_is_told_twice_is_marked_once(marks):
     assert marks(exited(40.0), exited(45.0)) == [(40.0, "target exited")]
 
 
+def test_what_must_not_be_overlooked_is_named_first(tmp_path):
+    path = tmp_path / "events.jsonl"
+    names = ("generator_saturated", "emfile", "target_restarted")
+    lines = [json.dumps({"time_s": 1e9, "elapsed_s": 1.0, "event": one}) for one in names]
+    path.write_text("".join(f"{line}\n" for line in lines))
+    happened = Happened(FileTail(path))
+    happened.look(1)
+    loud = {one["text"]: one["loud"] for one in happened.to_json()["marks"]}
+    assert loud == {"load generator saturated": False, "EMFILE": True, "restart": True}
+
+
 def test_several_targets_are_named(marks):
     begun = (0.0, "limits_read", {"pid": 3, "target": "b"})
     found = marks(begun, exited(40.0), restarted(41.0, target="a"), exited(50.0, 3, "b"))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tidemark.analysis import units
-from tidemark.analysis.figures.events import LONGEST_BROKER, MARKED, told
+from tidemark.analysis.figures.events import LONGEST_BROKER, LOUD, MARKED, told
 from tidemark.live.tail import FileTail
 from tidemark.record.events import (
     BrokerDown,
@@ -93,12 +93,14 @@ class Happened:
                 {
                     "elapsed_s": round(one.elapsed_s, 2),
                     "text": marked_as(one.event, several=several),
+                    "loud": isinstance(one.event, _LOUD),
                 }
                 for one in _once(self._marked)
             ],
         }
 
 
+_LOUD = (*LOUD, TargetRestarted)
 _ALSO_MARKED = (BrokerDown, BrokerUp, FaultStarted, FaultEnded)
 
 
