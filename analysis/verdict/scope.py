@@ -66,10 +66,20 @@ def find_scope(
     if not one.has_own_limit and len(processes) > 1:
         value, floor = (summed(processes, resource, which) for which in ("value", "floor"))
         return Scope(resource, "all processes", None, limits.of(one, None), value, floor)
-    process = _nearest(resource, window, processes, limits)
+    process = _nearest(resource, window, _not_replaced(window, processes), limits)
     value, floor = process.value[resource], process.floor[resource]
     limit = limits.of(one, process)
     return Scope(resource, f"process {process.pid}", process, limit, value, floor)
+
+
+def _not_replaced(window: Window, processes: list[ProcessSeries]) -> list[ProcessSeries]:
+    """The processes without those that had ended before another of their name began."""
+    latest: dict[tuple[str, str], float] = {}
+    for one in processes:
+        if one.first_s <= window.end_s:
+            who = one.target, one.name
+            latest[who] = max(latest.get(who, one.first_s), one.first_s)
+    return [one for one in processes if one.last_s >= latest.get((one.target, one.name), 0.0)]
 
 
 def _nearest(

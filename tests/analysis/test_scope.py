@@ -128,6 +128,16 @@ def test_recycled_processes_approach_nothing(at):
     assert made.approach() is None
 
 
+def test_one_whose_place_was_taken_approaches_nothing(at):
+    gone = np.where(at < 300, growing(at, 20, 2.0), np.nan)
+    heir = np.where(at > 301, growing(at - 301, 20, 2.0), np.nan)
+    made = Made(at, [gone, heir], fds_limit=1024.0)
+    assert made.scope.pid == 11, "the other one holds more, but is no more"
+    assert made.approach().levels == (216.0,)
+    others = Made(at, [gone, np.full(len(at), 20.0)], fds_limit=1024.0)
+    assert others.scope.pid == 10, "nobody has taken its place"
+
+
 def test_what_cannot_be_measured_approaches_nothing():
     at = ticks(4.0)
     made = Made(at, growing(at, 20, 0.5), fds_limit=1024.0)

@@ -90,7 +90,7 @@ def test_when_it_dies_is_said_from_now(writer):
     writer.begin()
     writer.write_until(9)
     judged = judge_so_far(writer.path)
-    forecast = words.dying_of(judged.assessment.verdict).forecast
+    forecast = words.forecasts(judged)["fds"]
     left_s = round(forecast.elapsed_s - judged.until_s)
     assert outlook(judged).startswith(f"dies in about {left_s} s, at ")
     assert outlook(judged).endswith(": limit of 1,024 descriptors")

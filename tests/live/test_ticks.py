@@ -114,6 +114,14 @@ def test_a_process_that_a_round_has_not_met_has_ended():
     assert found == {"x": {5: 2, 10: 2}, "y": {5: 3, 10: 0}}
 
 
+def test_one_that_was_said_to_have_ended_has_no_threads_beside_its_heir():
+    counts = ThreadCounts()
+    found = told(counts.add(looks((0, 1, "x", 40), (5, 2, "x", 4), (6, 2, "x", 5)), {1: 3.0}))
+    assert found == {"x": {0: 40, 5: 4, 6: 5}}
+    found = told(counts.add(looks((8, 1, "x", 7)), {1: 3.0}))
+    assert found == {"x": {8: 12}}, "its number was given to another one"
+
+
 def test_descriptors_in_the_same_table_are_no_threads():
     rows = looks((0, 1, "x", 2)).assign(kind="fd")
     assert told(ThreadCounts().add(rows)) == {}

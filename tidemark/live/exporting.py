@@ -116,13 +116,13 @@ def _of_resource(
 
 
 def _left(read: Callable[[ResourceVerdict], float | None]) -> Callable[[Snapshot], Told]:
-    """Seconds until a moment of the run; none once it has ended, for it dies no more."""
+    """Seconds until a moment of the run; none of what has ended, for that dies no more."""
 
     def left(now: Snapshot) -> Told:
         if now.facts.moment.has_ended:
             return
         for about, found in now.resources:
-            at_s = read(found)
+            at_s = None if about["target"] in now.facts.unforeseen else read(found)
             yield about, None if at_s is None else max(at_s - now.facts.moment.elapsed_s, 0.0)
 
     return left

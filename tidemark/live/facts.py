@@ -1,12 +1,12 @@
 """What there is to say of a run now, in plain values: for whoever draws it."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from tidemark.analysis import units
-from tidemark.analysis.verdict.model import ResourceVerdict
+from tidemark.analysis.verdict.model import Forecast, ResourceVerdict
 from tidemark.live import words
 from tidemark.live.buckets import Buckets
 from tidemark.live.follower import Follower
@@ -79,6 +79,7 @@ class Facts:
         outlook_in_short: The same in a few words.
         resources: What is said of each resource: its title, the verdict, how it grows.
         trouble: What is wrong with the run's files, or with its writer; empty if nothing is.
+        unforeseen: The targets of which no forecast holds any more.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Facts:
     outlook_in_short: str
     resources: tuple[dict[str, Any], ...]
     trouble: str
+    unforeseen: frozenset[str] = frozenset()
 
     @property
     def foremost(self) -> list[Level]:
@@ -110,7 +112,8 @@ class Facts:
 
     def to_json(self) -> dict[str, Any]:
         """As the page gets it."""
-        return {name: value for name, value in asdict(self).items() if name != "levels"} | {
+        withheld = ("levels", "unforeseen")
+        return {name: value for name, value in asdict(self).items() if name not in withheld} | {
             "levels": {one.target: asdict(one) for one in self.levels}
         }
 
@@ -119,12 +122,13 @@ def gather(run: Follower, judge: Judge) -> Facts:
     """What there is to say of a run; hold its lock."""
     now = Moment(round(run.now_s, 2), run.origin_s, run.has_ended)
     judged = judge.judged
+    unforeseen = frozenset() if judged is None else run.unforeseen(judged.until_s)
     return Facts(
         name=run.name,
         strategy=run.metadata.strategy or "",
         moment=now,
         state=_state(run, now),
-        levels=tuple(_level(target, one.levels) for target, one in run.targets.items()),
+        levels=tuple(_levels(run)),
         untold_targets=len(run.untold_targets),
         requests=run.requests.latest("requests"),
         failures=run.requests.latest("failures"),
@@ -137,16 +141,27 @@ def gather(run: Follower, judge: Judge) -> Facts:
         verdict=words.verdict_word(judged),
         severity="none" if judged is None else judged.assessment.gravest.name.lower(),
         reason=words.verdict_reason(judged, judge.why_not),
-        outlook=words.outlook(judged, now),
-        outlook_in_short=words.outlook(judged, now, in_short=True),
-        resources=tuple(map(_told, _resources(judged))),
+        outlook=words.outlook(judged, now, unforeseen),
+        outlook_in_short=words.outlook(judged, now, unforeseen, in_short=True),
+        resources=tuple(_resources(judged, unforeseen)),
         trouble=_trouble(run, judge),
+        unforeseen=unforeseen,
     )
 
 
-def _level(target: str, levels: Buckets) -> Level:
+def _levels(run: Follower) -> Iterable[Level]:
+    """What each target holds; what is gone holds nothing, whatever it held last."""
+    gone = run.gone
+    for target, one in run.targets.items():
+        known = _latest(one.levels)
+        if target in gone:
+            known = dict.fromkeys(known) | {"time_wait": known["time_wait"], "processes": 0.0}
+        yield Level(target, **known)
+
+
+def _latest(levels: Buckets) -> dict[str, float | None]:
     names = [name for name in Level.__dataclass_fields__ if name != "target"]
-    return Level(target, **{name: levels.latest(name) for name in names})
+    return {name: levels.latest(name) for name in names}
 
 
 def _state(run: Follower, now: Moment) -> str:
@@ -189,12 +204,14 @@ def _trouble(run: Follower, judge: Judge) -> str:
     return f"not judged again: {judge.why_not}" if judge.judged and judge.why_not else ""
 
 
-def _resources(judged: Judged | None) -> Iterable[ResourceVerdict]:
-    return () if judged is None else judged.assessment.verdict.resources.values()
+def _resources(judged: Judged | None, unforeseen: Collection[str]) -> Iterable[dict[str, Any]]:
+    if judged is not None:
+        ahead = words.forecasts(judged, unforeseen)
+        for name, found in judged.assessment.verdict.resources.items():
+            yield _told(found, ahead.get(name))
 
 
-def _told(found: ResourceVerdict) -> dict[str, Any]:
-    forecast = words.near_forecast(found)
+def _told(found: ResourceVerdict, forecast: Forecast | None) -> dict[str, Any]:
     return {
         "resource": found.resource,
         "title": found.metric.title,

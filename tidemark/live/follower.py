@@ -1,5 +1,6 @@
 """A run directory that somebody writes, followed: what there is to show of it at any moment."""
 
+import math
 import time
 import uuid
 from collections import deque
@@ -164,6 +165,31 @@ class Follower:
         size = sum(file.size for file in files)
         return sum(file.offset for file in files) / size if size else 1.0
 
+    @property
+    def gone(self) -> frozenset[str]:
+        """The targets of which no process is left, while the run or another one goes on."""
+        found = frozenset(filter(self._is_empty, self.targets))
+        return frozenset() if self.has_ended and len(found) == len(self.targets) else found
+
+    def unforeseen(self, judged_s: float) -> frozenset[str]:
+        """The targets of which a forecast that was made at a moment says nothing any more.
+
+        They are gone, or have ended since: what took their place begins anew.
+        """
+        if self.has_ended:
+            return self.gone
+        return self.gone | {one for one in self.targets if self._ended_s(one) > judged_s}
+
+    def _is_empty(self, target: str) -> bool:
+        levels = self.targets[target].levels
+        if levels.latest("processes") == 0:
+            return True
+        return len(levels) > 0 and self._ended_s(target) > float(levels.time_s[-1])
+
+    def _ended_s(self, target: str) -> float:
+        """When a target has last ended."""
+        return max(self.happened.exits.get(target, {}).values(), default=-math.inf)
+
     def rates(self) -> tuple[float, float] | None:
         """Requests and failures a second of late; None where nobody counts."""
         if len(self._rates) < 2:
@@ -222,10 +248,20 @@ class Follower:
         if tail is self._requests:
             self._add_requests(rows)
         else:
-            add = {self._samples: self._add_samples, self._threads: self._add_threads}
             for target, of_it in of_each_target(rows).items():
                 if picture := self._picture(target):
-                    add.get(tail, self._add_endpoints)(picture, of_it)
+                    self._add(tail, target, picture, of_it)
+
+    def _add(
+        self, tail: TableTail, target: str, picture: TargetPicture, rows: pd.DataFrame
+    ) -> None:
+        if tail is self._samples:
+            self._add_samples(picture, rows)
+        elif tail is self._threads:
+            exits = self.happened.exits.get(target)
+            picture.threads.add(*picture.counts.add(rows, exits), self.revision)
+        else:
+            self._add_endpoints(picture, rows)
 
     def _picture(self, target: str) -> TargetPicture | None:
         if target not in self.targets:
@@ -240,9 +276,6 @@ class Follower:
         last = rows.iloc[-1]
         if np.isfinite(last["time_s"]):
             self.origin_s = float(last["time_s"] - last["elapsed_s"])
-
-    def _add_threads(self, picture: TargetPicture, rows: pd.DataFrame) -> None:
-        picture.threads.add(*picture.counts.add(rows), self.revision)
 
     def _add_endpoints(self, picture: TargetPicture, rows: pd.DataFrame) -> None:
         is_remote = (rows["kind"] == layout.REMOTE).to_numpy()

@@ -1,6 +1,6 @@
 """Threads by name over time, although not all processes are looked at in the same moment."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -16,19 +16,24 @@ class ThreadCounts:
 
     The sampler looks at its processes in rounds, some at a time where there are many. What is
     shown at a moment is what each of them had when it was last looked at; a process that a round
-    has not met has ended.
+    has not met has ended, and so has one of which that was told.
     """
 
     def __init__(self) -> None:
         self._round: dict[int, Counts] = {}
         self._before: dict[int, Counts] = {}
+        self._looked_s: dict[int, float] = {}
         self._names = Names()
         self._told: dict[str, None] = {}
 
-    def add(self, rows: pd.DataFrame) -> Series:
+    def add(self, rows: pd.DataFrame, exits: Mapping[int, float] | None = None) -> Series:
         """The counts at each look of new rows, which come in the order of time.
 
         A name counts nothing before it was first met, and 0 when none has it any more.
+
+        Args:
+            rows: Of one target.
+            exits: When which of its processes was said to have ended.
         """
         rows = rows[(rows["kind"] == "thread").to_numpy()]
         times: list[float] = []
@@ -37,9 +42,11 @@ class ThreadCounts:
         edges = np.flatnonzero((np.diff(at, prepend=-1) != 0) | (np.diff(pids, prepend=-1) != 0))
         names, counts = rows["name"].astype("str").to_numpy(), rows["count"].to_numpy()
         for start, end in zip(edges, [*edges[1:], len(at)], strict=False):
+            self._forget(exits or {}, float(at[start]))
             self._look(
                 int(pids[start]), dict(zip(names[start:end], counts[start:end], strict=True))
             )
+            self._looked_s[int(pids[start])] = float(at[start])
             if times and times[-1] == at[start]:
                 times.pop()
                 found.pop()
@@ -52,8 +59,16 @@ class ThreadCounts:
     def _look(self, pid: int, counts: Counts) -> None:
         if pid in self._round:  # the next round has begun
             self._before, self._round = self._round, {}
+            self._looked_s = {one: self._looked_s[one] for one in self._before}
         self._round[pid] = _summed(self._names.of, [counts])
         self._told |= dict.fromkeys(self._round[pid])
+
+    def _forget(self, exits: Mapping[int, float], now_s: float) -> None:
+        """Leave out what has ended since it was last looked at."""
+        for pid in self._looked_s.keys() & exits.keys():
+            if self._looked_s[pid] < exits[pid] <= now_s:
+                for known in (self._round, self._before, self._looked_s):
+                    known.pop(pid, None)
 
     def _totals(self) -> Counts:
         """What all processes have; a name that none has any more counts 0."""

@@ -2,12 +2,14 @@
 
 import datetime as dt
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tidemark.analysis import units
 from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.model import Forecast, ResourceVerdict, Verdict
 from tidemark.live.judging import Judged
+from tidemark.record.metrics import metric
 
 DAY_S = 86400.0
 
@@ -27,12 +29,19 @@ class Moment:
     has_ended: bool
 
 
-def outlook(judged: Judged | None, now: Moment, *, in_short: bool = False) -> str:
+def outlook(
+    judged: Judged | None,
+    now: Moment,
+    unforeseen: Collection[str] = (),
+    *,
+    in_short: bool = False,
+) -> str:
     """When the run dies of what it leaks; empty where that is not known or nothing leaks.
 
     Args:
         judged: The verdict so far.
         now: Now.
+        unforeseen: The targets of which no forecast holds any more.
         in_short: Without the interval and the limit.
     """
     if judged is None:
@@ -41,14 +50,14 @@ def outlook(judged: Judged | None, now: Moment, *, in_short: bool = False) -> st
     if verdict.exhausted is not None:
         what = verdict.resources[verdict.exhausted.resource].metric.phrase
         return f"{what} ran out at {clock(verdict.exhausted.elapsed_s, now)}"
-    found = dying_of(verdict)
-    if found is None or found.forecast is None:
+    ahead = forecasts(judged, unforeseen)
+    if not ahead:
         return ""
-    forecast = found.forecast
+    resource, forecast = min(ahead.items(), key=lambda pair: pair[1].elapsed_s)
     at, limit = clock(forecast.elapsed_s, now), ""
     if not in_short:
         at = f"{at} (90 %: {_span(forecast, now)})"
-        limit = f": limit of {units.quantity(found.metric, forecast.limit, 4)}"
+        limit = f": limit of {units.quantity(metric(resource), forecast.limit, 4)}"
     left_s = forecast.elapsed_s - now.elapsed_s
     if now.has_ended:
         return f"would have died at {at}{limit}"
@@ -57,12 +66,20 @@ def outlook(judged: Judged | None, now: Moment, *, in_short: bool = False) -> st
     return f"dies in about {_about(left_s)}, at {at}{limit}"
 
 
-def dying_of(verdict: Verdict) -> ResourceVerdict | None:
-    """The resource of which the run dies first; None where none leaks towards a limit."""
-    near = [
-        (one, forecast) for one in verdict.resources.values() if (forecast := near_forecast(one))
-    ]
-    return min(near, key=lambda pair: pair[1].elapsed_s)[0] if near else None
+def forecasts(judged: Judged, unforeseen: Collection[str] = ()) -> dict[str, Forecast]:
+    """By resource, when the first target reaches its limit of those that a forecast holds of."""
+    assessment = judged.assessment
+    if not unforeseen:
+        verdicts: list[Verdict] = [assessment.verdict]
+    else:
+        verdicts = [one.found for one in assessment.targets if one.id not in unforeseen]
+    ahead: dict[str, Forecast] = {}
+    for verdict in verdicts:
+        for name, found in verdict.resources.items():
+            forecast = near_forecast(found)
+            if forecast and (name not in ahead or forecast.elapsed_s < ahead[name].elapsed_s):
+                ahead[name] = forecast
+    return ahead
 
 
 def near_forecast(found: ResourceVerdict) -> Forecast | None:

@@ -236,7 +236,7 @@ function plain(note) {
 }
 
 function marks() {
-  return run.events.marks.map((one) => ({ time: at(one.elapsed_s), text: one.text }));
+  return run.events.marks.map((one) => ({ time: at(one.elapsed_s), text: one.text, loud: one.loud }));
 }
 
 // Limit and forecast of a resource: as it was judged, else as it was recorded.
