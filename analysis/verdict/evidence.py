@@ -34,6 +34,8 @@ from tidemark.record.metadata import ABORTED, COMPLETED, DIED, EXHAUSTED
 LEAST_ANSWERED = 0.5
 """A service that answers less than half of what it is asked is not the one that was meant; what
 fails after a death or in a fault that was asked for does not count."""
+MOST_UNREMARKED = 0.05
+"""A run of which a larger share of requests failed says so, whatever its verdict."""
 LEAST_SAMPLED = 0.5
 """A verdict rests on at least this share of the load's time."""
 LONGEST_PAUSE = 5.0
@@ -155,6 +157,17 @@ class Evidence:
             evidence = {"requests": asked, "failures": failed}
             reason = f"{units.count(failed)} of {units.several(round(asked), 'request')} failed"
             yield _untested("answers", reason, evidence, remedy)
+
+    @property
+    def failing_in_part(self) -> str:
+        """That many requests failed though most were answered; empty where it is not so."""
+        if not self.is_driven or not len(self.counted):
+            return ""
+        asked, failed = self._undisturbed()
+        if not asked or not MOST_UNREMARKED < failed / asked <= 1 - LEAST_ANSWERED:
+            return ""
+        share = f"{units.count(round(failed))} of {units.several(round(asked), 'request')} failed"
+        return f"{share}: what they leave behind when they succeed was not tested"
 
     def _undisturbed(self) -> tuple[float, float]:
         """Requests, and those of them that failed, while nothing was at work that lets them."""
