@@ -34,6 +34,8 @@ from tidemark.record.metadata import ABORTED, COMPLETED, DIED, EXHAUSTED
 LEAST_ANSWERED = 0.5
 """A service that answers less than half of what it is asked is not the one that was meant; what
 fails after a death or in a fault that was asked for does not count."""
+OURS = "tidemark.targets.serve"
+"""What the command of a service holds that came along, and whose client understands any broker."""
 MOST_UNREMARKED = 0.05
 """A run of which a larger share of requests failed says so, whatever its verdict."""
 LEAST_SAMPLED = 0.5
@@ -147,7 +149,7 @@ class Evidence:
             remedy = "see in the load generator's log why it sent none"
             yield _untested("load", reason, evidence, remedy)
             return
-        remedy = "check address and path, and what the service answers"
+        remedy = "check address and path, and what the service answers" + self._mock_doubt
         if failures >= requests:
             reason = f"{units.count(failures)} of {units.several(requests, 'request')} failed"
             yield _untested("requests", reason, evidence, remedy)
@@ -157,6 +159,19 @@ class Evidence:
             evidence = {"requests": asked, "failures": failed}
             reason = f"{units.count(failed)} of {units.several(round(asked), 'request')} failed"
             yield _untested("answers", reason, evidence, remedy)
+
+    @property
+    def _mock_doubt(self) -> str:
+        """What may ail a client of somebody else's: the mock brokers speak less than real ones."""
+        told = self.run.metadata.raw.get("target")
+        target = told if isinstance(told, dict) else {}
+        ours = OURS in str(target.get("command"))
+        if target.get("broker_kind") != "mock" or ours:
+            return ""
+        return (
+            " (its Kafka client may not understand the mock brokers, as franz-go and "
+            "kafka-python 3 do not: --broker kafka has real ones)"
+        )
 
     @property
     def failing_in_part(self) -> str:
