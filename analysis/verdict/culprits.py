@@ -50,6 +50,8 @@ _WORDS = {
     "memfd": "files in memory (memfd)",
     "device": "devices",
 }
+ACCEPTED = "connections accepted on port"
+"""What begins the phrase of connections that others have made to a process."""
 _ACCEPTED = "tcp accepted :"
 _DELETED = " (deleted)"
 
@@ -191,7 +193,7 @@ def phrase(resource: str, name: str) -> str:
         kind = "deleted files" if name.endswith(_DELETED) else "files"
         return f"{kind} {shown.removesuffix(_DELETED)}"
     if name.startswith(_ACCEPTED):
-        return f"connections accepted on port {shown.removeprefix(_ACCEPTED)}"
+        return f"{ACCEPTED} {shown.removeprefix(_ACCEPTED)}"
     if name in _WORDS:
         return _WORDS[name]
     return f"sockets to {shown.removeprefix('tcp ')}" if name.startswith("tcp ") else shown

@@ -10,7 +10,8 @@ from tidemark.analysis import units
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict import headline
 from tidemark.analysis.verdict.assessment import Assessment
-from tidemark.analysis.verdict.culprits import LEAST_SHARE, names_of, phrase
+from tidemark.analysis.verdict.culprits import ACCEPTED, LEAST_SHARE, names_of, phrase
+from tidemark.analysis.verdict.evidence import OURS
 from tidemark.analysis.verdict.findings import Finding, Kind, Severity
 from tidemark.analysis.verdict.model import ResourceVerdict
 from tidemark.analysis.verdict.target_result import foremost
@@ -20,8 +21,6 @@ MOST_NAMED = 3
 LONGEST_NAME = 60
 LEAST_RISEN = 3
 """What there is no more of than that at the end of a run does not make up a leak."""
-OURS = "tidemark.targets.serve"
-"""What the command of a service holds that came along, and that a strategy names."""
 TIMES_FOR_A_BOUND = 2.0
 STEPS_S = ((120.0, 10.0), (2 * units.HOUR_S, units.MINUTE_S), (math.inf, units.HOUR_S))
 """Up to so many seconds, a time to run for is rounded up to a multiple of the second figure."""
@@ -89,8 +88,11 @@ def _mend(assessment: Assessment, leading: Finding) -> NextStep:
     if not things:
         text, command = _ASKED[worst.resource]
         return NextStep(text.format(whose=whose), command)
-    each = "makes for a request" if worst.per_request is not None else "goes on making"
     stay = f"{headline.listed(things)} stay behind"
+    if things[0].startswith(ACCEPTED):
+        who = f"Look at which clients of {whose} never hang up"
+        return NextStep(f"{who}, and whether it closes idle connections: {stay}")
+    each = "makes for a request" if worst.per_request is not None else "goes on making"
     return NextStep(f"Look at what {whose} {each} and never closes: {stay}")
 
 

@@ -35,17 +35,24 @@ def examine(
         that is borne out; and what speaks against it, the gravest first.
     """
     known = fault_effects(run, verdict) if faults is None else faults
-    findings = tuple(Evidence(run, verdict, tuple(known)).findings())
-    return _borne_out(_warned(run, verdict), findings), findings
+    evidence = Evidence(run, verdict, tuple(known))
+    findings = tuple(evidence.findings())
+    return _borne_out(_warned(run, verdict, evidence), findings), findings
 
 
-def _warned(run: Run, verdict: Verdict) -> Verdict:
-    """The verdict with a warning where nobody knows whether the watched process is the driven."""
+def _warned(run: Run, verdict: Verdict, evidence: Evidence) -> Verdict:
+    """The verdict with a warning on what its findings leave open.
+
+    Nobody knows whether the watched process is the driven, or many requests failed, so that what
+    such a request leaves behind where it is answered was tested by the others alone.
+    """
     found = [
         "it could not be confirmed that the watched process is the one that answers"
         + (f": {recorded.event.reason}" if recorded.event.reason else "")
         for recorded in run.events_of(TargetUnconfirmed)
     ]
+    if failing := evidence.failing_in_part:
+        found.append(failing)
     new = [text for text in dict.fromkeys(found) if text not in verdict.warnings]
     return replace(verdict, warnings=(*verdict.warnings, *new)) if new else verdict
 

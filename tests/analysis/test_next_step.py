@@ -9,6 +9,7 @@ from tests.analysis.several import write_several
 from tests.analysis.verdicts import clean, leak
 from tidemark.analysis.run import load_run
 from tidemark.analysis.verdict.assessment import Finding, Kind, Severity, assess, weigh
+from tidemark.analysis.verdict.culprits import phrase
 from tidemark.analysis.verdict.model import Culprit, Interval, RouteGrowth
 from tidemark.analysis.verdict.next_step import next_step, rounded_up
 
@@ -38,6 +39,17 @@ def test_of_a_leak_it_names_what_stays_behind(run):
     assert next_step(weigh(run, verdict)).text == (
         "Look at what the service makes for a request and never closes: "
         "pipes and connections to 10.0.0.7:9092 stay behind"
+    )
+
+
+def test_connections_that_clients_keep_open_are_not_said_to_be_made_by_the_service(run):
+    accepted = culprit("tcp accepted :6379", phrase("fds", "tcp accepted :6379"))
+    verdict = with_(leak(run), "fds", culprits=(accepted,))
+    verdict = with_(with_(verdict, "connections", verdict="clean"), "threads", verdict="clean")
+    verdict = with_(verdict, "rss_bytes", verdict="clean")
+    assert next_step(weigh(run, verdict)).text == (
+        "Look at which clients of the service never hang up, and whether it closes idle "
+        "connections: connections accepted on port 6379 stay behind"
     )
 
 

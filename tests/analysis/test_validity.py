@@ -125,6 +125,31 @@ DEAD = {
 }
 
 
+@pytest.mark.parametrize(
+    ("target", "is_said"),
+    [
+        ({"broker_kind": "mock", "command": "./ingest"}, True),
+        ({"broker_kind": "kafka", "command": "./ingest"}, False),
+        ({"broker_kind": "mock", "command": "python -m tidemark.targets.serve"}, False),
+        ({"command": "./ingest"}, False),
+    ],
+)
+def test_where_nothing_is_answered_the_mock_brokers_are_doubted(tmp_path, target, is_said):
+    path = ended(failing(write_run(tmp_path, strategy="shared")), target=target)
+    found = assess(load_run(path)).leading
+    assert found.kind is Kind.NOT_A_TEST
+    assert ("--broker kafka" in found.remedy) is is_said
+
+
+@pytest.mark.parametrize(("share", "is_said"), [(0.4, True), (0.1, True), (0.03, False)])
+def test_requests_that_failed_are_said_beside_a_verdict(tmp_path, share, is_said):
+    run = load_run(failing(write_run(tmp_path, strategy="shared"), share))
+    told_of = [one for one in assess(run).verdict.warnings if "was not tested" in one]
+    assert bool(told_of) is is_said
+    if is_said:
+        assert re.match(r"\d+ of \d+ requests failed: what they leave behind", told_of[0])
+
+
 def outputs(assessment):
     """The same answer in each: terminal, JUnit, Markdown, verdict.json."""
     console = Console(width=400, file=io.StringIO())

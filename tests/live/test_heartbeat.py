@@ -54,6 +54,11 @@ def test_what_nobody_knows_is_left_out():
     assert heartbeat(nothing) == "12 min 3 s, after 12 min 3 s: no verdict yet"
 
 
+def test_a_run_that_has_recorded_nothing_yet_is_told_no_time():
+    nothing = replace(FACTS, moment=Moment(0.0, None, has_ended=False), levels=(), requests=None)
+    assert heartbeat(nothing) == "nothing has been recorded yet"
+
+
 def test_of_several_targets_it_names_the_one_that_is_nearest_to_its_limit():
     other = replace(LEVEL, target="web2", fds=900.0)
     line = heartbeat(replace(FACTS, levels=(LEVEL, other)))

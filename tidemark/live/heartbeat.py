@@ -14,6 +14,8 @@ _MOST_OF_A_VERDICT = 32
 def heartbeat(facts: Facts) -> str:
     """When it is, how long the run has lasted, what it has counted and holds, how it stands."""
     now = facts.moment
+    if now.origin_s is None and not now.elapsed_s:
+        return "nothing has been recorded yet"
     told = [_counted(facts), _held(facts), _verdict(facts), facts.outlook_in_short, facts.trouble]
     lasts = units.duration(round(now.elapsed_s))
     line = f"{words.clock(now.elapsed_s, now)}, after {lasts}: {'; '.join(filter(None, told))}"
