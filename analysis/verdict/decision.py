@@ -54,6 +54,7 @@ class Pattern(Enum):
     THIN = "too few samples"
     SHORT = "too short"
     EARLY = "within the first growth"
+    FILLING = "as a pool that fills"
     FEW_COLLECTIONS = "too few collections"
     UNCOLLECTED = "not collected yet"
     NOT_SEEN = "none was ever seen"

@@ -31,6 +31,8 @@ _SENTENCES = {
     Pattern.SHORT: "{kept} of load are too short to tell{disturbed}",
     Pattern.EARLY: "{grow} by {rate}, but {loaded} of load are within the first growth of {kind}; "
     "run for {longer} to see{or_control}",
+    Pattern.FILLING: "{grow} by {rate}{by_now}, which may be a pool that fills with its first "
+    "requests; run for {longer} to see it full",
     Pattern.FEW_COLLECTIONS: "the heap was collected {collected} under load, too seldom to tell "
     "what it keeps; run for {longer}, or with a smaller heap",
     Pattern.UNCOLLECTED: "{grow} by {rate}, but the heap was collected {collected} meanwhile, and "
@@ -77,7 +79,7 @@ def explained(
     growth, span_s = judgement.growth, window.end_s - window.begin_s
     is_heap = found.resource == MEMORY and memory.column == HEAP and growth is not None
     is_level = is_heap and judgement.pattern is Pattern.FLAT
-    needed_s = _needed_s(found, judgement, memory, span_s)
+    needed_s = _needed_s(found, judgement, memory, window)
     sentence = (_HEAP_IS_FLAT if is_level else _SENTENCES[judgement.pattern]).format(
         left=_held(found, float(np.median(growth.points.y)) if growth else None),
         rate=rate(found),
@@ -104,9 +106,12 @@ def explained(
 
 
 def _needed_s(
-    found: ResourceVerdict, judgement: Judgement, memory: MemorySeries, span_s: float
+    found: ResourceVerdict, judgement: Judgement, memory: MemorySeries, window: Window
 ) -> float | None:
     """For how long a load must last so that what cannot be told of this one can be."""
+    span_s = window.end_s - window.begin_s
+    if judgement.pattern is Pattern.FILLING:
+        return max(window.filling.told_after_s(window.hourly), 1.5 * span_s, _LEAST_S)
     if judgement.pattern is Pattern.EARLY:
         return _warm_s(found, memory.first, span_s)
     times = _TIMES_LONGER.get(judgement.pattern)

@@ -198,7 +198,20 @@ def judge_tracks(
             for found in _judge_memory(one, scale)
         ]
     tracks = tracks_of(resource, subject.processes, subject.window.view)
-    return [(track, decide(track, scale, _room(track, limit), len(tracks))) for track in tracks]
+    return [
+        (track, _judge_count(track, subject.window, scale, limit, len(tracks))) for track in tracks
+    ]
+
+
+def _judge_count(
+    track: Track, window: Window, scale: Measure, limit: float | None, tests: int
+) -> Judgement:
+    """The judgement on one track of what is counted; whoever died of it had no pool."""
+    room = _room(track, limit)
+    found = decide(track, scale, room, tests)
+    if window.death is not None:
+        return found
+    return window.filling.judged(track, found, scale, room, tests)
 
 
 def _judge_memory(held: MemorySeries, scale: Measure) -> list[tuple[Track, Judgement]]:

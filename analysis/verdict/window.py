@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from tidemark.analysis.run import Run
 from tidemark.analysis.verdict.disturbances import Spans, find_disturbances, within
+from tidemark.analysis.verdict.filling import Filling
 from tidemark.analysis.verdict.load import Load, describe_load
 from tidemark.analysis.verdict.model import Exhaustion, Floats
 from tidemark.analysis.verdict.pace import Pace, measure_pace
@@ -58,6 +59,11 @@ class Window:
     death: Exhaustion | None
     disturbed: Spans = ()
     settle_s: float = 0.0
+
+    @property
+    def filling(self) -> Filling:
+        """When the service makes its pools: with its first requests."""
+        return Filling(self.begin_x, self.begin_s, self.per_request)
 
     @property
     def settled_s(self) -> float:
