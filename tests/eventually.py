@@ -12,7 +12,7 @@ Found = TypeVar("Found")
 
 
 def eventually(
-    holds: Callable[[], Found], what: str = "the condition", timeout_s: float = 30.0
+    holds: Callable[[], Found], what: str = "the condition", timeout_s: float = 60.0
 ) -> Found:
     """Poll until `holds` gives something true, and return that; fail when time is up."""
     deadline = time.monotonic() + timeout_s
@@ -25,7 +25,7 @@ def eventually(
 
 
 def eventually_equal(
-    seen: Callable[[], object], expected: object, what: str, timeout_s: float = 30.0
+    seen: Callable[[], object], expected: object, what: str, timeout_s: float = 60.0
 ) -> None:
     """Poll until `seen` gives what is expected; what it gave last stands in the failure."""
     last = None

@@ -19,7 +19,7 @@ from tidemark.record.events import Kind, of_kind
 from tidemark.record.layout import SAMPLES, Table
 
 PUPPET = Path(__file__).with_name("puppet.py")
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 Opened = TypeVar("Opened")
 
 

@@ -257,7 +257,10 @@ def jvms() -> Iterator[type[Jvm]]:
 
 
 @needs_java
-@pytest.mark.parametrize("collector", ["G1", "Serial", "Parallel"])
+@pytest.mark.parametrize(
+    "collector",
+    ["G1", *(pytest.param(name, marks=pytest.mark.long) for name in ("Serial", "Parallel"))],
+)
 def test_a_heap_of_garbage_stays_and_one_that_leaks_grows(jvms, collector, closed):
     kept = {}
     for leaks in (False, True):
