@@ -1,5 +1,6 @@
 """What concerns the tests of every room."""
 
+import gc
 import os
 
 import pytest
@@ -25,3 +26,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI=true, and Kafka is missing: {error}")
         pytest.skip(str(error))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What is imported by now stays: the garbage collector need not walk it again and again."""
+    gc.collect()
+    gc.freeze()

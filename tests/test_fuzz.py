@@ -7,12 +7,22 @@ with pytest.MonkeyPatch.context() as patch:
     from benchmarks import fuzz_forms, fuzz_options, fuzz_runs
 
 SHARE = 100
+OF_RUNS = 20
+"""So many runs are judged at once; each takes as long as a report."""
 
 
-@pytest.mark.parametrize("kind", [fuzz_runs, fuzz_options, fuzz_forms])
-def test_whatever_is_given_is_taken_or_refused_in_one_line(kind, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "numbers"),
+    [
+        pytest.param(fuzz_runs, range(OF_RUNS), id="runs"),
+        pytest.param(fuzz_runs, range(OF_RUNS, SHARE), id="more-runs", marks=pytest.mark.long),
+        pytest.param(fuzz_options, range(SHARE), id="options"),
+        pytest.param(fuzz_forms, range(SHARE), id="forms"),
+    ],
+)
+def test_whatever_is_given_is_taken_or_refused_in_one_line(kind, numbers, tmp_path):
     wrong = []
-    for number in range(SHARE):
+    for number in numbers:
         folder = tmp_path / str(number)
         folder.mkdir()
         found = kind.try_one(2, number, folder)

@@ -4,10 +4,12 @@ The figures come from the two-broker mock cluster: a leaked producer holds 7.8 d
 ESTABLISHED connections and 3.8 threads, a shared one holds a constant number of each.
 """
 
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,8 @@ STARTED_AT = 1_790_000_000.0
 BROKERS = ("127.0.0.1:40001", "127.0.0.1:40002")
 TIME_WAIT_S = 60.0
 MIB = 1024 * 1024
+MOST_REQUESTS_KEPT = 2_000
+"""Runs of more are not kept in memory for the next test."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -110,6 +114,26 @@ def write_run(root: Path, plan: Plan | None = None, **changes: Any) -> Path:
     plan = replace(plan or Plan(), **changes)
     path = root / plan.strategy
     path.mkdir(parents=True)
+    is_small = plan.requests <= MOST_REQUESTS_KEPT
+    for name, content in (_files if is_small else _files.__wrapped__)(_hashable(plan)).items():
+        (path / name).write_bytes(content)
+    return path
+
+
+def _hashable(plan: Plan) -> Plan:
+    return replace(plan, restarts=tuple(plan.restarts), brokers=tuple(plan.brokers))
+
+
+@functools.lru_cache(maxsize=128)
+def _files(plan: Plan) -> Mapping[str, bytes]:
+    """Name -> content; the same for the same plan, of which many tests have the same."""
+    with TemporaryDirectory(prefix="tidemark-test-run-") as folder:
+        path = Path(folder)
+        _write(path, plan)
+        return {one.name: one.read_bytes() for one in path.iterdir()}
+
+
+def _write(path: Path, plan: Plan) -> None:
     series = _Series(plan)
     _samples(plan, series).to_csv(path / layout.SAMPLES.file, index=False)
     if plan.with_composition:
@@ -121,7 +145,6 @@ def write_run(root: Path, plan: Plan | None = None, **changes: Any) -> Path:
     _write_events(path, plan, series)
     _write_metadata(path, plan, series)
     (path / "target.log").write_text("[INFO] Listening at: http://127.0.0.1:8000\n")
-    return path
 
 
 def write_comparison(root: Path, **changes: Any) -> list[Path]:

@@ -55,6 +55,7 @@ def test_the_time_of_many_requests_varies_by_their_arrivals_and_by_what_is_known
     assert Pace(10.0, 400.0, 1.0).seconds(np.array([0.0, np.inf]), rng).tolist() == [0.0, np.inf]
 
 
+@pytest.mark.long
 def test_nine_of_ten_deaths_fall_within_the_interval_of_time():
     """Poisson arrivals, seen for 30 s, of which the 1,247th is the last: after some 125 s."""
     covered = []

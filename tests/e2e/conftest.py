@@ -175,9 +175,9 @@ def sampled(run: Path, rows: int = 5) -> bool:
     return path.exists() and path.read_text().count("\n") > rows
 
 
-@pytest.fixture
-def form_of(bench: Workbench) -> Iterator[Callable[..., Form]]:
-    """Starts Locust's web UI with options, and ends it."""
+@contextlib.contextmanager
+def forms_of(bench: Workbench) -> Iterator[Callable[..., Form]]:
+    """Starts Locust's web UI with options, in a workbench, and ends it."""
     forms = []
 
     def start(*options: str, locustfile: Path = LOCUSTFILE) -> Form:
@@ -201,6 +201,12 @@ def form_of(bench: Workbench) -> Iterator[Callable[..., Form]]:
     for form in forms:
         assert "Traceback" not in form.locust.wait().err
     bench.expect_nothing_left()
+
+
+@pytest.fixture
+def form_of(bench: Workbench) -> Iterator[Callable[..., Form]]:
+    with forms_of(bench) as start:
+        yield start
 
 
 @pytest.fixture

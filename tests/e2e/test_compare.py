@@ -61,6 +61,7 @@ def test_an_interrupted_comparison_reports_what_it_has(
     bench.expect_nothing_left()
 
 
+@pytest.mark.long
 def test_a_comparison_interrupted_twice_ends_at_once_but_whole(bench: Workbench) -> None:
     compare = bench.start("tidemark", "compare", "--strategies=shared", "--duration=60", *SHORT)
     run = eventually(lambda: next(bench.results.glob("*/shared"), None))
@@ -94,6 +95,7 @@ def test_a_comparison_whose_brokers_end_by_themselves_cannot_tell(bench: Workben
     bench.expect_nothing_left()
 
 
+@pytest.mark.long
 def test_a_killed_comparison_leaves_nothing_running(bench: Workbench) -> None:
     compare = bench.start("tidemark", "compare", "--strategies=shared", "--duration=60", *SHORT)
     run = eventually(lambda: next(bench.results.glob("*/shared"), None))

@@ -60,7 +60,9 @@ def test_a_target_that_ends_by_itself_has_died(
     assert len(exited) == 1
 
 
-@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "signum", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_a_lost_sampler_is_started_again(bench: Workbench, signum: signal.Signals) -> None:
     locust = bench.locust(*LOAD, "--interval=0.1")  # so that a start takes longer than two ticks
     run = bench.run_under_way()

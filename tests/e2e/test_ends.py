@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,12 @@ def expect_whole(run: Path, reason: str = "interrupted") -> None:
     assert event_names(run)[-1] == "run_ended"
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+HANG_UP = pytest.param(signal.SIGHUP, marks=pytest.mark.long)
+"""What a terminal that is closed sends as well."""
+TERMINATE = pytest.param(signal.SIGTERM, marks=pytest.mark.long)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, HANG_UP])
 def test_a_signal_ends_a_run_in_order(bench: Workbench, signum: signal.Signals) -> None:
     locust = bench.locust("--strategy=pooled", "--rate=20", "--run-time=60s", "--no-report")
     run = bench.run_under_way()
@@ -52,7 +58,7 @@ def test_a_kill_leaves_nothing_but_a_run_that_can_be_reported(bench: Workbench) 
     assert "aborted" in (run / "report.html").read_text()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, TERMINATE])
 def test_a_second_signal_ends_at_once_but_whole(bench: Workbench, signum: signal.Signals) -> None:
     locust = bench.locust("--strategy=pooled", "--rate=20")
     run = bench.run_under_way()
@@ -70,7 +76,7 @@ def test_a_second_signal_ends_at_once_but_whole(bench: Workbench, signum: signal
     assert not (run / "report.html").exists()  # nothing is waited for any more
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("signum", [signal.SIGINT, TERMINATE, HANG_UP])
 def test_a_signal_in_the_middle_of_the_start_leaves_it_whole(
     bench: Workbench, signum: signal.Signals
 ) -> None:
@@ -129,9 +135,19 @@ BAD = [
     (("--run-time=0s",), {}, "--run-time: must be longer"),
     ((), {"TIDEMARK_NO_REPORT": "maybe" * 1000}, "5,000 characters"),
 ]
+AT_ONCE = (0, 2, 5, 6, 7, 11)
+"""Those of which each is refused by another part; the others say the same of other options."""
 
 
-@pytest.mark.parametrize(("arguments", "environment", "wanted"), BAD)
+def cases(*numbers: int) -> list[Any]:
+    """Some of what is bad; starting a program for each takes long."""
+    return [
+        pytest.param(*BAD[number], marks=() if number in AT_ONCE else pytest.mark.long)
+        for number in numbers
+    ]
+
+
+@pytest.mark.parametrize(("arguments", "environment", "wanted"), cases(*range(len(BAD))))
 def test_what_cannot_work_is_refused_in_one_line(
     bench: Workbench, arguments: tuple[str, ...], environment: dict[str, str], wanted: str
 ) -> None:
@@ -142,7 +158,7 @@ def test_what_cannot_work_is_refused_in_one_line(
     bench.expect_nothing_left()
 
 
-@pytest.mark.parametrize(("arguments", "environment", "wanted"), [*BAD[:3], *BAD[4:6]])
+@pytest.mark.parametrize(("arguments", "environment", "wanted"), cases(0, 1, 2, 4, 5))
 def test_compare_refuses_in_the_same_words(
     bench: Workbench, arguments: tuple[str, ...], environment: dict[str, str], wanted: str
 ) -> None:

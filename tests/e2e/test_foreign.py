@@ -164,17 +164,25 @@ def test_a_service_that_is_started_again_is_followed(bench: Workbench, service: 
     again.wait()
 
 
+NOBODY = "nobody answers at 127.0.0.1 port 1"
+
+
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (("--host=http://127.0.0.1:1",), "nobody answers at 127.0.0.1 port 1"),
-        (("--host=http://127.0.0.1:1", "--target-pid=1"), "nobody answers at 127.0.0.1 port 1"),
-        (("--host=http://127.0.0.1:1", "--no-target"), "nobody answers at 127.0.0.1 port 1"),
+        (("--host=http://127.0.0.1:1",), NOBODY),
         (("--host=http://[::1", "--no-target"), "--host: must be"),
-        (("--host=http://127.0.0.1:99999", "--no-target"), "--host: must be"),
         (("--batch-size=10000", "--payload-bytes=800000"), "16 MiB at most"),
-        (("--results=",), "must be a path"),
-        (("--users=-5",), "--users: must be a whole number"),
+        *(
+            pytest.param(*one, marks=pytest.mark.long)
+            for one in (
+                (("--host=http://127.0.0.1:1", "--target-pid=1"), NOBODY),
+                (("--host=http://127.0.0.1:1", "--no-target"), NOBODY),
+                (("--host=http://127.0.0.1:99999", "--no-target"), "--host: must be"),
+                (("--results=",), "must be a path"),
+                (("--users=-5",), "--users: must be a whole number"),
+            )
+        ),
     ],
 )
 def test_what_cannot_be_driven_or_judged_is_said_at_the_start(

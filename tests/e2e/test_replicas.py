@@ -47,6 +47,11 @@ class Site:
     def pids(self) -> list[int]:
         return [replica.pid for replica in self.replicas]
 
+    @property
+    def command(self) -> str:
+        """What the command lines of these replicas match, and those of another site do not."""
+        return f"{REPLICA} ({'|'.join(map(str, self.ports))})"
+
     def drive(self, *arguments: str) -> Command:
         host = f"--host=http://127.0.0.1:{self.front}"
         return self.bench.locust(host, "--rate=30", "--no-report", *arguments)
@@ -144,7 +149,7 @@ def test_one_that_comes_back_is_watched_by_a_sampler_that_did_not_know_it(
     site: Site, told_by: int
 ) -> None:
     """It ends; the sampler is lost, and so the next one is told of the other one alone."""
-    locust = site.drive("--run-time=60s", f"--target-command={REPLICA}", "--all-targets")
+    locust = site.drive("--run-time=60s", f"--target-command={site.command}", "--all-targets")
     run = site.bench.run_under_way(60)
     leaver = site.replicas[1]
     (target,) = (one["id"] for one in metadata(run)["targets"] if one["pids"] == [leaver.pid])
@@ -167,7 +172,7 @@ def test_one_that_comes_back_is_watched_by_a_sampler_that_did_not_know_it(
 
 @pytest.mark.long
 def test_the_end_of_all_ends_the_run(site: Site) -> None:
-    locust = site.drive("--run-time=60s", f"--target-command={REPLICA}", "--all-targets")
+    locust = site.drive("--run-time=60s", f"--target-command={site.command}", "--all-targets")
     run = site.bench.run_under_way(60)
     for replica in site.replicas:
         replica.kill()
@@ -198,7 +203,7 @@ def test_one_that_is_started_again_is_followed(site: Site, clue: str) -> None:
 
 
 def test_where_several_match_that_is_said(site: Site) -> None:
-    finished = site.drive("--run-time=2s", f"--target-command={REPLICA}").wait()
+    finished = site.drive("--run-time=2s", f"--target-command={site.command}").wait()
     assert finished.code == 2
     line = finished.err.strip().splitlines()[-1]
     assert "2 processes match" in line

@@ -115,7 +115,7 @@ def test_one_producer_per_process_is_flat(bench: Workbench) -> None:
     bench.expect_nothing_left()
 
 
-@pytest.mark.parametrize("verify", [True, False])
+@pytest.mark.parametrize("verify", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_a_producer_dropped_without_flush_loses_what_it_accepted(
     bench: Workbench, verify: bool
 ) -> None:

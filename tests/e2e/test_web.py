@@ -13,7 +13,7 @@ import pytest
 from tests.eventually import eventually
 
 from .chromium import Browser
-from .conftest import event_names, metadata, sampled
+from .conftest import Workbench, event_names, forms_of, metadata, sampled
 from .web import Form, says
 
 pytestmark = pytest.mark.e2e
@@ -38,6 +38,14 @@ def test_each_start_is_a_run_on_a_fresh_target(form: Form) -> None:
         url = metadata(run)["target"]["url"]
 
 
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Form]:
+    """One form for all that is refused: none of it may change what comes after."""
+    bench = Workbench(tmp_path_factory.mktemp("refusing"))
+    with forms_of(bench) as start:
+        yield start()
+
+
 @pytest.mark.parametrize(
     ("field", "value", "wanted"),
     [
@@ -56,15 +64,15 @@ def test_each_start_is_a_run_on_a_fresh_target(form: Form) -> None:
     ],
 )
 def test_the_form_refuses_what_the_command_line_refuses(
-    form: Form, field: str, value: str, wanted: str
+    refusing: Form, field: str, value: str, wanted: str
 ) -> None:
-    answer = form.start(**{"strategy": "shared", field: value})
+    answer = refusing.start(**{"strategy": "shared", field: value})
     assert not answer["success"]
     assert wanted in answer["message"]
     assert "\n" not in answer["message"]
-    assert form.locust.process.poll() is None  # the web UI itself goes on
-    assert len(form.bench.left()) == 1, "and nothing else"
-    assert all(metadata(run)["outcome"] == "aborted" for run in form.bench.runs())
+    assert refusing.locust.process.poll() is None  # the web UI itself goes on
+    assert len(refusing.bench.left()) == 1, "and nothing else"
+    assert all(metadata(run)["outcome"] == "aborted" for run in refusing.bench.runs())
 
 
 @pytest.mark.long

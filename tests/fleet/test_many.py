@@ -1,7 +1,10 @@
 """A run of many targets is judged the same, however it is kept and whoever judges."""
 
+import atexit
+import functools
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -28,12 +31,20 @@ RECORDED = sorted(path.parent for path in DATA.rglob("run.json"))
 PLAN = Plan(targets=5, leaking=2, duration_s=3600.0, interval_s=10.0)
 
 
-def many(tmp_path, *, is_compacted=True):
-    path = tmp_path / "many"
+@functools.cache
+def _made(is_compacted):
+    """Made once for all tests, which copy it."""
+    folder = tempfile.TemporaryDirectory(prefix="tidemark-test-many-")
+    atexit.register(folder.cleanup)
+    path = Path(folder.name) / "many"
     make_csv(PLAN, path)
     if is_compacted:
         list(compact(path, replace=True))
     return path
+
+
+def many(tmp_path, *, is_compacted=True):
+    return shutil.copytree(_made(is_compacted), tmp_path / "many")
 
 
 def verdict_of(path, workers):

@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -18,7 +19,8 @@ from tidemark.record.events import Kind, of_kind
 from tidemark.record.layout import SAMPLES, Table
 
 PUPPET = Path(__file__).with_name("puppet.py")
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
+Opened = TypeVar("Opened")
 
 
 class Puppet:
@@ -73,6 +75,21 @@ def puppet(puppets) -> Puppet:
 @pytest.fixture
 def eventually() -> Callable[..., object]:
     return functools.partial(wait, timeout_s=DEADLINE_S)
+
+
+@pytest.fixture
+def closed() -> Iterator[Callable[[Opened], Opened]]:
+    """What it is given is closed at the end, also of a test that fails.
+
+    Left open, it would be found by the garbage collector in the middle of another test, which
+    then fails of a ResourceWarning.
+    """
+    with ExitStack() as stack:
+
+        def keep(opened: Opened) -> Opened:
+            return stack.enter_context(closing(opened))
+
+        yield keep
 
 
 @pytest.fixture
@@ -151,6 +168,7 @@ def in_a_namespace(puppets):
     port = puppet.do("""
 import subprocess
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+open("/proc/sys/net/ipv4/tcp_rfc1337", "w").write("1")  # a late RST ends no TIME_WAIT
 server = socket.create_server(("127.0.0.1", 0))
 made = [connect(*server.getsockname()) for _ in range(3)]
 result = server.getsockname()[1]

@@ -27,3 +27,6 @@ class RuntimeLooks:
         found = [ProcessFigures(pid, one.name) for pid, one in self.tree.members.items()]
         self.watch.add_heaps(found)
         return found[0].figures if found else None
+
+    def close(self):
+        self.watch.close()

@@ -160,7 +160,7 @@ def test_mapped_and_plain_addresses_are_one():
     assert resolve_host("::ffff:127.0.0.1") == resolve_host("127.0.0.1")
 
 
-def test_a_name_that_comes_to_mean_more_adds_addresses(monkeypatch):
+def test_a_name_that_comes_to_mean_more_adds_addresses(monkeypatch, closed):
     answers = {"10.0.0.1"}
     asked = threading.Semaphore(0)
 
@@ -175,7 +175,7 @@ def test_a_name_that_comes_to_mean_more_adds_addresses(monkeypatch):
     assert brokers.named == ("kafka:9092",)
     version = brokers.version
     answers.clear()
-    refresh = BrokerRefresh(brokers, every_s=0.01)
+    refresh = closed(BrokerRefresh(brokers, every_s=0.01))
     while asked.acquire(blocking=False):
         pass
     asked.acquire(timeout=10)

@@ -257,17 +257,19 @@ def jvms() -> Iterator[type[Jvm]]:
 
 
 @needs_java
-@pytest.mark.parametrize("collector", ["G1", "Serial", "Parallel"])
-def test_a_heap_of_garbage_stays_and_one_that_leaks_grows(jvms, collector):
+@pytest.mark.parametrize(
+    "collector",
+    ["G1", *(pytest.param(name, marks=pytest.mark.long) for name in ("Serial", "Parallel"))],
+)
+def test_a_heap_of_garbage_stays_and_one_that_leaks_grows(jvms, collector, closed):
     kept = {}
     for leaks in (False, True):
         java = jvms(f"-XX:+Use{collector}GC", leaks=leaks)
-        watched = RuntimeLooks(java.pid)
+        watched = closed(RuntimeLooks(java.pid))
         rows = []
         for _ in range(6):
             java.churn()
             rows.append(watched.heap())
-        watched.watch.close()
         counts = [row["collections"] for row in rows]
         assert counts == sorted(set(counts)), "each round collects"
         kept[leaks] = [row["heap_bytes"] for row in rows]
@@ -281,9 +283,9 @@ def test_a_heap_of_garbage_stays_and_one_that_leaks_grows(jvms, collector):
 
 
 @needs_java
-def test_without_counters_the_columns_are_empty_and_the_command_line_bounds(jvms):
+def test_without_counters_the_columns_are_empty_and_the_command_line_bounds(jvms, closed):
     java = jvms("-XX:-UsePerfData")
-    watched = RuntimeLooks(java.pid)
+    watched = closed(RuntimeLooks(java.pid))
     assert watched.heap() == {}
     assert watched.said == [], "they may come yet"
     assert watched.heap(60.0) == {}
@@ -293,9 +295,9 @@ def test_without_counters_the_columns_are_empty_and_the_command_line_bounds(jvms
 
 
 @needs_java
-def test_a_jvm_that_ends_gives_its_counters_back(jvms):
+def test_a_jvm_that_ends_gives_its_counters_back(jvms, closed):
     java = jvms("-XX:+UseSerialGC")
-    watched = RuntimeLooks(java.pid)
+    watched = closed(RuntimeLooks(java.pid))
     watched.heap()
     path = jvm.find_counters(java.pid)
     target = f"/tmp/{path.partition('/tmp/')[2]}"
@@ -314,11 +316,11 @@ def _open_paths():
 
 
 @needs_java
-def test_counters_that_are_damaged_are_told_once(jvms, monkeypatch, tmp_path):
+def test_counters_that_are_damaged_are_told_once(jvms, monkeypatch, tmp_path, closed):
     java = jvms("-XX:+UseSerialGC")
     (tmp_path / "17").write_bytes(b"what is this")
     monkeypatch.setattr(jvm, "find_counters", lambda pid: str(tmp_path / "17"))
-    watched = RuntimeLooks(java.pid)
+    watched = closed(RuntimeLooks(java.pid))
     assert (watched.heap(), watched.heap(1.0)) == ({}, {})
     unread, seen = watched.said
     assert isinstance(unread, Unread)

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.request import urlopen
 
@@ -283,7 +283,7 @@ def test_a_page_of_something_else_says_so(reading, eventually):
     assert "tells of no collections" in eventually(lambda: fails(endpoint))
 
 
-def test_what_nobody_else_can_tell_is_told_as_long_as_it_is_true(eventually):
+def test_what_nobody_else_can_tell_is_told_as_long_as_it_is_true(eventually, closed):
     is_gone = threading.Event()
 
     def read(url):
@@ -291,14 +291,13 @@ def test_what_nobody_else_can_tell_is_told_as_long_as_it_is_true(eventually):
             raise MetricsError(url, "answers 500")
         return NODE + b"nodejs_active_handles_total 5\nprocess_open_fds 9\n"
 
-    endpoint = MetricsEndpoint("http://localhost/metrics", read, every_s=0.01)
+    endpoint = closed(MetricsEndpoint("http://localhost/metrics", read, every_s=0.01))
     eventually(lambda: endpoint.beside() == {"handles": 5})
     is_gone.set()
     eventually(lambda: endpoint.beside() == {})
-    endpoint.close()
 
 
-def test_old_figures_are_not_told(monkeypatch, eventually):
+def test_old_figures_are_not_told(monkeypatch, eventually, closed):
     monkeypatch.setattr(metrics_endpoint, "_PATIENCE_S", 0.05)
     may_end = threading.Event()
 
@@ -307,10 +306,9 @@ def test_old_figures_are_not_told(monkeypatch, eventually):
             may_end.wait(20)
         return pages.pop() if pages else GO
 
-    endpoint = MetricsEndpoint("http://localhost/metrics", read, every_s=0.01)
+    endpoint = closed(MetricsEndpoint("http://localhost/metrics", read, every_s=0.01))
     assert "has not been read for" in eventually(lambda: fails(endpoint))
     may_end.set()
-    endpoint.close()
 
 
 # -- a real program ---------------------------------------------------------------------------
@@ -398,13 +396,13 @@ def heaps(pid, told):
     tree = ProcessTree(identify(pid))
     watch = RuntimeWatch(tree, "api", said.append, Unreadable(said.append), told)
     rows = []
-    for now_s in (0.0, 1.0):
-        tree.refresh(now_s)
-        watch.look(now_s)
-        found = [ProcessFigures(one, "x") for one in tree.members]
-        watch.add_heaps(found)
-        rows.append({one.pid: one.figures for one in found})
-    watch.close()
+    with closing(watch):
+        for now_s in (0.0, 1.0):
+            tree.refresh(now_s)
+            watch.look(now_s)
+            found = [ProcessFigures(one, "x") for one in tree.members]
+            watch.add_heaps(found)
+            rows.append({one.pid: one.figures for one in found})
     return rows, said
 
 

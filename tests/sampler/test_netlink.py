@@ -228,14 +228,13 @@ def test_what_goes_wrong_in_a_dump_is_an_error(reads, message):
         list(scripted(reads).dump(PROGRAM))
 
 
-def test_a_real_refusal_is_an_error():
-    diag = netlink.SockDiag()
+def test_a_real_refusal_is_an_error(closed):
+    diag = closed(netlink.SockDiag())
     with pytest.raises(NetlinkError, match="EINVAL"):
         list(diag.dump(b"\xff" * 8))
-    diag.close()
 
 
-def test_the_kernel_filters_by_address_and_port(listener):
+def test_the_kernel_filters_by_address_and_port(listener, closed):
     host, port = listener.getsockname()
     with socket.create_connection((host, port)), listener.accept()[0]:
         for remotes, expected in (
@@ -245,9 +244,8 @@ def test_the_kernel_filters_by_address_and_port(listener):
             ([(f"127.0.1.{n}", n + 1) for n in range(200)] + [(host, port)], 1),
         ):
             program = filter_bytecode((ipaddress.ip_address(a), p) for a, p in remotes)
-            diag = netlink.SockDiag()
+            diag = closed(netlink.SockDiag())
             runs = list(diag.dump(program))
-            diag.close()
             assert sum(len(run) // length for length, run in runs) == expected
 
 

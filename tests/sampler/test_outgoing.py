@@ -183,35 +183,33 @@ mapped.connect(("::ffff:127.0.0.1", {servers[0].getsockname()[1]}))
         assert held == {name_of(servers[0]): 2, six_name: 2, OTHER_ENDPOINTS: 0}
 
 
-def test_the_kernel_leaves_out_what_it_is_told_to(servers):
+def test_the_kernel_leaves_out_what_it_is_told_to(servers, closed):
     with ExitStack() as stack:
         for server in servers:
             stack.enter_context(socket.create_connection(server.getsockname()))
         ends = [(ipaddress.ip_address("127.0.0.1"), one.getsockname()[1]) for one in servers]
         filler = [(ipaddress.ip_address(f"127.0.1.{n}"), n + 1) for n in range(200)]
         for left_out in ([], ends[:1], ends[:2], filler + ends, [*ends[1:], *filler]):
-            diag = SockDiag()
+            diag = closed(SockDiag())
             ports = Counter()
             for length, run in diag.dump(exclusion_bytecode(left_out)):
                 stride = (length + 3) & ~3
                 for at in range(0, len(run), stride):
                     ports[int.from_bytes(run[at + 22 : at + 24], "big")] += 1
-            diag.close()
             there = [ports[port] > 0 for _, port in ends]
             assert there == [end not in left_out for end in ends]
 
 
-def test_the_far_ends_of_brokers_on_this_host_are_left_out_too(servers):
+def test_the_far_ends_of_brokers_on_this_host_are_left_out_too(servers, closed):
     host, port = servers[0].getsockname()
     with socket.create_connection((host, port)), servers[0].accept()[0]:
         for left_out, expected in (([], 2), ([(ipaddress.ip_address(host), port)], 0)):
-            diag = SockDiag()
+            diag = closed(SockDiag())
             found = sum(
                 port in (int.from_bytes(run[at + side : at + side + 2], "big") for side in (20, 22))
                 for length, run in diag.dump(exclusion_bytecode(left_out), 1 << ESTABLISHED)
                 for at in range(0, len(run), (length + 3) & ~3)
             )
-            diag.close()
             assert found == expected
 
 

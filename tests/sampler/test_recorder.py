@@ -267,21 +267,20 @@ def test_what_is_not_due_is_empty_not_old(watch, puppet, address):
     assert all(row["fds"] for row in watched.rows() if row["process"] != "kernel")
 
 
-def test_on_a_kernel_that_does_not_count_descriptors(puppet, address, monkeypatch):
+def test_on_a_kernel_that_does_not_count_descriptors(puppet, address, monkeypatch, closed):
     monkeypatch.setattr(procfs, "count_fds_by_size", lambda pid: 0)
-    source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
+    source = closed(NetlinkSource(Brokers.resolve([address]), puppet.pid))
     tree = ProcessTree(identify(puppet.pid))
     for count in (3, 30, 10):
         connect(puppet, address, count)
         source.read(tree.members)
         assert source.read(tree.members).by_process[puppet.pid] == {1: count}
-    source.close()
 
 
-def test_closed_and_new_in_one_descriptor_within_a_dump_is_counted_once(puppet, address):
+def test_closed_and_new_in_one_descriptor_within_a_dump_is_counted_once(puppet, address, closed):
     """The dump shows a socket that was closed beside the one that took its descriptor."""
     connect(puppet, address, 5)
-    source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
+    source = closed(NetlinkSource(Brokers.resolve([address]), puppet.pid))
     members = ProcessTree(identify(puppet.pid)).members
     source.read(members)
     dump_one = source._dump_one
@@ -303,12 +302,11 @@ def test_closed_and_new_in_one_descriptor_within_a_dump_is_counted_once(puppet, 
     assert source.read(members).by_process[puppet.pid] == {1: 5}
     source._dump_one = dump_one
     assert source.read(members).by_process[puppet.pid] == {1: 5}
-    source.close()
 
 
-def test_a_socket_that_a_dump_shows_twice_counts_once(puppet, address):
+def test_a_socket_that_a_dump_shows_twice_counts_once(puppet, address, closed):
     connect(puppet, address, 5)
-    source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
+    source = closed(NetlinkSource(Brokers.resolve([address]), puppet.pid))
     members = ProcessTree(identify(puppet.pid)).members
     dump_one = source._dump_one
 
@@ -326,12 +324,11 @@ def test_a_socket_that_a_dump_shows_twice_counts_once(puppet, address):
         assert found.by_endpoint[address].held == 5
         source._dump_one = dump_one
         assert source.read(members) == found
-    source.close()
 
 
-def test_steady_state_reads_only_what_is_new(puppet, address, monkeypatch):
+def test_steady_state_reads_only_what_is_new(puppet, address, monkeypatch, closed):
     connect(puppet, address, 200)
-    source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
+    source = closed(NetlinkSource(Brokers.resolve([address]), puppet.pid))
     members = ProcessTree(identify(puppet.pid)).members
     source.read(members)
     read, listed = [], []
@@ -347,16 +344,15 @@ def test_steady_state_reads_only_what_is_new(puppet, address, monkeypatch):
     assert source.read(members).by_process[puppet.pid] == {1: 205}
     assert listed == []
     assert 6 <= len(read) <= 40
-    source.close()
 
 
 def test_where_much_changes_it_is_compared_as_sets_and_comes_to_the_same(
-    puppet, address, monkeypatch
+    puppet, address, monkeypatch, closed
 ):
     """What is new is looked for in ever larger steps, what was closed among them."""
     monkeypatch.setattr(owners, "_MANY_CHANGES", 3)
     connect(puppet, address, 60)
-    source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
+    source = closed(NetlinkSource(Brokers.resolve([address]), puppet.pid))
     members = ProcessTree(identify(puppet.pid)).members
     assert source.read(members).by_process[puppet.pid] == {1: 60}
     host_name, port = address.split(":")
@@ -369,7 +365,6 @@ def test_where_much_changes_it_is_compared_as_sets_and_comes_to_the_same(
         assert source.read(members).by_process[puppet.pid] == {1: wanted}
         assert source.read(members).by_process[puppet.pid] == {1: wanted}
     assert walked == []
-    source.close()
 
 
 @pytest.fixture
@@ -397,8 +392,9 @@ def move(pid, folder):
 
 
 def test_a_cgroup_of_its_own_tells_the_targets_sockets(
-    puppets, puppet, address, cgroup, monkeypatch
+    puppets, address, cgroup, monkeypatch, closed
 ):
+    puppet = puppets()
     move(puppet.pid, cgroup)
     connect(puppet, address, 6)
     other = puppets()
@@ -407,40 +403,39 @@ def test_a_cgroup_of_its_own_tells_the_targets_sockets(
     own = find_own(tree.members, unified_mount())
     assert own.single == {cgroup.stat().st_ino: puppet.pid}
     assert own.complete
-    source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
+    source = closed(NetlinkSource(Brokers.resolve([address]), puppet.pid))
     first = source.read(tree.members)
     assert first.by_process[puppet.pid] == {1: 6}
     assert source._trusted == own
     monkeypatch.setattr(source._owners, "update", None)  # not needed from here on
     assert source.read(tree.members) == first
-    source.close()
 
 
-def test_sockets_from_before_a_move_are_not_lost(puppet, address, cgroup):
+def test_sockets_from_before_a_move_are_not_lost(puppet, address, cgroup, closed):
     connect(puppet, address, 3)
     move(puppet.pid, cgroup)
     puppet.do("first = made")
     connect(puppet, address, 2)
     tree = ProcessTree(identify(puppet.pid))
-    source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
+    source = closed(NetlinkSource(Brokers.resolve([address]), puppet.pid))
     for _ in range(2):
         assert source.read(tree.members).by_process[puppet.pid] == {1: 5}
     assert source._trusted == NONE
-    source.close()
 
 
-def test_where_descriptors_are_denied_the_cgroup_still_tells(puppet, address, cgroup, monkeypatch):
+def test_where_descriptors_are_denied_the_cgroup_still_tells(
+    puppet, address, cgroup, monkeypatch, closed
+):
     move(puppet.pid, cgroup)
     connect(puppet, address, 4)
     tree = ProcessTree(identify(puppet.pid))
-    source = NetlinkSource(Brokers.resolve([address]), puppet.pid)
+    source = closed(NetlinkSource(Brokers.resolve([address]), puppet.pid))
 
     def denied(self, pid):
         raise DeniedError(pid, f"/proc/{pid}/fd")
 
     monkeypatch.setattr("tidemark.sampler.netlink.fdtable.FdFolder.__init__", denied)
     assert source.read(tree.members).by_process[puppet.pid] == {1: 4}
-    source.close()
 
 
 def test_a_shared_cgroup_is_no_cgroup_of_its_own(puppets, puppet, cgroup):

@@ -251,8 +251,8 @@ def test_no_command_and_environment_is_an_error(command, environment):
 # -- the event --------------------------------------------------------------------------------
 
 
-def test_each_process_is_said_once(puppet):
-    looks = RuntimeLooks(puppet.pid)
+def test_each_process_is_said_once(puppet, closed):
+    looks = closed(RuntimeLooks(puppet.pid))
     assert looks.look() == looks.look(1.0)
     child = puppet.do("result = fork()")
     expected = [
@@ -262,14 +262,13 @@ def test_each_process_is_said_once(puppet):
     assert looks.look(2.0) == expected
     puppet.do(f"os.kill({child}, 9); os.waitpid({child}, 0)")
     assert looks.look(3.0) == expected
-    looks.watch.close()
 
 
-def test_one_that_becomes_another_program_is_said_again(started, eventually):
+def test_one_that_becomes_another_program_is_said_again(started, eventually, closed):
     script = "read line; exec sleep 60"
     shell = subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE)
     try:
-        looks = RuntimeLooks(shell.pid)
+        looks = closed(RuntimeLooks(shell.pid))
         assert [event.runtime for event in looks.look()] == ["native"]
         shell.stdin.write(b"\n")
         shell.stdin.flush()
@@ -280,11 +279,11 @@ def test_one_that_becomes_another_program_is_said_again(started, eventually):
         shell.communicate()
 
 
-def test_a_shell_that_becomes_python_is_said_again(eventually):
-    script = f"read line; exec {sys.executable} -c 'import time; time.sleep(60)'"
+def test_a_shell_that_becomes_python_is_said_again(eventually, closed):
+    script = f"read line; exec {sys.executable} -c 'import signal; signal.pause()'"
     shell = subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE)
     try:
-        looks = RuntimeLooks(shell.pid)
+        looks = closed(RuntimeLooks(shell.pid))
         looks.look()
         shell.stdin.write(b"\n")
         shell.stdin.flush()
@@ -296,11 +295,11 @@ def test_a_shell_that_becomes_python_is_said_again(eventually):
         shell.communicate()
 
 
-def test_bounds_that_may_not_be_read_are_told_once(puppet, monkeypatch):
+def test_bounds_that_may_not_be_read_are_told_once(puppet, monkeypatch, closed):
     def refuse(runtime, pid):
         raise DeniedError(pid, f"/proc/{pid}/environ")
 
     monkeypatch.setattr(runtimes, "heap_bound", refuse)
-    denied, seen = RuntimeLooks(puppet.pid).look()
+    denied, seen = closed(RuntimeLooks(puppet.pid)).look()
     assert isinstance(denied, PermissionDenied)
     assert (seen.runtime, seen.heap_max_bytes) == ("cpython", None)

@@ -119,12 +119,11 @@ def test_every_metric_is_read():
     assert {column for metric in METRICS for column in metric.sampled} == read
 
 
-def test_no_column_of_a_first_sample_is_empty(puppet, address, record):
+def test_no_column_of_a_first_sample_is_empty(puppet, address, record, closed):
     puppet.do("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (512, 512))")
     given = {"pid": puppet.pid, "brokers": address, "out": "unused"}
-    source = LocalSource(Options(**read_all(OPTIONS, given)), Budget(1.0))
+    source = closed(LocalSource(Options(**read_all(OPTIONS, given)), Budget(1.0)))
     directory, _ = record(source)
-    source.close()
     (mine,) = (row for row in rows(directory, SAMPLES) if row["pid"] == str(puppet.pid))
     assert {column for column, text in mine.items() if not text} == {*HEAP_COLUMNS, *PAGE_COLUMNS}
     assert mine["fds_limit"] == "512"

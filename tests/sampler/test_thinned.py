@@ -25,12 +25,12 @@ def times(folder, table):
         return [float(row["elapsed_s"]) for row in csv.DictReader(file)]
 
 
-def test_all_tables_are_thinned_and_a_second_sampler_goes_on(tmp_path):
+def test_all_tables_are_thinned_and_a_second_sampler_goes_on(tmp_path, closed):
     directory = RunDirectory.create(tmp_path / "run")
     directory.write_metadata({})
-    first = Journal(directory, KEEP)
+    first = closed(Journal(directory, KEEP))
     write(first, 0, 200)
-    second = Journal(directory, KEEP)  # the first was killed
+    second = closed(Journal(directory, KEEP))  # the first was killed
     assert second.last == Instant(1199.0, 199.0)
     write(second, 200, 400)
     for journal in (first, second):
@@ -42,10 +42,9 @@ def test_all_tables_are_thinned_and_a_second_sampler_goes_on(tmp_path):
     assert times(directory.path, COMPOSITION)[:30] == [10.0 * tick for tick in range(30)]
 
 
-def test_without_it_everything_stays(tmp_path):
+def test_without_it_everything_stays(tmp_path, closed):
     directory = RunDirectory.create(tmp_path / "run")
     directory.write_metadata({})
-    journal = Journal(directory)
+    journal = closed(Journal(directory))
     write(journal, 0, 200)
-    journal.close()
     assert len(times(directory.path, SAMPLES)) == 200

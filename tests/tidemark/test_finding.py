@@ -89,10 +89,10 @@ def test_nobody_on_a_port_is_one_line() -> None:
 
 def test_a_process_is_found_by_its_command_and_several_are_named(start: Start) -> None:
     mark = f"marked-{os.getpid()}"
-    sleeper = (sys.executable, "-c", "import time; time.sleep(60)", mark)
+    sleeper = (sys.executable, "-c", "import signal; signal.pause()", mark)
     first = start(*sleeper)
     eventually(lambda: mark in " ".join(procfs.read_command(first.pid)), "that it has begun")
-    assert by_command(f"time.*{mark}").process() == first.pid
+    assert by_command(f"signal.*{mark}").process() == first.pid
     second = start(*sleeper)
     eventually(lambda: mark in " ".join(procfs.read_command(second.pid)), "that it has begun")
     with pytest.raises(TidemarkError, match="2 processes match") as caught:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tidemark.record.errors import TidemarkError
 with pytest.MonkeyPatch.context() as patch:
     patch.setenv("LOCUST_SKIP_MONKEY_PATCH", "1")  # our own sockets and threads stay what they are
     import locust  # noqa: F401 - before any of its modules
-    from locust.argument_parser import get_parser
+    from locust.argument_parser import LocustArgumentParser, get_parser
     from locust.env import Environment
     from locust.runners import LocalRunner
     from locust.web import WebUI
@@ -81,8 +82,13 @@ def make(*arguments: str, host: str = EMBEDDED_HOST, web_host: str = "127.0.0.1"
 
 @pytest.fixture(autouse=True)
 def _command_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Locust reads it anew for each page."""
+    """Locust reads it anew for each page, and looks for what its form shows once per option."""
     monkeypatch.setattr("sys.argv", ["locust"])
+    for kind in ("", "secret_", "required_", "multiple_"):
+        name = f"{kind}args_included_in_web_ui"
+        once = cached_property(getattr(LocustArgumentParser, name).fget)
+        once.__set_name__(LocustArgumentParser, name)
+        monkeypatch.setattr(LocustArgumentParser, name, once)
 
 
 @pytest.fixture
