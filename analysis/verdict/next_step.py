@@ -47,6 +47,11 @@ class NextStep:
 def next_step(assessment: Assessment) -> NextStep:
     """What to do next: about the finding that is named first."""
     leading = assessment.leading
+    if leading.kind is Kind.CUT_OFF and _may_go_on(assessment.run):
+        return NextStep(
+            "Let it go on from where it was cut off, with the locustfile that it had",
+            f"locust -f locustfiles/ingest.py --headless --resume {_path(assessment.run)}",
+        )
     if leading.kind in _REMEDIES:
         return NextStep(_REMEDIES[leading.kind].format(remedy=leading.remedy or "see why"))
     if assessment.gravest is Severity.FAIL:
@@ -55,8 +60,18 @@ def next_step(assessment: Assessment) -> NextStep:
         return _run_longer(assessment)
     return NextStep(
         "Make it a gate in CI: it exits with 0 while nothing leaks and with 1 once something does",
-        f"tidemark check {shlex.quote(str(assessment.run.path))}",
+        f"tidemark check {_path(assessment.run)}",
     )
+
+
+def _path(run: Run) -> str:
+    return shlex.quote(str(run.path))
+
+
+def _may_go_on(run: Run) -> bool:
+    """Whether `--resume` takes a run that was cut off (which it refuses: docs/reliability.md)."""
+    raw = run.metadata.raw
+    return isinstance(raw.get("resume"), dict) and not raw.get("generators")
 
 
 _REMEDIES: Mapping[Kind, str] = {

@@ -100,6 +100,17 @@ def test_what_is_missing_is_said_first(well, kind, remedy, begins):
 
 
 @pytest.mark.parametrize(
+    ("raw", "may_go_on"),
+    [({}, False), ({"resume": {}}, True), ({"resume": {}, "generators": [{"name": "a"}]}, False)],
+)
+def test_what_was_cut_off_may_go_on_where_it_can(well, raw, may_go_on):
+    run = dataclasses.replace(well, metadata=dataclasses.replace(well.metadata, raw=raw))
+    against = Finding(Kind.CUT_OFF, "run", Severity.UNKNOWN, "because", remedy="let it end")
+    step = next_step(dataclasses.replace(weigh(run, clean(run)), findings=(against,)))
+    assert (f"--headless --resume {run.path}" in step.line) is may_go_on
+
+
+@pytest.mark.parametrize(
     ("seconds", "time"), [(61.0, "1m10s"), (150.0, "3m"), (4000.0, "1h7m"), (90_000.0, "25h")]
 )
 def test_what_cannot_be_told_wants_a_longer_run(well, seconds, time):

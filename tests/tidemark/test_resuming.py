@@ -58,6 +58,11 @@ def test_what_is_said_again_may_be_said_in_other_words(run):
     assert options["run_time"] == 90
 
 
+def test_what_is_only_said_of_a_run_may_be_wanted_otherwise(run):
+    options = RunOptions.parse(taken_up(run, fail_on="leak", heartbeat="10s", no_report=True))
+    assert (options.fail_on, options.heartbeat, options.no_report) == ("leak", 10.0, True)
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -12,6 +12,8 @@ from tidemark.run.options import OPTIONS, RunOptions
 
 _OF_ONE_START = frozenset({"resume", "results", "run_name", "check_setup", "yes", "share_files"})
 """Options that are about where a run is put, or are said anew each time."""
+_MAY_DIFFER = frozenset({"fail_on", "heartbeat", "no_panel", "no_report"})
+"""What is said and shown of a run, not done to it: whoever goes on may want it otherwise."""
 _WHAT_IS_DRIVEN = frozenset({"strategy", "service", "command", "tidemark_config"})
 _LONGEST = 1_900
 SHORTEST_S = 1.0
@@ -111,6 +113,8 @@ def _fill_in(given: MutableMapping[str, Any], run: Interrupted, names: Set[str])
         elif not is_given:
             if option.name in kept:
                 given[option.name] = kept[option.name]
+        elif option.name in _MAY_DIFFER:
+            continue
         elif option.read(value) != _was(option.read, kept.get(option.name), option.default_value):
             told = kept.get(option.name, option.as_text(option.default_value)) or "none"
             raise _contradiction(option.flag, without_secrets(str(told)))
