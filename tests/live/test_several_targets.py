@@ -131,6 +131,7 @@ def test_the_verdict_on_each_is_its_own(watched):
 @pytest.mark.parametrize("is_seen", [True, False], ids=["the kernel has rows", "no rows at all"])
 def test_one_that_has_ended_holds_nothing_and_dies_no_more(writer, watched, is_seen):
     assert watched.facts().outlook.startswith("dies in about ")
+    assert watched.facts().outlook.endswith(f"descriptors of {BAD}")
     end(writer, keep_kernel=is_seen)
     writer.write_until(14)
     caught_up(watched)

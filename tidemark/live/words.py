@@ -58,6 +58,7 @@ def outlook(
     if not in_short:
         at = f"{at} (90 %: {_span(forecast, now)})"
         limit = f": limit of {units.quantity(metric(resource), forecast.limit, 4)}"
+        limit += _whose(judged, resource, forecast)
     left_s = forecast.elapsed_s - now.elapsed_s
     if now.has_ended:
         return f"would have died at {at}{limit}"
@@ -80,6 +81,15 @@ def forecasts(judged: Judged, unforeseen: Collection[str] = ()) -> dict[str, For
             if forecast and (name not in ahead or forecast.elapsed_s < ahead[name].elapsed_s):
                 ahead[name] = forecast
     return ahead
+
+
+def _whose(judged: Judged, resource: str, forecast: Forecast) -> str:
+    """Which target it is that dies, where there are several."""
+    targets = judged.assessment.targets
+    if len(targets) < 2:
+        return ""
+    whose = (one.id for one in targets if one.found.resources[resource].forecast == forecast)
+    return "".join(f" of {name}" for name in list(whose)[:1])
 
 
 def near_forecast(found: ResourceVerdict) -> Forecast | None:
