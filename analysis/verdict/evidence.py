@@ -8,27 +8,23 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 
 from tidemark.analysis import units
 from tidemark.analysis.run import Run
+from tidemark.analysis.verdict.counted_load import CountedLoad
 from tidemark.analysis.verdict.faults import FaultEffect
 from tidemark.analysis.verdict.findings import Finding, Kind, Severity
-from tidemark.analysis.verdict.model import Floats, Verdict
+from tidemark.analysis.verdict.lives import Lives
+from tidemark.analysis.verdict.model import Verdict
 from tidemark.record.events import (
     BrokerDown,
     DiskFull,
     DiskHasRoom,
-    LevelReached,
     Recorded,
     SamplerLost,
     SamplerStarted,
     TargetExited,
-    TargetRestarted,
-    TargetStarted,
-    WorkerKilled,
 )
-from tidemark.record.layout import KERNEL_PID, REQUESTS
 from tidemark.record.metadata import ABORTED, COMPLETED, DIED, EXHAUSTED
 
 LEAST_ANSWERED = 0.5
@@ -40,10 +36,6 @@ MOST_UNREMARKED = 0.05
 """A run of which a larger share of requests failed says so, whatever its verdict."""
 LEAST_SAMPLED = 0.5
 """A verdict rests on at least this share of the load's time."""
-LONGEST_PAUSE = 5.0
-"""Samples pause when the next one comes later than after so many of their intervals, ..."""
-PAUSE_SHARE, PAUSE_S = 0.1, (1.0, 5.0)
-"""... and later than after this share of the load's time, within these bounds."""
 ENOUGH_S = 10.0
 """A run that was to go on until it is stopped is judged if its load went on for so long."""
 ON_TIME = 0.98
@@ -60,14 +52,24 @@ class Evidence:
     verdict: Verdict
     faults: tuple[FaultEffect, ...]
 
+    @cached_property
+    def load(self) -> CountedLoad:
+        """The load that was counted."""
+        return CountedLoad(self.run)
+
+    @cached_property
+    def lives(self) -> Lives:
+        """The processes that were sampled."""
+        return Lives(self.run, self.load)
+
     def findings(self) -> Iterator[Finding]:
         """What speaks against believing the verdict, the gravest first."""
         yield from self._exhausted()
         yield from self._died()
         yield from self._not_living()
-        if self.is_driven:
+        if self.load.is_driven:
             yield from self._unanswered()
-            if len(self.counted):
+            if len(self.load.counted):
                 yield from self._cut_off()
                 yield from self._not_sampled()
                 yield from self._cut_short()
@@ -76,71 +78,9 @@ class Evidence:
 
     # -- the load ------------------------------------------------------------------------------
 
-    @cached_property
-    def counted(self) -> pd.DataFrame:
-        """requests.csv, rows without counts left out."""
-        return self.run.counts
-
-    @cached_property
-    def is_driven(self) -> bool:
-        """Whether a load was meant; a run that is only watched has no requests.csv."""
-        return len(self.run.requests) > 0 or (self.run.path / REQUESTS.file).exists()
-
-    @property
-    def begin_s(self) -> float:
-        """When the load began."""
-        return float(self.counted["elapsed_s"].iloc[0])
-
-    @property
-    def end_s(self) -> float:
-        """When the load ended, or the target with it."""
-        last = min(float(self.counted["elapsed_s"].iloc[-1]), self._place_s[1])
-        return last if self.death_s is None else min(last, self.death_s)
-
-    @cached_property
-    def _place_s(self) -> tuple[float, float]:
-        """From when on a target was in another one's place, and until when it had its own.
-
-        Replicas come and go; one that has a successor was not lost.
-        """
-        own, taken = set(self._rows["pid"]), (-np.inf, np.inf)
-        if self.run.target is None:
-            return taken
-        for one in self.run.events_of(TargetRestarted):
-            was, is_now = one.event.former_pid in own, one.event.pid in own
-            if is_now and not was and one.event.former_pid is not None:
-                taken = (max(taken[0], one.elapsed_s), taken[1])
-            elif was and not is_now:
-                taken = (taken[0], min(taken[1], one.elapsed_s))
-        return taken
-
-    @property
-    def load_s(self) -> float:
-        """For how long there was a load."""
-        last_s = float(self.counted["elapsed_s"].iloc[-1])
-        return last_s - self.begin_s - self._interrupted_s(self.begin_s, last_s)
-
-    def _interrupted_s(self, begin_s: float, end_s: float) -> float:
-        """How much of a span the run was not there: it was cut off, and gone on with later."""
-        spans = self.run.interruptions
-        return sum(max(min(end, end_s) - max(begin, begin_s), 0.0) for begin, end in spans)
-
-    @property
-    def planned_s(self) -> float | None:
-        """How long the load was to last; None where nobody said.
-
-        One that was to end at the level of a resource has lasted long enough where it did.
-        """
-        if (stopped := self.run.first(LevelReached)) and stopped.elapsed_s > self.begin_s:
-            return stopped.elapsed_s - self.begin_s
-        told = self.run.metadata.load.get("run_time_s")
-        if isinstance(told, bool) or not isinstance(told, int | float) or not told > 0:
-            return None
-        return float(told)
-
     def _unanswered(self) -> Iterator[Finding]:
         requests, failures = (
-            int(self.counted[name].iloc[-1]) if len(self.counted) else 0
+            int(self.load.counted[name].iloc[-1]) if len(self.load.counted) else 0
             for name in ("requests", "failures")
         )
         evidence: Mapping[str, float | None] = {"requests": requests, "failures": failures}
@@ -176,7 +116,7 @@ class Evidence:
     @property
     def failing_in_part(self) -> str:
         """That many requests failed though most were answered; empty where it is not so."""
-        if not self.is_driven or not len(self.counted):
+        if not self.load.is_driven or not len(self.load.counted):
             return ""
         asked, failed = self._undisturbed()
         if not asked or not MOST_UNREMARKED < failed / asked <= 1 - LEAST_ANSWERED:
@@ -186,10 +126,10 @@ class Evidence:
 
     def _undisturbed(self) -> tuple[float, float]:
         """Requests, and those of them that failed, while nothing was at work that lets them."""
-        at = self.counted["elapsed_s"].to_numpy()
+        at = self.load.counted["elapsed_s"].to_numpy()
         keep = np.ones(len(at), dtype=bool)
         dead = self.verdict.exhausted
-        ends = [dead.elapsed_s if dead else None, self.death_s, *self._broken_s()]
+        ends = [dead.elapsed_s if dead else None, self.lives.death_s, *self._broken_s()]
         for end in ends:
             keep &= at <= (np.inf if end is None else end)
         for fault in self.faults:
@@ -198,7 +138,7 @@ class Evidence:
                 until = np.inf if ended is None or took is None else ended + took
                 keep &= (at < fault.started_elapsed_s) | (at > until)
         asked, failed = (
-            float(np.diff(self.counted[name].to_numpy(), prepend=0.0)[keep].sum())
+            float(np.diff(self.load.counted[name].to_numpy(), prepend=0.0)[keep].sum())
             for name in ("requests", "failures")
         )
         return asked, failed
@@ -206,121 +146,49 @@ class Evidence:
     def _cut_off(self) -> Iterator[Finding]:
         if self.run.outcome != ABORTED:
             return
-        planned, lasted = self.planned_s, units.duration(round(self.load_s, 1))
+        planned, lasted = self.load.planned_s, units.duration(round(self.load.duration_s, 1))
         of = "" if planned is None else f" of {units.duration(planned)}"
         if self.run.metadata.ended_at is None:
             reason = f"the run was cut off after {lasted}{of} of load: nobody lived to end it"
-        elif planned is None and self.load_s < ENOUGH_S:
+        elif planned is None and self.load.duration_s < ENOUGH_S:
             reason = f"the run was cut off after {lasted} of load"
-        elif planned is not None and self.load_s < ON_TIME * planned:
+        elif planned is not None and self.load.duration_s < ON_TIME * planned:
             reason = f"the run was cut off after {lasted}{of} of load{_told(self.run)}"
         else:
             return
-        evidence = {"load_s": self.load_s, "planned_s": planned}
+        evidence = {"load_s": self.load.duration_s, "planned_s": planned}
         yield Finding(
             Kind.CUT_OFF, "run", Severity.UNKNOWN, reason, evidence, "let it run to its end"
         )
 
     def _cut_short(self) -> Iterator[Finding]:
         """A completed run whose requests.csv ends long before the load did."""
-        planned = self.planned_s
-        if self.run.outcome == COMPLETED and planned and self.load_s < LEAST_SAMPLED * planned:
+        planned = self.load.planned_s
+        if (
+            self.run.outcome == COMPLETED
+            and planned
+            and self.load.duration_s < LEAST_SAMPLED * planned
+        ):
             reason = (
-                f"requests were recorded for {units.duration(round(self.load_s, 1))} "
+                f"requests were recorded for {units.duration(round(self.load.duration_s, 1))} "
                 f"of the {units.duration(planned)} of load"
             )
-            evidence = {"load_s": self.load_s, "planned_s": planned}
+            evidence = {"load_s": self.load.duration_s, "planned_s": planned}
             yield _untested("record", reason, evidence, "record the run again")
 
     # -- the process ---------------------------------------------------------------------------
 
-    @cached_property
-    def _rows(self) -> pd.DataFrame:
-        """samples.csv without what belongs to no process; `alive` is what a living one has."""
-        rows = self.run.samples[self.run.samples["pid"] != KERNEL_PID]
-        unread = rows["fds"].isna() & (rows["rss_bytes"] > 0)
-        return rows.assign(alive=(rows["fds"] > 0) | unread)
-
-    @cached_property
-    def living(self) -> pd.DataFrame:
-        """Those rows that are of a living process."""
-        return self._rows[self._rows["alive"]]
-
     def _not_living(self) -> Iterator[Finding]:
-        if len(self.living):
+        if len(self.lives.living):
             return
         reason = (
-            f"none of {units.several(len(self._rows), 'sample')} is of a living process: "
+            f"none of {units.several(len(self.lives.rows), 'sample')} is of a living process: "
             "not one descriptor was open"
         )
-        if not len(self._rows):
+        if not len(self.lives.rows):
             reason = "it was never sampled"
-        evidence: Mapping[str, float | None] = {"samples": len(self._rows)}
+        evidence: Mapping[str, float | None] = {"samples": len(self.lives.rows)}
         yield _untested("process", reason, evidence, "check the process id")
-
-    @cached_property
-    def death_s(self) -> float | None:
-        """When the target ended for good while it was driven; None where it did not."""
-        return self._vanished_s if self._exit is None else self._exit.elapsed_s
-
-    @cached_property
-    def _exit(self) -> Recorded[TargetExited] | None:
-        """The event that tells of it."""
-        killed = {recorded.event.pid for recorded in self.run.events_of(WorkerKilled)}
-        back = self.run.events_of(TargetRestarted)
-        died = self.run.outcome == DIED
-        last_s = -np.inf if self._others_until_s is None else self._others_until_s
-        last_s = float(self.counted["elapsed_s"].iloc[-1]) if len(self.counted) else last_s
-        found = [
-            one
-            for one in self.run.events_of(TargetExited)
-            if (died or one.elapsed_s <= last_s)
-            and (one.event.pid is None or one.event.pid not in killed)
-            and not any(
-                later.elapsed_s >= one.elapsed_s
-                and (None in (which := {later.event.target, one.event.target}) or len(which) == 1)
-                for later in back
-            )
-        ]
-        return next(iter(found), None)
-
-    @cached_property
-    def _vanished_s(self) -> float | None:
-        """When a target, or its root, was last seen, if the sampler saw others after that."""
-        if not len(self.living):
-            return None
-        if len(self.counted) >= 2:
-            begin_s, last_s = self.begin_s, float(self.counted["elapsed_s"].iloc[-1])
-            seen_s = min(self.run.sampled_until_s, last_s)
-        elif self._others_until_s is not None:
-            begin_s, seen_s = -np.inf, self._others_until_s + self._longest_pause_s
-        else:
-            return None
-        roots = {pid for target in self.run.metadata.targets for pid in target.pids}
-        roots |= {recorded.event.pid or 0 for recorded in self.run.events_of(TargetStarted)}
-        rows = self.living[["target", "pid", "elapsed_s"]]
-        of_roots = rows[rows["pid"].isin(roots - {KERNEL_PID})]
-        lasts = [
-            *rows.groupby("target", observed=True)["elapsed_s"].max(),
-            *of_roots.groupby(["target", "pid"], observed=True)["elapsed_s"].max(),
-        ]
-        pause_s = self._longest_pause_s
-        back = [recorded.elapsed_s for recorded in self.run.events_of(TargetRestarted)]
-        gone = [
-            float(last)
-            for last in lasts
-            if begin_s < last < seen_s - pause_s and not any(at >= last for at in back)
-        ]
-        return min(gone, default=None)
-
-    @cached_property
-    def _others_until_s(self) -> float | None:
-        """Until when others lived of several targets that nobody drives; None elsewhere.
-
-        When all of them go at once somebody has ended them.
-        """
-        until = self.run.watched_until_s
-        return None if until is None or self.is_driven else until - self._longest_pause_s
 
     def _exhausted(self) -> Iterator[Finding]:
         """What ran out although no sample shows it."""
@@ -329,46 +197,34 @@ class Evidence:
             yield Finding(Kind.EXHAUSTED, "fds", Severity.FAIL, reason)
 
     def _died(self) -> Iterator[Finding]:
-        if self.death_s is None and self.run.outcome != DIED:
+        if self.lives.death_s is None and self.run.outcome != DIED:
             return
         told = self.run.metadata.raw.get("ended_because")
-        if self._exit is not None and _how(self._exit.event):
-            who = _named(self._exit.event.target, self.run)
-            after = units.duration(round(self._exit.elapsed_s, 1))
-            reason = f"{who} {_how(self._exit.event)} after {after}"
+        if self.lives.exit is not None and _how(self.lives.exit.event):
+            who = _named(self.lives.exit.event.target, self.run)
+            after = units.duration(round(self.lives.exit.elapsed_s, 1))
+            reason = f"{who} {_how(self.lives.exit.event)} after {after}"
         elif self.run.outcome == DIED and isinstance(told, str) and told:
             reason = told
         else:
-            after = "" if self.death_s is None else units.duration(round(self.death_s, 1))
+            died_s = self.lives.death_s
+            after = "" if died_s is None else units.duration(round(died_s, 1))
             reason = "the target ended by itself" + (f" after {after}" if after else "")
-        evidence = {"elapsed_s": self.death_s}
+        evidence = {"elapsed_s": self.lives.death_s}
         remedy = "see why in target.log"
         yield Finding(Kind.DIED, "target", Severity.FAIL, reason, evidence, remedy)
 
     # -- the sampler and the brokers -----------------------------------------------------------
 
-    @cached_property
-    def _ticks(self) -> Floats:
-        """When living processes were seen, in order and once each."""
-        return np.unique(self.living["elapsed_s"].to_numpy(dtype=float))
-
-    @cached_property
-    def _longest_pause_s(self) -> float:
-        """The longest time between two samples that is no pause."""
-        between = np.diff(self._ticks)
-        usual = float(np.median(between)) if len(between) else 0.0
-        lasted_s = self.load_s if len(self.counted) else self.run.sampled_until_s
-        return max(LONGEST_PAUSE * usual, float(np.clip(PAUSE_SHARE * lasted_s, *PAUSE_S)))
-
     def _not_sampled(self) -> Iterator[Finding]:
-        begin_s = max(self.begin_s, self._place_s[0])
-        span_s = self.end_s - begin_s - self._interrupted_s(begin_s, self.end_s)
-        if not len(self.living) or span_s <= 0:
+        ticks, end_s = self.lives.ticks, self.lives.end_s
+        begin_s = max(self.load.begin_s, self.lives.place_s[0])
+        span_s = end_s - begin_s - self.load.interrupted_s(begin_s, end_s)
+        if not len(ticks) or span_s <= 0:
             return
-        seen = self._ticks[(self._ticks >= begin_s) & (self._ticks <= self.end_s)]
-        edges = [begin_s, *seen, self.end_s]
+        edges = [begin_s, *ticks[(ticks >= begin_s) & (ticks <= end_s)], end_s]
         between = np.diff(edges)
-        sampled_s = float(between[between <= self._longest_pause_s].sum())
+        sampled_s = float(between[between <= self.lives.longest_pause_s].sum())
         evidence: Mapping[str, float | None] = {"sampled_s": sampled_s, "load_s": span_s}
         remedy = "see why in sampler.log"
         if len(edges) == 2 or sampled_s < LEAST_SAMPLED * span_s:
@@ -387,20 +243,21 @@ class Evidence:
         One that was started again has not seen what became of the target between its last sample
         and the first of the next one. What goes on with an agent's recording has lost nothing.
         """
-        lasted = f"of {units.duration(round(self.load_s, 1))} of load"
+        lasted = f"of {units.duration(round(self.load.duration_s, 1))} of load"
         begun = self.run.events_of(SamplerStarted)
         for lost in self.run.events_of(SamplerLost):
             later = [one for one in begun if one.elapsed_s >= lost.elapsed_s]
-            if lost.elapsed_s >= self.end_s or (later and later[0].event.source == AGENT):
+            if lost.elapsed_s >= self.lives.end_s or (later and later[0].event.source == AGENT):
                 continue
-            at = units.duration(round(lost.elapsed_s - self.begin_s, 1))
+            at = units.duration(round(lost.elapsed_s - self.load.begin_s, 1))
             why = f" ({lost.event.reason})" if lost.event.reason else ""
             back = ", and started again" if later else ""
             return f"the sampler was lost after {at} {lasted}{why}{back}"
-        last_s = float(self._ticks[-1])
-        if self.end_s - last_s <= self._longest_pause_s:
+        last_s = float(self.lives.ticks[-1])
+        if self.lives.end_s - last_s <= self.lives.longest_pause_s:
             return None
-        return f"the last sample is from {units.duration(round(last_s - self.begin_s, 1))} {lasted}"
+        at = units.duration(round(last_s - self.load.begin_s, 1))
+        return f"the last sample is from {at} {lasted}"
 
     def _disk_full(self) -> Iterator[Finding]:
         """A disk that had no room any more: what came after that was seen by nobody."""
@@ -419,7 +276,7 @@ class Evidence:
     @cached_property
     def _brokers_lost(self) -> list[Recorded[BrokerDown]]:
         """The brokers that failed by themselves while there was a load."""
-        last_s = float(self.counted["elapsed_s"].iloc[-1]) if len(self.counted) else np.inf
+        last_s = self.load.last_s if len(self.load.counted) else np.inf
         downs = self.run.events_of(BrokerDown)
         return [one for one in downs if one.event.is_by_itself and one.elapsed_s <= last_s]
 
