@@ -16,6 +16,7 @@ pytestmark = pytest.mark.e2e
 SHORT = ("--rate=10", "--interval=0.2", "--fds-limit=200", "--plateau=2", "--request-timeout=2")
 
 
+@pytest.mark.long
 def test_a_comparison_ends_in_a_table_a_picture_and_its_runs(bench: Workbench) -> None:
     compare = bench.run(
         "tidemark", "compare", "--strategies=broken,shared", "--duration=10", *SHORT

@@ -120,6 +120,7 @@ def test_a_service_is_left_running(bench: Workbench, service: Service) -> None:
     assert check.code in {0, 3}, check.err
 
 
+@pytest.mark.long
 def test_a_service_that_ends_has_died(bench: Workbench, service: Service) -> None:
     locust = bench.locust(
         "--run-time=60s", "--rate=20", f"--host={service.url}", f"--target-pid={service.pid}",

@@ -95,6 +95,7 @@ def test_the_check_fails_and_the_report_can_be_rebuilt(bench: Workbench, leaked:
     assert (leaked / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.long
 def test_one_producer_per_process_is_flat(bench: Workbench) -> None:
     finished = bench.locust(
         "--run-time=12s", "--strategy=shared", "--rate=20", "--verify-messages"

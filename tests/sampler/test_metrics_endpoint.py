@@ -344,6 +344,7 @@ func main() {
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not shutil.which("go"), reason="needs the go command")
 def test_a_go_program_of_garbage_stays_and_one_that_leaks_grows(tmp_path):
     (tmp_path / "main.go").write_text(SERVICE)

@@ -176,6 +176,7 @@ def strict_broker(kafka_installation, start_broker):
     return start_broker(*arguments)
 
 
+@pytest.mark.long
 def test_tls_through_kafka_config(strict_broker, start_target, run):
     target = start_target(
         "fixed",
@@ -212,6 +213,7 @@ def cluster(scratch):
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.long
 def test_a_broker_comes_back_where_it_was_with_what_it_had(cluster, wait_until):
     cluster.create_topic("kept", 1)
     (address,), node = cluster.bootstrap, cluster.nodes[1]
@@ -243,6 +245,7 @@ def test_a_broker_comes_back_where_it_was_with_what_it_had(cluster, wait_until):
     wait_until(lambda: jvm.status() != psutil.STATUS_STOPPED, "it goes on")
 
 
+@pytest.mark.long
 def test_a_broker_restarted_by_command_outlasts_who_gave_it(launch):
     session = ["broker.session.timeout.ms=2000", "broker.heartbeat.interval.ms=500"]
     options = [argument for option in session for argument in ("--broker-option", option)]

@@ -287,6 +287,7 @@ def test_malformed_chunks_are_refused_in_one_line(start_target, body):
     assert target.ingest(["message"]) == (200, "1\n")
 
 
+@pytest.mark.long
 def test_a_body_that_does_not_come_is_not_waited_for(start_target):
     target = start_target("shared", "--threads=1")
     host, _, port = target.address.rpartition(":")
