@@ -1,6 +1,8 @@
 """A run that somebody writes, as slowly as a test wants."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,14 +61,27 @@ def writer(tmp_path: Path) -> Writer:
     return Writer(source, tmp_path / "run")
 
 
-@pytest.fixture(scope="module")
-def watched(tmp_path_factory):
-    """A run under way, followed and judged."""
-    source = write_run(tmp_path_factory.mktemp("source"), strategy="per-request-leaked")
-    writer = Writer(source, source.parent / "run")
+@contextmanager
+def judged_so_far(writer: Writer) -> Iterator[Watched]:
+    """The run of a writer, under way and followed, with a verdict on its first 12 s."""
     writer.begin()
     writer.write_until(12)
     watched = Watched(writer.path)
     with watched.followed():
         eventually(lambda: watched.judge.judged, "a verdict", timeout_s=90)
+        yield watched
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    """A run under way, followed and judged."""
+    source = write_run(tmp_path_factory.mktemp("source"), strategy="per-request-leaked")
+    with judged_so_far(Writer(source, source.parent / "run")) as watched:
+        yield watched
+
+
+@pytest.fixture
+def judged(writer):
+    """The same of a run that the test goes on to write."""
+    with judged_so_far(writer) as watched:
         yield watched

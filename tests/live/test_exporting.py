@@ -25,17 +25,6 @@ def read(page):
     return {name: float(value) for name, _, value in lines}
 
 
-@pytest.fixture
-def judged(writer):
-    """A run under way that leaks, followed, with a verdict."""
-    writer.begin()
-    writer.write_until(12)
-    watched = Watched(writer.path)
-    with watched.followed():
-        eventually(lambda: watched.judge.judged, "a verdict", timeout_s=90)
-        yield watched
-
-
 def test_what_it_holds_grows_by_and_dies_of(judged):
     page = metrics_page(judged)
     values = read(page)

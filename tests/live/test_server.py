@@ -18,14 +18,9 @@ HERE = {"Host": "127.0.0.1:8090"}
 
 
 @pytest.fixture
-def watched(writer):
-    """A run under way, followed."""
-    writer.begin()
-    writer.write_until(12)
-    watched = Watched(writer.path)
-    with watched.followed():
-        eventually(lambda: watched.judge.judged, "a verdict", timeout_s=90)
-        yield watched
+def watched(judged):
+    """A run under way, followed, of each test's own."""
+    return judged
 
 
 @pytest.fixture(scope="module")
