@@ -69,9 +69,14 @@ def who_answers(url: str) -> IPAddress:
             return unmapped(ip_address(connection.getpeername()[0].partition("%")[0]))
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
+        unnamed = isinstance(error, socket.gaierror | UnicodeError)
+        advice = (
+            "check the name, and who resolves it here"
+            if unnamed
+            else "start the service first, or name the port that it listens on"
+        )
         raise TidemarkError(
-            f"--host: nobody answers at {host} port {port} ({reason}): "
-            "start the service first, or name the port that it listens on",
+            f"--host: nobody answers at {host} port {port} ({reason}): {advice}",
             about=["host"],
         ) from error
 
