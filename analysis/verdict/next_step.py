@@ -209,9 +209,10 @@ def _command(run: Run, seconds: float) -> tuple[str, str]:
     time = _typed(seconds)
     told = run.metadata.raw.get("target")
     target = told if isinstance(told, dict) else {}
-    if OURS not in str(target.get("command")) or not run.metadata.strategy:
+    ours = OURS in str(target.get("command")) and run.metadata.strategy
+    if not ours or not _is_told_by_its_rate(run):
         return ", with the command that you ran it with and", f"-t {time}"
-    options = [f"--strategy {shlex.quote(run.metadata.strategy)}"]
+    options = [f"--strategy {shlex.quote(str(run.metadata.strategy))}"]
     for option, value, written in (
         ("rate", run.metadata.load.get("rate"), "{:g}"),
         ("batch-size", run.metadata.load.get("batch_size"), "{:.0f}"),
@@ -223,6 +224,17 @@ def _command(run: Run, seconds: float) -> tuple[str, str]:
             options.append(f"--{option} {written.format(value)}")
     whole = f"locust -f locustfiles/ingest.py --headless -t {time} {' '.join(options)}"
     return "", whole
+
+
+def _is_told_by_its_rate(run: Run) -> bool:
+    """Whether one Locust process sent a constant rate, so that no other option made the load."""
+    load = run.metadata.load
+    return (
+        not run.metadata.raw.get("generators")
+        and load.get("workload", "open") == "open"
+        and load.get("shape", "constant") == "constant"
+        and not load.get("ramp_s")
+    )
 
 
 def _typed(seconds: float) -> str:

@@ -138,6 +138,28 @@ def test_the_command_is_the_one_that_ran_it(well):
     )
 
 
+@pytest.mark.parametrize(
+    ("load", "generators"),
+    [
+        ({"rate": 5.0}, [{"name": "worker-1"}, {"name": "worker-2"}]),
+        ({"rate": None, "workload": "closed", "users": 8}, None),
+        ({"rate": 5.0, "shape": "steps"}, None),
+        ({"rate": 5.0, "ramp_s": 60.0}, None),
+    ],
+)
+def test_a_command_that_would_load_otherwise_is_not_told(well, load, generators):
+    target = {"command": "python -m tidemark.targets.serve shared"}
+    raw = {**well.metadata.raw, "target": target, "load": load, "generators": generators}
+    ours = dataclasses.replace(
+        well, metadata=dataclasses.replace(well.metadata, raw=raw, load=load)
+    )
+    verdict = with_(clean(well), "fds", verdict="inconclusive", run_for_s=600.0)
+    verdict = dataclasses.replace(verdict, verdict="inconclusive")
+    assert next_step(weigh(ours, verdict)).line.endswith(
+        "let the load last 10 min, with the command that you ran it with and: -t 10m"
+    )
+
+
 def test_what_nobody_drove_is_watched_for_longer(tmp_path):
     watched = load_run(write_run(tmp_path, strategy="shared", with_requests=False))
     verdict = with_(clean(watched), "fds", verdict="inconclusive", run_for_s=600.0)
